@@ -1,0 +1,207 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The topology: which entries a node's ``topology.yml`` lists, and the text of that file.
+
+Pure. The format (rule 4 of the design): one entry a line, each line JSON, the whole valid YAML, so that
+it diffs, greps and reads back with the standard library. Entries that are held back (known, but not given
+to the server yet) are kept as comments: the server skips them and the next push still knows them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HEADER = (
+    "# The nodes that this BanyanDB server knows. Written by the Ansible collection skywalking.banyandb:\n"
+    "# change the inventory and push, changes made here are replaced.\n"
+)
+HELD_BACK = "# held back: "
+LIAISON_PORT = 18912
+
+_KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+class TopologyError(ValueError):
+    """Something that must not become a topology; the message says what, where and what to do."""
+
+
+class ForeignFormat(TopologyError):
+    """The text is not in this collection's line format (it may still be a topology written by somebody else)."""
+
+
+@dataclass(frozen=True, order=True)
+class Node:
+    """One entry: ``grpc_address`` is ``host:port``; a ``ca_cert_path`` is a file on the host that reads it.
+
+    Raises TopologyError for an entry that the server would reject or misread.
+    """
+
+    name: str
+    grpc_address: str
+    tls_enabled: bool = False
+    ca_cert_path: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.strip() or not self.name.isprintable():
+            raise TopologyError(f"node name {self.name!r}: expected printable text without blanks around it")
+        split_address(self.grpc_address, f"node {self.name!r}: grpc_address")
+        if self.tls_enabled and not self.ca_cert_path:
+            raise TopologyError(
+                f"node {self.name!r}: tls_enabled needs ca_cert_path; the server rejects the whole file without it"
+            )
+        if self.ca_cert_path and not (self.ca_cert_path.startswith("/") and self.ca_cert_path.isprintable()):
+            raise TopologyError(f"node {self.name!r}: ca_cert_path {self.ca_cert_path!r}: expected an absolute path")
+
+    @property
+    def address_key(self) -> str:
+        """What tells two addresses apart; the server takes two entries with one address for one node."""
+        return self.grpc_address.lower()
+
+    @classmethod
+    def from_mapping(cls, entry: object, where: str) -> Node:
+        """Read one entry of a ``nodes`` list; keys other than the four are ignored, as the server does."""
+        if not isinstance(entry, Mapping):
+            raise TopologyError(f"{where}: expected a mapping with name and grpc_address, got {type(entry).__name__}")
+        for key in _KEYS[:2]:
+            if not entry.get(key):
+                raise TopologyError(f"{where}: {key} is missing or empty")
+        values = [entry.get(key) for key in _KEYS]
+        name, address, tls, path = values
+        for key, value in zip(_KEYS, values):
+            expected = bool if key == "tls_enabled" else str
+            if value is not None and not isinstance(value, expected):
+                raise TopologyError(f"{where}: {key} {value!r}: expected {expected.__name__}, got {type(value).__name__}")
+        assert isinstance(name, str) and isinstance(address, str)
+        return cls(name, address, bool(tls), str(path or ""))
+
+    def to_mapping(self) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": self.name, "grpc_address": self.grpc_address}
+        if self.tls_enabled:
+            entry["tls_enabled"] = True
+        if self.ca_cert_path:
+            entry["ca_cert_path"] = self.ca_cert_path
+        return entry
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The entries of one file, in its order: ``listed`` the server reads, ``held_back`` it does not.
+
+    Raises TopologyError when a name or an address stands twice.
+    """
+
+    listed: tuple[Node, ...] = ()
+    held_back: tuple[Node, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, values in (
+            ("name", [node.name for node in self.nodes]),
+            ("address", [node.address_key for node in self.nodes]),
+        ):
+            twice = sorted(value for value, count in Counter(values).items() if count > 1)
+            if twice:
+                raise TopologyError(f"{what} {', '.join(map(repr, twice))} stands more than once: each node has one entry")
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.listed + self.held_back
+
+    @property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @property
+    def by_address(self) -> dict[str, Node]:
+        return {node.address_key: node for node in self.nodes}
+
+    def render(self) -> str:
+        """The text of the file."""
+        lines = [HEADER, "nodes:\n" if self.listed else "nodes: []\n"]
+        lines += [f"- {_line(node)}\n" for node in self.listed]
+        lines += [f"{HELD_BACK}{_line(node)}\n" for node in self.held_back]
+        return "".join(lines)
+
+
+def ordered(nodes: Iterable[Node], away: Iterable[str] = ()) -> tuple[Node, ...]:
+    """Nodes by name, those whose names are in ``away`` last: an entry that does not answer holds up all
+    behind it for 5 s (section 1 of the contract)."""
+    away = frozenset(away)
+    return tuple(sorted(nodes, key=lambda node: (node.name in away, node.name)))
+
+
+def parse(text: str) -> Topology:
+    """Read back what render() wrote. Raises ForeignFormat for any other text, TopologyError for a bad entry."""
+    listed: list[Node] = []
+    held_back: list[Node] = []
+    key = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.startswith(HELD_BACK):
+            held_back.append(_entry(line[len(HELD_BACK) :], number))
+        elif line.startswith("- ") and key == "nodes:":
+            listed.append(_entry(line[2:], number))
+        elif line in ("nodes:", "nodes: []") and not key:
+            key = line
+        elif line and not line.startswith("#"):
+            raise ForeignFormat(f"line {number}: {line[:80]!r} was not written by this collection")
+    if not key:
+        raise ForeignFormat("no line 'nodes:'")
+    return Topology(tuple(listed), tuple(held_back))
+
+
+def from_document(document: object) -> Topology:
+    """Read a topology out of a parsed YAML or JSON document, with the server's own leniency about keys."""
+    if document is None:
+        return Topology()
+    if not isinstance(document, Mapping):
+        raise TopologyError(f"expected a mapping with the key nodes, got {type(document).__name__}")
+    return Topology(from_entries(document.get("nodes") or [], "nodes"))
+
+
+def from_entries(entries: object, where: str) -> tuple[Node, ...]:
+    """Read a list of entries, one Node each, in the order given."""
+    if not isinstance(entries, (list, tuple)):
+        raise TopologyError(f"{where}: expected a list of entries, got {type(entries).__name__}")
+    return tuple(Node.from_mapping(entry, f"{where}[{index}]") for index, entry in enumerate(entries))
+
+
+def split_address(address: str, where: str = "address") -> tuple[str, int]:
+    """``host:port`` -> (host, port); an IPv6 host stands in brackets. Raises TopologyError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
+        raise TopologyError(f"{where} {address!r}: expected host:port with a port from 1 to 65535")
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError as error:
+            raise TopologyError(f"{where} {address!r}: {host} is not an IPv6 address ({error})") from None
+        return host[1:-1], int(port)
+    name = host[:-1] if host.endswith(".") else host
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise TopologyError(f"{where} {address!r}: {host!r} is not a host name, an IPv4 address or an IPv6 address in brackets")
+    if labels[-1].isdigit():
+        try:
+            ipaddress.IPv4Address(name)
+        except ValueError as error:
+            raise TopologyError(f"{where} {address!r}: {host} is not an IPv4 address ({error})") from None
+    return host, int(port)
+
+
+def _line(node: Node) -> str:
+    return json.dumps(node.to_mapping(), ensure_ascii=False)
+
+
+def _entry(text: str, number: int) -> Node:
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ForeignFormat(f"line {number}: not a line of JSON ({error})") from None
+    return Node.from_mapping(entry, f"line {number}")

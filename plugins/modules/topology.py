@@ -1,0 +1,491 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: topology
+short_description: Push a topology file to a BanyanDB host and prove that its server took it
+version_added: 0.1.0
+description:
+  - Writes the file that a BanyanDB server reads its nodes from (C(--node-discovery-mode=file)), waits until the server has reloaded it,
+    and proves with the server's own cluster state that every listed node that answers is in its view. All of it in one execution on the host.
+  - The server takes a bad file without complaint and then drops nodes. What would make it do so is refused before anything is written.
+  - A node leaves only when it is named in O(remove). A list that merely became shorter is refused, with the names that would have vanished.
+  - A known node that gets another address is written in two steps, without it and then with it, because a server loses a node for good
+    when its address changes in one write.
+  - Entries that do not answer are listed last, because each of them holds up all behind it for 5 seconds. New ones are held back as
+    comments until a later push finds them answering.
+  - Files are replaced as a whole by a rename in the same directory. Pushes to one file wait for each other.
+options:
+  path:
+    description:
+      - The topology file. Its directory must exist. A symbolic link is refused, the server does not notice when one is swapped.
+    type: path
+    default: /etc/banyandb/topology.yml
+  nodes:
+    description:
+      - All nodes of the cluster. Every host may be given the same full list, each server keeps what concerns it.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Entry name, unique. In the roles it is the inventory name.
+        type: str
+        required: true
+      grpc_address:
+        description: C(host:port) where the other nodes reach it; 17912 of a data node, 18912 of a liaison. An IPv6 host stands in brackets.
+        type: str
+        required: true
+      tls_enabled:
+        description: Whether that port speaks TLS.
+        type: bool
+        default: false
+      ca_cert_path:
+        description: Absolute path, on this host, of the CA that signed its certificate. Required with O(nodes[].tls_enabled).
+        type: path
+      role:
+        description: Kind of node. By default C(liaison) for port 18912 and C(data) otherwise.
+        type: str
+        choices: [data, liaison]
+      node_name:
+        description: What the node says of itself, C(<node host>:<port>). By default the address.
+        type: str
+      roles:
+        description: Roles that the view must show of it, such as C(ROLE_DATA). Not compared by default.
+        type: list
+        elements: str
+      labels:
+        description: Labels that the view must show of it. Not compared by default.
+        type: dict
+  remove:
+    description: Names of the entries that may leave.
+    type: list
+    elements: str
+    default: []
+  readdress:
+    description:
+      - What to do when a known entry gets another address. V(refuse) it, or V(stage) it in two writes with the view proved after each.
+      - An entry whose new address does not answer stays listed under its old one.
+    type: str
+    choices: [refuse, stage]
+    default: refuse
+  refresh:
+    description: Names of entries to drop and admit again, because the server keeps the labels and roles it first saw.
+    type: list
+    elements: str
+    default: []
+  refresh_stale:
+    description: Also refresh each entry of which the view shows other labels, roles or another name than O(nodes) says.
+    type: bool
+    default: false
+  admit:
+    description:
+      - Which entries to give to the server. V(answering) holds new ones back until they answer. V(all) lists every one.
+      - V(start) lists only those that answer now and is for a server that is about to start; it needs O(service), which must not run.
+    type: str
+    choices: [answering, all, start]
+    default: answering
+  batch:
+    description: How many re-addressed or refreshed entries may be out of the view at one time.
+    type: int
+    default: 1
+  service:
+    description: The systemd unit of the local server, for O(admit=start).
+    type: str
+  prove:
+    description:
+      - How to prove the push on the local server. Without it the file is written and RV(proved) is false.
+    type: dict
+    suboptions:
+      name:
+        description: Entry name of the local node.
+        type: str
+        required: true
+      role:
+        description: Kind of the local node.
+        type: str
+        choices: [data, liaison, standalone]
+        required: true
+      url:
+        description: Where the local server shows its view over HTTP. A data node with TLS has no working HTTP.
+        type: str
+        default: http://127.0.0.1:17913
+      timeout:
+        description:
+          - Seconds to wait for the view after each write. The default outlasts the 30 s poll that the roles set, which heals a lost file watch.
+        type: float
+        default: 60
+      ca_path:
+        description: CA that signed the certificate, for an C(https) O(prove.url).
+        type: path
+      username:
+        description: User for a server with authentication.
+        type: str
+      password:
+        description: Password for a server with authentication.
+        type: str
+  reach_timeout:
+    description: Seconds that each address gets to answer.
+    type: float
+    default: 2
+  lock_timeout:
+    description: Seconds to wait for another push to the same file to end.
+    type: float
+    default: 60
+  backup:
+    description: Keep a copy of the file that was there, beside it.
+    type: bool
+    default: false
+  owner:
+    description: Owner of the file. Unchanged by default, root for a new file.
+    type: str
+  group:
+    description: Group of the file. Unchanged by default, root for a new file.
+    type: str
+  mode:
+    description: Permission bits in octal, as a string.
+    type: str
+    default: "0644"
+attributes:
+  check_mode:
+    support: full
+    description: Predicts exactly what a push would write; nothing is written, so the new view cannot be proved.
+  diff_mode:
+    support: full
+    description: Shows the file before and after.
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Push the topology of three nodes and prove it
+  skywalking.banyandb.topology:
+    nodes:
+      - name: liaison1
+        grpc_address: liaison1.example.org:18912
+      - name: data1
+        grpc_address: data1.example.org:17912
+      - name: data2
+        grpc_address: data2.example.org:17912
+        labels:
+          type: hot
+    prove:
+      name: data1
+      role: data
+
+- name: Take one node out, by name
+  skywalking.banyandb.topology:
+    nodes:
+      - name: liaison1
+        grpc_address: liaison1.example.org:18912
+      - name: data1
+        grpc_address: data1.example.org:17912
+    remove:
+      - data2
+    prove:
+      name: data1
+      role: data
+"""
+
+RETURN = r"""
+added:
+  description: Entries that the server is given now and was not given before.
+  type: list
+  elements: str
+  returned: always
+  sample: [data3]
+removed:
+  description: Entries that left.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+readdressed:
+  description: Entries under another address.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{"name": "data2", "before": "192.0.2.2:17912", "after": "192.0.2.22:17912"}]
+renamed:
+  description: Entries under another entry name at the same address; the server sees no change.
+  type: list
+  elements: dict
+  returned: always
+  sample: []
+refreshed:
+  description: Entries that were dropped and admitted again.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+held_back:
+  description: Wanted entries that the server is not given because they do not answer.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+away:
+  description: Listed entries that do not answer.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+writes:
+  description: How many times the file was written, in check mode would be.
+  type: int
+  returned: always
+  sample: 1
+sha256:
+  description: Of the file as it should be.
+  type: str
+  returned: always
+  sample: 6c1ddaf2f8a4b8f1a3b0c7d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718
+proved:
+  description: Whether the server's own view was seen to be right after the last write.
+  type: bool
+  returned: always
+  sample: true
+reload_seconds:
+  description: Seconds from the last write to the right view.
+  type: float
+  returned: when the file was written and the view proved
+  sample: 1.06
+view:
+  description: The local server's last view, table by table.
+  type: dict
+  returned: when O(prove) is given and the server answered
+  sample: {"property": {"registered": [{"node_name": "data1:17912"}], "active": [], "evictable": []}}
+verdict:
+  description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (a listed node does not answer).
+  type: str
+  returned: always
+  sample: converged
+pairs:
+  description: Where the view differs, what was expected, and what to do.
+  type: list
+  elements: dict
+  returned: always
+  sample: []
+backup_file:
+  description: The copy of the file that was there.
+  type: str
+  returned: when O(backup) and a file was replaced
+  sample: /etc/banyandb/topology.yml.2026-01-31T12:00:00Z.bak
+"""
+
+import grp
+import hashlib
+import pwd
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, READDRESS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+    LIAISON_PORT,
+    TopologyError,
+    from_entries,
+    split_address,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+    DATA,
+    LIAISON,
+    ROLES,
+    ExpectedNode,
+    role_of,
+)
+
+ARGUMENTS = dict(
+    path=dict(type="path", default="/etc/banyandb/topology.yml"),
+    nodes=dict(
+        type="list",
+        elements="dict",
+        required=True,
+        options=dict(
+            name=dict(type="str", required=True),
+            grpc_address=dict(type="str", required=True),
+            tls_enabled=dict(type="bool", default=False),
+            ca_cert_path=dict(type="path"),
+            role=dict(type="str", choices=[DATA, LIAISON]),
+            node_name=dict(type="str"),
+            roles=dict(type="list", elements="str"),
+            labels=dict(type="dict"),
+        ),
+    ),
+    remove=dict(type="list", elements="str", default=[]),
+    readdress=dict(type="str", choices=list(READDRESS), default="refuse"),
+    refresh=dict(type="list", elements="str", default=[]),
+    refresh_stale=dict(type="bool", default=False),
+    admit=dict(type="str", choices=list(ADMIT), default="answering"),
+    batch=dict(type="int", default=1),
+    service=dict(type="str"),
+    prove=dict(
+        type="dict",
+        options=dict(
+            name=dict(type="str", required=True),
+            role=dict(type="str", choices=list(ROLES), required=True),
+            url=dict(type="str", default="http://127.0.0.1:17913"),
+            timeout=dict(type="float", default=60),
+            ca_path=dict(type="path"),
+            username=dict(type="str"),
+            password=dict(type="str", no_log=True),
+        ),
+    ),
+    reach_timeout=dict(type="float", default=2),
+    lock_timeout=dict(type="float", default=60),
+    backup=dict(type="bool", default=False),
+    owner=dict(type="str"),
+    group=dict(type="str"),
+    mode=dict(type="str", default="0644"),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_if=[("admit", ADMIT_START, ["service"])],
+    )
+    try:
+        outcome = push.push(request(module.params, module.check_mode))
+    except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
+        module.fail_json(msg=str(error), changed=False)
+    except push.PushFailed as error:
+        module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = report(outcome, changed=outcome.changed)
+    if module._diff:
+        result["diff"] = {
+            "before_header": module.params["path"],
+            "after_header": module.params["path"],
+            "before": outcome.before,
+            "after": outcome.after,
+        }
+    module.exit_json(**result)
+
+
+def request(params: dict, check: bool) -> push.Request:
+    """Read the module's parameters. Raises TopologyError or ValueError that names the parameter."""
+    nodes = from_entries(params["nodes"], "nodes")
+    for option in ("reach_timeout", "lock_timeout"):
+        _require(params[option] > 0, f"{option} {params[option]}: expected seconds above 0")
+    _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
+    if params["admit"] == ADMIT_START:
+        _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
+        _require(not _runs(params["service"]), f"{params['service']} runs: a start topology would drop nodes from its view")
+    return push.Request(
+        path=params["path"],
+        nodes=nodes,
+        expected={entry["name"]: expected_node(entry) for entry in params["nodes"]},
+        ownership=_ownership(params),
+        remove=params["remove"],
+        readdress=params["readdress"],
+        refresh=params["refresh"],
+        refresh_stale=params["refresh_stale"],
+        admit=params["admit"],
+        batch=params["batch"],
+        backup=params["backup"],
+        proof=_proof(params["prove"]),
+        check=check,
+        lock_timeout=params["lock_timeout"],
+        reach_timeout=params["reach_timeout"],
+    )
+
+
+def expected_node(entry: dict) -> ExpectedNode:
+    """What views should show of one entry of ``nodes``. Raises TopologyError."""
+    node = from_entries([entry], "nodes")[0]
+    role = entry["role"] or role_of(node)
+    if role == LIAISON and split_address(node.grpc_address)[1] != LIAISON_PORT:
+        raise TopologyError(
+            f"node {node.name!r}: grpc_address {node.grpc_address}: a liaison is listed on its internal port {LIAISON_PORT}; "
+            "another port answers too, and then the node is lost at the next change of its address"
+        )
+    labels = entry["labels"]
+    return ExpectedNode(
+        name=node.name,
+        node_name=entry["node_name"] or node.grpc_address,
+        role=role,
+        roles=None if entry["roles"] is None else tuple(entry["roles"]),
+        labels=None if labels is None else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+    )
+
+
+def report(outcome: push.Outcome, changed: bool) -> dict:
+    """The module's result."""
+    plan = outcome.plan
+    result = dict(
+        changed=changed,
+        added=list(plan.added),
+        removed=list(plan.removed),
+        readdressed=[vars(move) for move in plan.readdressed],
+        renamed=[vars(move) for move in plan.renamed],
+        refreshed=list(plan.refreshed),
+        held_back=list(plan.held_back),
+        away=list(plan.away),
+        writes=outcome.writes,
+        sha256=hashlib.sha256(outcome.after.encode()).hexdigest(),
+        proved=outcome.proved,
+        verdict=outcome.verdict,
+        pairs=[pair.to_mapping() for pair in outcome.pairs],
+    )
+    if outcome.reload_seconds is not None:
+        result["reload_seconds"] = outcome.reload_seconds
+    if outcome.view is not None:
+        result["view"] = outcome.view.to_mapping()
+    if outcome.backup_file:
+        result["backup_file"] = outcome.backup_file
+    return result
+
+
+def _proof(prove: dict | None) -> push.Proof | None:
+    if prove is None:
+        return None
+    _require(prove["timeout"] > 0, f"prove.timeout {prove['timeout']}: expected seconds above 0")
+    client = HttpClient(
+        prove["url"], ca_path=prove["ca_path"], username=prove["username"], password=prove["password"]
+    )
+    observer = ExpectedNode(prove["name"], "", prove["role"])
+    return push.Proof(observer, client.cluster_state, prove["timeout"])
+
+
+def _ownership(params: dict) -> topology_file.Ownership:
+    try:
+        mode = int(params["mode"], 8)
+    except ValueError:
+        mode = -1
+    _require(0 <= mode <= 0o777, f"mode {params['mode']!r}: expected octal permission bits such as \"0644\"")
+    try:
+        uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
+    except KeyError:
+        raise ValueError(f"owner {params['owner']!r}: no such user on this host") from None
+    try:
+        gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
+    except KeyError:
+        raise ValueError(f"group {params['group']!r}: no such group on this host") from None
+    return topology_file.Ownership(uid, gid, mode)
+
+
+def _runs(service: str) -> bool:
+    state = subprocess.run(
+        ["systemctl", "show", "--property=ActiveState", "--value", service], capture_output=True, text=True, check=False
+    )
+    if state.returncode:
+        raise ValueError(f"service {service}: systemctl does not say whether it runs: {state.stderr.strip()}")
+    return state.stdout.strip() not in ("inactive", "failed")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import (
+    ADMIT_ALL,
+    ADMIT_START,
+    STAGE,
+    Move,
+    Plan,
+    PlanRefused,
+    plan,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+A, B, C, D = (Node(name, f"{name}:17912") for name in "abcd")
+A2, B2, C2 = (Node(name, f"{name}2:17912") for name in "abc")
+
+
+def made(current: Sequence[Node], desired: Sequence[Node], answering: Collection[str] | None = None, **options: Any) -> Plan:
+    alive = {node.address_key for node in [*current, *desired]} if answering is None else answering
+    return plan(Topology(tuple(sorted(current))), desired, answering=alive, **options)
+
+
+def lists(result: Plan) -> list[list[str]]:
+    return [[node.grpc_address.split(":")[0] for node in step.listed] for step in result.steps]
+
+
+def test_nothing_to_do_writes_nothing() -> None:
+    assert made([A, B], [B, A]).steps == ()
+
+
+def test_a_new_node_is_one_write() -> None:
+    result = made([A, B], [A, B, C])
+    assert lists(result) == [["a", "b", "c"]]
+    assert result.added == ("c",)
+
+
+def test_a_first_file_is_one_write() -> None:
+    assert lists(made([], [A, B])) == [["a", "b"]]
+
+
+def test_a_node_leaves_only_by_name() -> None:
+    with pytest.raises(PlanRefused, match=r"c \(c:17912\).*name them in remove"):
+        made([A, B, C], [A, B])
+    result = made([A, B, C], [A, B], remove=["c"])
+    assert lists(result) == [["a", "b"]]
+    assert result.removed == ("c",)
+
+
+def test_a_held_back_node_is_known_and_leaves_only_by_name_too() -> None:
+    current = Topology((A,), (B,))
+    with pytest.raises(PlanRefused, match="b "):
+        plan(current, [A], answering={A.address_key})
+    assert plan(current, [A], answering={A.address_key}, remove=["b"]).final == Topology((A,))
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(PlanRefused, match="empty"):
+        made([A], [], remove=["a"])
+
+
+def test_a_name_cannot_be_wanted_and_removed() -> None:
+    with pytest.raises(PlanRefused, match="a: in nodes and in remove"):
+        made([A], [A], remove=["a"])
+
+
+def test_removing_a_name_that_is_not_there_is_done_already() -> None:
+    result = made([A], [A], remove=["gone"])
+    assert (result.steps, result.removed) == ((), ())
+
+
+def test_readdressing_is_refused_unless_asked_for() -> None:
+    with pytest.raises(PlanRefused, match=r"a a:17912 -> a2:17912.*readdress: stage"):
+        made([A, B], [A2, B])
+
+
+def test_readdressing_takes_two_writes_without_and_with() -> None:
+    result = made([A, B], [A2, B], readdress=STAGE)
+    assert lists(result) == [["b"], ["a2", "b"]]
+    assert result.readdressed == (Move("a", "a:17912", "a2:17912"),)
+    assert result.added == result.removed == ()
+
+
+def test_readdressing_all_goes_one_by_one_and_never_through_an_empty_list() -> None:
+    result = made([A, B, C], [A2, B2, C2], readdress=STAGE)
+    assert lists(result) == [["b", "c"], ["a2", "b", "c"], ["a2", "c"], ["a2", "b2", "c"], ["a2", "b2"], ["a2", "b2", "c2"]]
+    assert lists(made([A, B, C], [A2, B2, C2], readdress=STAGE, batch=2))[0] == ["c"]
+    with pytest.raises(PlanRefused, match="at once"):
+        made([A, B], [A2, B2], readdress=STAGE, batch=2)
+
+
+def test_two_nodes_that_swap_addresses_are_both_gone_before_one_comes_back() -> None:
+    result = made([A, B, C], [Node("a", "b:17912"), Node("b", "a:17912"), C], readdress=STAGE)
+    assert lists(result) == [["c"], ["b", "a", "c"]]
+
+
+def test_a_new_node_at_the_address_of_a_removed_one_takes_two_writes() -> None:
+    result = made([A, B], [A, Node("x", "b:17912")], remove=["b"])
+    assert lists(result) == [["a"], ["a", "b"]]
+    assert (result.added, result.removed) == (("x",), ("b",))
+
+
+def test_a_renamed_entry_is_one_write_that_the_server_does_not_notice() -> None:
+    result = made([A, B], [A, Node("x", "b:17912")])
+    assert lists(result) == [["a", "b"]]
+    assert result.renamed == (Move("b:17912", "b", "x"),)
+    assert result.added == ()
+
+
+def test_a_removal_beside_an_addition_takes_two_writes() -> None:
+    assert lists(made([A, B], [A, C], remove=["b"])) == [["a"], ["a", "c"]]
+
+
+def test_a_refresh_drops_the_entry_and_admits_it_again() -> None:
+    result = made([A, B], [A, B], refresh=["b"])
+    assert lists(result) == [["a"], ["a", "b"]]
+    assert result.refreshed == ("b",)
+
+
+def test_a_refresh_of_an_unknown_name_is_refused() -> None:
+    with pytest.raises(PlanRefused, match="refresh names z"):
+        made([A], [A], refresh=["z"])
+
+
+def test_the_only_entry_cannot_be_refreshed_on_a_running_server() -> None:
+    with pytest.raises(PlanRefused, match="empty topology is never given"):
+        made([A], [A], refresh=["a"])
+
+
+def test_a_new_node_that_does_not_answer_is_held_back() -> None:
+    result = made([A, B], [A, B, C], answering={"a:17912", "b:17912"})
+    assert result.final == Topology((A, B), (C,))
+    assert (result.held_back, result.added) == (("c",), ())
+    later = plan(result.final, [A, B, C], answering={"a:17912", "b:17912", "c:17912"})
+    assert (lists(later), later.added) == ([["a", "b", "c"]], ("c",))
+
+
+def test_a_known_node_that_does_not_answer_stays_listed_last() -> None:
+    result = made([A, B, C], [A, B, C], answering={"b:17912", "c:17912"})
+    assert lists(result) == [["b", "c", "a"]]
+    assert result.away == ("a",)
+
+
+def test_a_new_address_that_does_not_answer_leaves_the_old_one_in_place() -> None:
+    result = made([A, B], [A2, B], answering={"a:17912", "b:17912"}, readdress=STAGE)
+    assert (result.steps, result.held_back) == ((), ("a",))
+
+
+def test_admitting_all_lists_the_silent_last() -> None:
+    assert lists(made([], [A, B], answering={"b:17912"}, admit=ADMIT_ALL)) == [["b", "a"]]
+
+
+def test_a_running_server_is_never_given_an_empty_list_because_nobody_answers() -> None:
+    with pytest.raises(PlanRefused, match="none of the nodes answers"):
+        made([], [A, B], answering=set())
+
+
+def test_a_start_lists_only_what_answers_and_remembers_the_rest() -> None:
+    result = made([A, B, C], [A, B, C], answering={"b:17912"}, admit=ADMIT_START)
+    assert result.final == Topology((B,), (A, C))
+    assert made([], [A], answering=set(), admit=ADMIT_START).final == Topology((), (A,))
+
+
+def test_a_start_does_not_forget_a_node_either() -> None:
+    with pytest.raises(PlanRefused, match="c "):
+        made([A, C], [A], answering=set(), admit=ADMIT_START)
+
+
+nodes = st.lists(
+    st.builds(lambda name, address: Node(name, f"{address}:17912"), st.sampled_from("abcdef"), st.sampled_from("uvwxyz")),
+    unique_by=(lambda node: node.name, lambda node: node.address_key),
+    max_size=6,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(current=nodes, held=st.integers(0, 2), desired=nodes, alive=st.sets(st.sampled_from("uvwxyz")), remove=st.sets(st.sampled_from("abcdef")), refresh=st.sets(st.sampled_from("abcdef")), batch=st.integers(1, 3))  # fmt: skip
+def test_no_plan_loses_a_node_unnamed_mixes_an_address_change_or_empties_a_running_server(
+    current: list[Node], held: int, desired: list[Node], alive: set[str], remove: set[str], refresh: set[str], batch: int
+) -> None:
+    before = Topology(tuple(current[held:]), tuple(current[:held]))
+    answering = {f"{address}:17912" for address in alive}
+    options: dict[str, Any] = {"answering": answering, "remove": remove, "readdress": STAGE, "batch": batch}
+    try:
+        result = plan(before, desired, refresh=refresh, **options)
+    except PlanRefused:
+        return
+    kept = {node.name for node in before.nodes} - remove
+    known = {node.name for node in result.final.nodes} | set(result.held_back)
+    assert {name for name in kept if name not in known} <= {move.before for move in result.renamed} | {
+        node.name for node in before.nodes if any(node.address_key == d.address_key for d in desired)
+    }
+    previous = {node.address_key: node.name for node in before.listed}
+    for step in result.steps:
+        now = {node.address_key: node.name for node in step.listed}
+        assert now
+        if previous:
+            # One write never both drops and adds: the server would add first and then delete by node name.
+            assert not (set(previous) - set(now) and set(now) - set(previous))
+        previous = now
+    if result.steps:
+        assert result.steps[-1] == result.final
+    again = plan(result.final, desired, **options)
+    assert again.steps == ()
