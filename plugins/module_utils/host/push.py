@@ -10,8 +10,9 @@ side effects and the waiting.
 from __future__ import annotations
 
 import os
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach, topology_file
@@ -26,6 +27,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
     CONVERGED,
+    EXTRA,
+    MISSING,
     STALE,
     UNKNOWN,
     VERDICTS,
@@ -110,67 +113,104 @@ class Outcome:
         return max(found, key=VERDICTS.index)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a push started from: the file (None: there was none), the addresses that answer (``Node.address_key``),
+    and the node names that the local server showed."""
+
+    topology: Topology | None
+    alive: Collection[str]
+    shown: frozenset[str]
+
+
 def push(request: Request) -> Outcome:
     """Carry out a push.
 
-    Raises TopologyFileError, TopologyError (nothing changed), and PushFailed (the view did not come; the file
-    is written as its outcome says).
+    Raises TopologyFileError, TopologyError (nothing changed), and PushFailed (the view did not come, or not all
+    could be written; the file is as its outcome says).
     """
     _require_ca_files(request.nodes)
     outcome = Outcome()
+    if request.check and not os.path.lexists(os.path.dirname(request.path)):
+        # On a new host, what makes the directory only predicted that it would.
+        outcome.warnings.append(f"{os.path.dirname(request.path)} does not exist yet; the push itself would refuse that")
+        return _foresee(request, outcome)
     with topology_file.locked(request.path, request.lock_timeout):
-        if not request.check:
-            topology_file.remove_leftovers(request.path)
-        found = topology_file.read(request.path)
-        current, outcome.before = found or (Topology(), "")
-        alive = reach.answering([*current.nodes, *request.nodes], request.reach_timeout)
-        refresh = set(request.refresh)
-        if request.proof:
-            outcome.view = _view_before(request.proof, outcome)
-            if request.refresh_stale:
-                refresh |= _stale(request, current, outcome.view, alive)
-        made = outcome.plan = plan(
-            current,
-            request.nodes,
-            answering=alive,
-            remove=request.remove,
-            refresh=refresh,
-            readdress=request.readdress,
-            admit=request.admit,
-            batch=request.batch,
-        )
-        outcome.after = made.final.render()
-        steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
-        owned = found is not None and topology_file.ownership(request.path) == _kept(request)
-        outcome.changed = bool(steps) or not owned
-        if len(steps) > 1 and request.proof is None:
-            raise PlanRefused(
-                "this change takes two writes with the server's view between them (an entry is re-addressed, refreshed, or "
-                "removed while another is added), so it needs prove"
-            )
         if request.check:
-            outcome.writes = len(steps)
-            return outcome
-        if request.backup and found is not None and steps:
+            return _foresee(request, outcome)
+        topology_file.remove_leftovers(request.path)
+        steps, found = _decide(request, outcome)
+        ownership = request.ownership if found.topology is None else _kept(request)
+        if request.backup and outcome.before and steps:
             outcome.backup_file = topology_file.back_up(request.path)
+        standing = found.topology
         for step in steps:
-            topology_file.write(request.path, step.render(), request.ownership)
-            outcome.writes += 1
+            if request.proof and standing is not None:
+                _await_read(request, request.proof, standing, step, outcome)
+            _write(request, step, ownership, outcome)
+            standing = step
             if request.proof:
-                _await_view(request, request.proof, step, alive, outcome, last=step is steps[-1])
-        if not steps and not owned:
-            topology_file.own(request.path, request.ownership)
-        if not steps and request.proof:
-            _await_view(request, request.proof, made.final, alive, outcome, last=True)
+                _await_view(request, request.proof, step, found, outcome, last=step is steps[-1])
+        if not steps:
+            if outcome.changed:
+                topology_file.own(request.path, ownership)
+            if request.proof:
+                _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
     return outcome
 
 
+def _foresee(request: Request, outcome: Outcome) -> Outcome:
+    """What a push would do, nothing done."""
+    steps, found = _decide(request, outcome)
+    outcome.writes = len(steps)
+    if request.proof and outcome.view:
+        outcome.pairs = _differences(request, request.proof, outcome.plan.final, outcome.view, found)
+    return outcome
+
+
+def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Found]:
+    """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
+    file = topology_file.read(request.path)
+    current, outcome.before = file or (Topology(), "")
+    alive = reach.answering([*current.nodes, *request.nodes], request.reach_timeout)
+    refresh = set(request.refresh)
+    if request.proof:
+        outcome.view = _view_before(request, request.proof, outcome)
+    shown = outcome.view.registered_names() if outcome.view else frozenset()
+    found = Found(file and current, alive, shown)
+    if request.proof and request.refresh_stale and outcome.view:
+        refresh |= _stale(request, request.proof, current, outcome.view, found)
+    made = outcome.plan = plan(
+        current,
+        request.nodes,
+        answering=alive,
+        remove=request.remove,
+        refresh=refresh,
+        readdress=request.readdress,
+        admit=request.admit,
+        batch=request.batch,
+    )
+    outcome.after = made.final.render()
+    steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
+    owned = file is not None and topology_file.ownership(request.path) == _kept(request)
+    outcome.changed = bool(steps) or not owned
+    if len(steps) > 1 and request.proof is None:
+        raise PlanRefused(
+            "this change takes two writes with the server's view between them (an entry is re-addressed, refreshed, or "
+            "removed while another is added), so it needs prove"
+        )
+    return steps, found
+
+
 def _require_ca_files(nodes: Sequence[Node]) -> None:
-    for node in nodes:
-        if node.tls_enabled and not os.path.isfile(node.ca_cert_path):
-            raise PlanRefused(
-                f"node {node.name!r}: ca_cert_path {node.ca_cert_path} does not exist on this host; put the CA there first"
-            )
+    for path, name in sorted({node.ca_cert_path: node.name for node in nodes if node.tls_enabled}.items()):
+        try:
+            ssl.create_default_context(cafile=path)
+        except FileNotFoundError:
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} does not exist on this host; put the CA there first") from None
+        except OSError as error:
+            what = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}; put the CA there first") from None
 
 
 def _kept(request: Request) -> topology_file.Ownership:
@@ -181,47 +221,100 @@ def _kept(request: Request) -> topology_file.Ownership:
     return topology_file.Ownership(uid, gid, request.ownership.mode)
 
 
-def _view_before(proof: Proof, outcome: Outcome) -> View:
+def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | None:
     answer = proof.ask()
-    if isinstance(answer, Failure):
-        raise PushFailed(
-            f"the local server does not show its view ({answer.kind}: {answer.message}); nothing was written. "
-            "Start it first, or push without prove for a server that is stopped",
-            outcome,
-        )
-    return answer
+    if not isinstance(answer, Failure):
+        return answer
+    message = (
+        f"the local server does not show its view ({answer.kind}: {answer.message}); nothing was written. "
+        "Start it first, or push without prove for a server that is stopped"
+    )
+    if not request.check:
+        raise PushFailed(message, outcome)
+    outcome.warnings.append(message)
+    return None
 
 
-def _expected(request: Request, topology: Topology) -> list[ExpectedNode]:
-    """What the server should show of each listed entry. An entry that still stands under its old address is
-    known by that address only."""
-    wanted = {node.name: node for node in request.nodes}
-    result = []
+def _differences(
+    request: Request, proof: Proof, topology: Topology, view: View, found: Found, stood: float = 0.0
+) -> list[Pair]:
+    """Where ``view`` differs from what the server should show of ``topology``.
+
+    An entry that still stands under its old address shows under a name that the server alone knows: the one wanted
+    of it, its address, or another. In the last case nothing is asked of it, and a name that was there before the
+    push and belongs to no other entry is taken to be its.
+    """
+    wanted = {node.name: node.address_key for node in request.nodes}
+    theirs = {expected.node_name for expected in request.expected.values()}
+    expected, nameless = [], False
     for node in topology.listed:
-        expected = request.expected.get(node.name)
-        if expected is None or wanted[node.name].address_key != node.address_key:
-            role = expected.role if expected else role_of(node)
-            expected = ExpectedNode(node.name, node.grpc_address, role)
-        result.append(expected)
-    return result
+        known = request.expected.get(node.name)
+        if known is None or wanted[node.name] != node.address_key:
+            names = [known.node_name] if known else []
+            name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
+            if name is None:
+                nameless = True
+                continue
+            known = ExpectedNode(node.name, name, known.role if known else role_of(node))
+        expected.append(known)
+    answering = {node.name for node in topology.listed if node.address_key in found.alive}
+    reached = {(proof.observer.name, name): True for name in answering}
+    pairs = differences(proof.observer, view, expected, answering, reached, stood)
+    tolerated = found.shown - theirs if nameless else frozenset()
+    return [pair for pair in pairs if pair.seen != EXTRA or pair.subject not in tolerated]
 
 
-def _stale(request: Request, current: Topology, view: View, alive: set[str]) -> set[str]:
-    assert request.proof is not None
-    names = {node.name for node in request.nodes}
-    answering = {node.name for node in current.listed if node.address_key in alive}
-    pairs = differences(request.proof.observer, view, _expected(request, current), answering)
-    return {pair.subject for pair in pairs if pair.seen == STALE} & names
+def _stale(request: Request, proof: Proof, current: Topology, view: View, found: Found) -> set[str]:
+    """The entries of which the server has cached what they no longer are. One that goes by another name now is missing
+    in a table that also shows a name of nobody's."""
+    pairs = _differences(request, proof, current, view, found)
+    misnamed = {pair.table for pair in pairs if pair.seen == EXTRA}
+    stale = {pair.subject for pair in pairs if pair.seen == STALE or (pair.seen == MISSING and pair.table in misnamed)}
+    return stale & {node.name for node in request.nodes}
+
+
+def _write(request: Request, step: Topology, ownership: topology_file.Ownership, outcome: Outcome) -> None:
+    try:
+        topology_file.write(request.path, step.render(), ownership)
+    except topology_file.NotDurable as error:
+        outcome.writes += 1
+        raise PushFailed(str(error), outcome) from None
+    except topology_file.TopologyFileError as error:
+        if not outcome.writes:
+            raise
+        raise PushFailed(
+            f"{error} after write {outcome.writes} of this push, which left entries out for a moment; push again soon", outcome
+        ) from None
+    outcome.writes += 1
+
+
+def _await_read(request: Request, proof: Proof, standing: Topology, step: Topology, outcome: Outcome) -> None:
+    """Wait until the server no longer shows what the file does not list and ``step`` is going to list.
+
+    As long as it does, it has not read the file as it stands (an earlier push was cut off, the watch is lost). It would take
+    the next file for a change of address and lose the node, though its view, still the old one, looked right at first.
+    """
+    before = {node.address_key for node in standing.listed}
+    added = {request.expected[node.name].node_name for node in step.listed if node.address_key not in before and node.name in request.expected}
+    deadline = time.monotonic() + proof.timeout
+    while outcome.view and added & outcome.view.registered_names():
+        if time.monotonic() >= deadline:
+            raise PushFailed(
+                f"{request.path}: for {proof.timeout:g} s the local server has not read the file as it stands: it shows "
+                f"{', '.join(sorted(added & outcome.view.registered_names()))}, not listed there; adding them now could lose them. "
+                "It reads the file at its next poll or restart: push again after that",
+                outcome,
+            )
+        time.sleep(POLL_SECONDS)
+        answer = proof.ask()
+        outcome.view = outcome.view if isinstance(answer, Failure) else answer
 
 
 def _await_view(
-    request: Request, proof: Proof, step: Topology, alive: set[str], outcome: Outcome, *, last: bool
+    request: Request, proof: Proof, step: Topology, found: Found, outcome: Outcome, *, last: bool
 ) -> None:
     """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait."""
     started = time.monotonic()
-    expected = _expected(request, step)
-    answering = {node.name for node in step.listed if node.address_key in alive}
-    reached = {(proof.observer.name, name): True for name in answering}
     failure: Failure | None = None
     while True:
         answer = proof.ask()
@@ -230,16 +323,16 @@ def _await_view(
             failure = answer
         else:
             failure, outcome.view = None, answer
-            outcome.pairs = differences(proof.observer, answer, expected, answering, reached, stood=elapsed)
+            outcome.pairs = _differences(request, proof, step, answer, found, stood=elapsed)
             if not outcome.pairs and (last or elapsed >= BETWEEN_WRITES_SECONDS):
                 break
-        if elapsed >= proof.timeout:
+        if elapsed >= proof.timeout and (failure or outcome.pairs):
             raise PushFailed(_unproved(request, outcome, failure, elapsed), outcome)
         time.sleep(POLL_SECONDS)
     outcome.proved = last
     if outcome.writes:
         outcome.reload_seconds = round(elapsed, 3)
-        silent = sum(1 for node in step.listed if node.address_key not in alive)
+        silent = sum(1 for node in step.listed if node.address_key not in found.alive)
         if elapsed > WATCH_SECONDS + silent * SILENT_ENTRY_SECONDS:
             outcome.warnings.append(
                 f"{request.path}: the server took this change only after {elapsed:.1f} s: it has lost its watch on the file (somebody "

@@ -10,13 +10,12 @@ accepts for a process that is stopped or hung, and each such entry holds a serve
 
 from __future__ import annotations
 
-import queue
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.side_by_side import side_by_side
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, split_address
 
 WORKERS = 64
@@ -36,44 +35,18 @@ def answers(node: Node, timeout: float) -> bool:
             context = ssl.create_default_context(cafile=node.ca_cert_path)
             context.set_alpn_protocols(["h2"])
             plain.settimeout(_left(deadline))
-            with context.wrap_socket(plain, server_hostname=host) as wrapped:
+            with context.wrap_socket(plain, server_hostname=host.rstrip(".")) as wrapped:
                 return _speaks_http2(wrapped, deadline)
     except (OSError, ValueError):  # ValueError: a host name that IDNA cannot encode
         return False
 
 
 def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
-    """The addresses (``Node.address_key``) that answer; all are tried side by side, each for ``timeout`` seconds.
-
-    Threads are daemons: a name look-up under a silent nameserver cannot be interrupted, only left behind.
-    """
-    by_address: Mapping[str, Node] = {node.address_key: node for node in nodes}
-    todo: queue.SimpleQueue[Node] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-    for node in by_address.values():
-        todo.put(node)
-
-    def work() -> None:
-        while True:
-            try:
-                node = todo.get_nowait()
-            except queue.Empty:
-                return
-            done.put((node.address_key, answers(node, timeout)))
-
-    for _ in range(min(WORKERS, len(by_address))):
-        threading.Thread(target=work, daemon=True).start()
+    """The addresses (``Node.address_key``) that answer; all are tried side by side, each for ``timeout`` seconds."""
+    by_address = {node.address_key: node for node in nodes}
     rounds = -(-len(by_address) // WORKERS)
-    deadline = time.monotonic() + rounds * timeout + 1.0
-    found: set[str] = set()
-    for _ in by_address:
-        try:
-            address, ok = done.get(timeout=_left(deadline))
-        except queue.Empty:
-            break
-        if ok:
-            found.add(address)
-    return found
+    tried = side_by_side(lambda address: answers(by_address[address], timeout), by_address, WORKERS, rounds * timeout + 1.0)
+    return {address for address, ok in tried.items() if ok}
 
 
 def _speaks_http2(connection: socket.socket, deadline: float) -> bool:

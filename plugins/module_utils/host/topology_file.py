@@ -13,11 +13,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     ForeignFormat,
@@ -37,6 +39,10 @@ except ImportError:  # hosts need Python and nothing else
 
 class TopologyFileError(Exception):
     """The file cannot be read or written as asked; the message says what is wrong and what to do."""
+
+
+class NotDurable(TopologyFileError):
+    """The file is written, but a power cut may still undo it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,10 @@ def locked(path: str, timeout: float) -> Iterator[None]:
                         f"{path}: another push has held it for {timeout:g} s; wait for that one to end, then push again"
                     ) from None
                 time.sleep(0.1)  # flock has no wait with a deadline
+            except OSError as error:  # some network file systems
+                raise TopologyFileError(
+                    f"{directory}: cannot be locked: {_reason(error)}; the topology file needs a directory on a local file system"
+                ) from None
         yield
     finally:
         os.close(handle)
@@ -116,7 +126,8 @@ def own(path: str, wanted: Ownership) -> None:
 def write(path: str, text: str, wanted: Ownership) -> None:
     """Put ``text`` at ``path``: temporary file beside it, fsync, rename over, fsync of the directory.
 
-    Raises TopologyFileError; the old file then stands as it was.
+    An owner or group of ``None`` is that of this process. Raises TopologyFileError; the old file then stands
+    as it was, except with NotDurable.
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.tmp")
@@ -138,7 +149,7 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     try:
         _sync_directory(directory)
     except OSError as error:
-        raise TopologyFileError(f"{directory}: {path} is written, but may not outlast a power cut: {_reason(error)}") from None
+        raise NotDurable(f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again") from None
 
 
 def back_up(path: str) -> str:
@@ -149,7 +160,7 @@ def back_up(path: str) -> str:
     """
     text = _read_text(path)
     assert text is not None
-    copy = f"{path}.{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}.bak"
+    copy = f"{path}.{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}.bak"
     write(copy, text, ownership(path))
     return copy
 
@@ -157,13 +168,15 @@ def back_up(path: str) -> str:
 def remove_leftovers(path: str) -> list[str]:
     """Remove temporary files that a killed run left beside ``path``; call with the lock held."""
     directory, name = os.path.split(path)
-    left = [
-        os.path.join(directory, entry)
-        for entry in os.listdir(directory)
-        if entry.startswith(f".{name}.") and entry.endswith(".tmp")
-    ]
-    for temporary in left:
-        os.unlink(temporary)
+    ours = re.compile(rf"\.{re.escape(name)}\.(.*\.bak\.)?[0-9a-f]{{16}}\.tmp", re.DOTALL)
+    left = []
+    try:
+        for entry in os.listdir(directory):
+            if ours.fullmatch(entry):
+                left.append(os.path.join(directory, entry))
+                os.unlink(left[-1])
+    except OSError as error:
+        raise TopologyFileError(f"{error.filename}: a leftover of an earlier push cannot be removed: {_reason(error)}; remove it") from None
     return left
 
 
@@ -200,7 +213,7 @@ def _read_foreign(path: str, text: str, foreign: ForeignFormat) -> Topology:
         ) from None
     try:
         return from_document(yaml.safe_load(text))
-    except (yaml.YAMLError, TopologyError, ValueError, RecursionError) as error:
+    except Exception as error:  # PyYAML lets errors of its own through: KeyError for "!!bool x", AttributeError for "!!timestamp x"
         detail = " ".join(str(error).split())
         raise TopologyFileError(f"{path}: is not a topology: {detail}; mend the file or move it away, then push again") from None
 

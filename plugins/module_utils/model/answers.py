@@ -45,7 +45,7 @@ REMEDY: Mapping[str, str] = {
     ErrorKind.UNRESOLVED: "correct the host name, or add it to DNS or to the hosts file of the machine that asks",
     ErrorKind.TLS: "set tls, ca_path and tls_server_name to what this port uses",
     ErrorKind.AUTH: "give a username and password that stand in the server's authentication file",
-    ErrorKind.UNIMPLEMENTED: "ask another port or a newer server: data nodes and liaisons answer this on gRPC 17912 and HTTP 17913",
+    ErrorKind.UNIMPLEMENTED: "ask a port that offers it (a liaison's gRPC 17912 offers all), or a newer server",
     ErrorKind.NOT_BANYANDB: "correct the address: data nodes and liaisons answer on gRPC 17912 and HTTP 17913",
     ErrorKind.UNAVAILABLE: "ask again, and look into the server's log",
 }

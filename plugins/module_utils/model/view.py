@@ -77,6 +77,12 @@ class Identity:
     labels: tuple[tuple[str, str], ...] = ()
     created_at: str = ""
 
+    @classmethod
+    def from_mapping(cls, node: Mapping[str, Any]) -> Identity:
+        """Read back what to_mapping() gave."""
+        labels = tuple(sorted(node["labels"].items()))
+        return cls(node["node_name"], node["grpc_address"], tuple(node["roles"]), labels, node["created_at"])
+
     def to_mapping(self) -> dict[str, Any]:
         return {
             "node_name": self.node_name,
@@ -112,8 +118,25 @@ class View:
     @classmethod
     def from_mapping(cls, answer: object) -> View:
         """Read the decoded JSON of ``/api/v1/cluster/state`` (camelCase). Raises ViewError."""
-        tables = _mapping(_mapping(answer, "the answer").get("routeTables", {}), "routeTables")
+        fields = _mapping(answer, "the answer")
+        if fields and "routeTables" not in fields:  # {} alone is proto3's JSON of a view without tables
+            raise ViewError("routeTables is missing: not a cluster state")
+        tables = _mapping(fields.get("routeTables", {}), "routeTables")
         return cls({name: _route_table(table, f"routeTables.{name}") for name, table in tables.items()})
+
+    @classmethod
+    def from_result(cls, tables: Mapping[str, Any]) -> View:
+        """Read back what to_mapping() gave. Raises ViewError, KeyError or TypeError for anything else."""
+        return cls(
+            {
+                name: RouteTable(
+                    tuple(Identity.from_mapping(node) for node in table["registered"]),
+                    tuple(table["active"]),
+                    tuple(table["evictable"]),
+                )
+                for name, table in tables.items()
+            }
+        )
 
     def registered_names(self) -> frozenset[str]:
         """Node names that stand in any table."""
@@ -206,16 +229,18 @@ def judge(
     nodes: Sequence[ExpectedNode],
     views: Mapping[str, View | Failure],
     reach: Mapping[tuple[str, str], bool] | None = None,
-    stood: float = 0.0,
+    stood: float | Mapping[str, float] = 0.0,
 ) -> Verdict:
     """Hold the views of all nodes against what they should show.
 
     ``views``: entry name -> its view, or why it could not be had; a node without one counts as not asked.
     ``reach``: (observer, subject) -> whether the subject answers when tried from the observer's own host.
-    ``stood``: seconds for which the same picture has been seen.
+    ``stood``: seconds for which the same picture has been seen, in all or for each observer.
+    A node answers when it gave a view, or when it was reached from the host of another.
     """
     views = {node.name: views.get(node.name, Failure(ErrorKind.NOT_ASKED, "no view was asked for")) for node in nodes}
     answering = {name for name, view in views.items() if not isinstance(view, Failure)}
+    answering |= {subject for (_, subject), reached in (reach or {}).items() if reached}
     matrix: dict[str, dict[str, str]] = {}
     pairs: list[Pair] = []
     for observer in nodes:
@@ -226,7 +251,8 @@ def judge(
         else:
             matrix[observer.name] = {subject.name: NOT_LISTED for subject in nodes}
             matrix[observer.name].update(cells(observer.role, view, nodes))
-            pairs.extend(differences(observer, view, nodes, answering, reach, stood))
+            seconds = stood if isinstance(stood, (int, float)) else stood.get(observer.name, 0.0)
+            pairs.extend(differences(observer, view, nodes, answering, reach, seconds))
     found = {pair.verdict for pair in pairs} | {CONVERGED if nodes else UNKNOWN}
     return Verdict(max(found, key=VERDICTS.index), tuple(pairs), matrix)
 

@@ -1,0 +1,124 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module ``cluster_report``; it runs here alone, no host is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+    CONVERGED,
+    ExpectedNode,
+    View,
+    judge,
+)
+
+ARGUMENTS: dict[str, Any] = {
+    "register": {"type": "str", "required": True},
+    "path": {"type": "path"},
+    "require_converged": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        variables = task_vars or {}
+        hostvars = variables["hostvars"]
+        reports = {}
+        for name, cluster in sorted(clusters(variables["groups"], hostvars).items()):
+            answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster.nodes}
+            reports[name] = cluster_report(name, cluster.nodes, answers)
+        for one in reports.values():
+            for line in one["lines"]:
+                Display().display(line)
+        if arguments["path"]:
+            _write(arguments["path"], reports)
+        result.update(changed=False, clusters=reports)
+        worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] != CONVERGED]
+        if worst and arguments["require_converged"]:
+            result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table above says who misses whom and what to do.")
+        return result
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one host said: the view of its server, the addresses it tried, how long the view has been so (seconds)."""
+
+    view: View | Failure
+    reach: Mapping[str, bool] = field(default_factory=dict)
+    stood: float = 0.0
+
+
+def answer_of(host: str, hostvars: Mapping[str, Any], register: str) -> Answer:
+    """Read what ``host`` registered: a result of cluster_state_info or of topology, or that of a task that failed."""
+    found = hostvars[host].get(register)
+    if not isinstance(found, Mapping) or found.get("skipped"):
+        return Answer(Failure(ErrorKind.NOT_ASKED, "its host was not part of this run"))
+    if found.get("unreachable"):
+        return Answer(Failure("unreachable", " ".join(str(found.get("msg", "")).split())))
+    try:
+        if found.get("view") is not None:
+            return Answer(View.from_result(found["view"]))
+        if host in found.get("endpoints", {}):
+            endpoint = found["endpoints"][host]
+            if endpoint["tables"] is None:
+                return Answer(Failure(endpoint["error"]["kind"], endpoint["error"]["message"]), found["reach"])
+            return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleActionFail(
+            f"cluster_report: {register} of {host} is no result of cluster_state_info or topology ({error!r})"
+        ) from error
+    return Answer(Failure("failed", " ".join(str(found.get("msg", "the task gave no view")).split())))
+
+
+def cluster_report(name: str, entries: list[dict[str, Any]], answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """Verdict, pairs, matrix and the lines to print, for one cluster."""
+    nodes = [
+        ExpectedNode(
+            entry["name"],
+            entry["node_name"],
+            entry["role"],
+            None if entry["roles"] is None else tuple(entry["roles"]),
+            tuple(sorted(entry["labels"].items())),
+        )
+        for entry in entries
+    ]
+    names = {entry["grpc_address"]: entry["name"] for entry in entries}
+    reach = {
+        (observer, names[address]): bool(reached)
+        for observer, answer in answers.items()
+        for address, reached in answer.reach.items()
+        if address in names
+    }
+    views = {observer: answer.view for observer, answer in answers.items()}
+    stood = {observer: answer.stood for observer, answer in answers.items()}
+    verdict = judge(nodes, views, reach, stood)
+    return {**verdict.to_mapping(), "lines": report.lines(name, nodes, verdict)}
+
+
+def _write(path: str, reports: Mapping[str, Any]) -> None:
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            json.dump({name: {key: one[key] for key in ("verdict", "pairs", "matrix")} for name, one in reports.items()}, stream, indent=2)
+            stream.write("\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AnsibleActionFail(f"cluster_report: path {path} cannot be written on the controller: {error.strerror}") from error

@@ -1,0 +1,61 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
+
+DOCUMENTATION = r"""
+name: clusters
+short_description: The BanyanDB clusters that the inventory describes
+version_added: 0.1.0
+description:
+  - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), whatever the run is limited to, and gives
+    the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.
+  - What is wrong with the inventory is returned as C(problems), sentences that name the host and what to do.
+positional: _input, groups
+options:
+  _input:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  groups:
+    description: The variable C(groups).
+    type: dict
+    required: true
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Refuse an inventory with problems
+  ansible.builtin.assert:
+    that: item.value.problems == []
+    fail_msg: "{{ item.value.problems | join(' ') }}"
+  loop: "{{ hostvars | skywalking.banyandb.clusters(groups) | dict2items }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: Cluster name, then C(nodes), C(remove) and C(problems).
+  type: dict
+"""
+
+
+def inventory_clusters(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    if not isinstance(hostvars, Mapping) or not isinstance(groups, Mapping):
+        raise AnsibleFilterError("skywalking.banyandb.clusters: expected hostvars | skywalking.banyandb.clusters(groups)")
+    return {name: asdict(cluster) for name, cluster in clusters(groups, hostvars).items()}
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"clusters": inventory_clusters}

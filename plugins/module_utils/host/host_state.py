@@ -1,0 +1,191 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on this host, compared with what should be: files, links, directories, users, and the machine itself.
+
+Standard library only, Python 3.9+. Reads, never writes. A state that cannot be read is a HostStateError that says
+what to do; a state that is only wrong or missing is a Difference.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import hashlib
+import os
+import platform
+import pwd
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Names of machines as the kernel says them, and as releases of the server are named.
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class HostStateError(Exception):
+    """Something on this host cannot be read. ``kind``: ``permission_denied``, ``unreadable`` or ``no_systemd``."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What should be at ``path``. ``None`` leaves an attribute out of the comparison.
+
+    ``what`` is ``file``, ``link`` or ``directory``; ``mode`` are permission bits; ``sha256`` is of a file's content;
+    ``target`` is what a link says.
+    """
+
+    what: str
+    path: str
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+    sha256: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it should be; ``expected`` and ``found`` hold only the attributes that differ."""
+
+    what: str
+    path: str
+    expected: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+def differences(wanted: Iterable[Wanted]) -> list[Difference]:
+    """Those of ``wanted`` that are not so, in their order. Raises HostStateError."""
+    return [difference for want in wanted for difference in [_difference(want)] if difference is not None]
+
+
+def user_differences(users: Iterable[tuple[str, str]]) -> list[Difference]:
+    """Those of ``users`` (name, primary group) that do not exist so."""
+    found = []
+    for name, group in users:
+        group_found = primary_group(name)
+        if group_found != group:
+            found.append(Difference("user", name, {"group": group}, {"group": group_found} if group_found else {}))
+    return found
+
+
+def primary_group(user: str) -> str | None:
+    """The name of the user's primary group (its number where it has none), ``None`` without such a user."""
+    try:
+        gid = pwd.getpwnam(user).pw_gid
+    except KeyError:
+        return None
+    return _group(gid)
+
+
+def architecture() -> str:
+    """``amd64``, ``arm64``, or the machine's own name where no release is built for it."""
+    machine = platform.machine()
+    return ARCHITECTURES.get(machine, machine)
+
+
+def free_space(path: str) -> tuple[str, int, int]:
+    """(directory, free bytes, total bytes) of the file system on which ``path`` is, or will be once it is made."""
+    directory = path
+    while not os.path.isdir(directory) and directory != os.path.dirname(directory):
+        directory = os.path.dirname(directory)
+    try:
+        usage = shutil.disk_usage(directory)
+    except OSError as error:
+        raise cannot_read(directory, error) from error
+    return directory, usage.free, usage.total
+
+
+def versions_in(directory: str) -> list[str]:
+    """The names of the versions installed side by side; none when there is no such directory."""
+    try:
+        return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise cannot_read(directory, error) from error
+
+
+def cannot_read(path: str, error: OSError) -> HostStateError:
+    """The error of a failed read as a typed one."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return HostStateError(
+            "permission_denied",
+            f"{path}: user {_owner(os.geteuid())} may not read it; run this with become: true",
+        )
+    return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}; mend it, then run this again")
+
+
+def _difference(want: Wanted) -> Difference | None:
+    found = _found(want)
+    expected = {
+        name: value
+        for name, value in (
+            ("what", want.what),
+            ("owner", want.owner),
+            ("group", want.group),
+            ("mode", None if want.mode is None else f"{want.mode:04o}"),
+            ("sha256", want.sha256),
+            ("target", want.target),
+        )
+        if value is not None and found.get(name) != value
+    }
+    if not expected:
+        return None
+    return Difference(want.what, want.path, expected, {name: found[name] for name in expected if name in found})
+
+
+def _found(want: Wanted) -> dict[str, Any]:
+    """The attributes of what is at the path, of those that can be asked for; never through a symbolic link."""
+    try:
+        status = os.lstat(want.path)
+        what = _kind(status.st_mode)
+        found: dict[str, Any] = {"what": what, "owner": _owner(status.st_uid), "group": _group(status.st_gid)}
+        if what == "link":
+            found["target"] = os.readlink(want.path)
+        else:
+            found["mode"] = f"{stat.S_IMODE(status.st_mode):04o}"
+        if what == "file" and want.sha256 is not None:
+            found["sha256"] = sha256_of(want.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"what": "absent"}
+    except OSError as error:
+        raise cannot_read(want.path, error) from error
+    return found
+
+
+def sha256_of(path: str) -> str:
+    """The SHA-256 (hex) of a file's content. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1024 * 1024), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _owner(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -1,0 +1,49 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many slow questions at once, none of which can hold up the end. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+def side_by_side(work: Callable[[Item], Any], items: Iterable[Item], workers: int, seconds: float) -> dict[Item, Any]:
+    """Item -> ``work(item)``, for the items that were through after ``seconds``; ``workers`` run at a time.
+
+    ``work`` must not raise: what it raised would only be missing here. The threads are daemons, because a
+    name look-up under a silent nameserver cannot be interrupted, only left behind; the standard library's
+    executors would wait for it at the end of the process.
+    """
+    todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Item, Any]] = queue.SimpleQueue()
+    count = 0
+    for item in items:
+        todo.put(item)
+        count += 1
+
+    def run() -> None:
+        while True:
+            try:
+                item = todo.get_nowait()
+            except queue.Empty:
+                return
+            done.put((item, work(item)))
+
+    for _ in range(min(workers, count)):
+        threading.Thread(target=run, daemon=True).start()
+    ends = time.monotonic() + seconds
+    results: dict[Item, Any] = {}
+    while len(results) < count:
+        try:
+            item, result = done.get(timeout=max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            break
+        results[item] = result
+    return results

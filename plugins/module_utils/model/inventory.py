@@ -1,0 +1,180 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clusters that an Ansible inventory describes: their nodes, and what is wrong with them.
+
+Pure. Every host of the inventory counts, whatever a run is limited to: a topology made of fewer hosts would
+drop the others from every server's view.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+    LIAISON_PORT,
+    TopologyError,
+    split_address,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, LIAISON, ROLES, STANDALONE
+
+GRPC_PORT = 17912
+HTTP_PORT = 17913
+DEFAULT_CLUSTER = "default"
+GROUPS = {f"banyandb_{role}": role for role in ROLES}
+
+# What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
+DECIDED_ELSEWHERE = {
+    "BYDB_GRPC_PORT": "banyandb_grpc_port",
+    "BYDB_HTTP_PORT": "banyandb_http_port",
+    "BYDB_NODE_HOST": "banyandb_node_host",
+    "BYDB_NODE_HOST_PROVIDER": "banyandb_node_host",
+    "BYDB_NODE_LABELS": "banyandb_node_labels",
+    "BYDB_HAS_META_ROLE": "banyandb_has_meta_role",
+    "BYDB_NODE_DISCOVERY_MODE": "banyandb_discovery_mode",
+    "BYDB_NODE_DISCOVERY_FILE_PATH": "banyandb_config_dir",
+}
+
+
+@dataclass
+class Cluster:
+    """One cluster. ``nodes``: for each host the entry that the module ``topology`` takes;
+    ``remove``: names of entries that are to leave; ``problems``: sentences, each with its host and what to do."""
+
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Cluster]:
+    """Cluster name -> Cluster, for all hosts in the groups banyandb_data, banyandb_liaison, banyandb_standalone."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for group, role in GROUPS.items():
+        for host in groups.get(group, ()):
+            kinds[host].append(role)
+    found: dict[str, Cluster] = defaultdict(Cluster)
+    for host in sorted(kinds):
+        variables = hostvars[host]
+        cluster = found[str(variables.get("banyandb_cluster") or DEFAULT_CLUSTER)]
+        cluster.remove = sorted({*cluster.remove, *_names(variables.get("banyandb_remove"), host, cluster.problems)})
+        try:
+            cluster.nodes.append(_node(host, kinds[host], variables))
+        except TopologyError as error:
+            cluster.problems.append(str(error))
+    for cluster in found.values():
+        cluster.nodes = [node for node in cluster.nodes if node["name"] not in cluster.remove]
+        cluster.problems += _cluster_problems(cluster.nodes)
+    for problem, names in _clashes(found):
+        found[names[0]].problems.append(problem)
+    return dict(found)
+
+
+def _names(value: Any, host: str, problems: list[str]) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        problems.append(f"{host}: banyandb_remove is {value!r}, expected a list of names such as [data3]")
+        return []
+    return [str(name) for name in value]
+
+
+def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    if len(roles) > 1:
+        raise TopologyError(
+            f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one"
+        )
+    role = roles[0]
+    node_host = str(variables.get("banyandb_node_host") or variables.get("ansible_host") or host)
+    bracketed = f"[{node_host}]" if ":" in node_host else node_host
+    grpc_port = _port(variables.get("banyandb_grpc_port"), GRPC_PORT, f"{host}: banyandb_grpc_port")
+    address = f"{bracketed}:{LIAISON_PORT if role == LIAISON else grpc_port}"
+    _port(variables.get("banyandb_http_port"), HTTP_PORT, f"{host}: banyandb_http_port")
+    split_address(address, f"{host}: banyandb_node_host and port give")
+    _check_environment(host, role, variables.get("banyandb_env") or {})
+    labels = variables.get("banyandb_node_labels") or {}
+    if not isinstance(labels, Mapping):
+        raise TopologyError(f"{host}: banyandb_node_labels is {labels!r}, expected a mapping such as {{type: hot}}")
+    meta = variables.get("banyandb_has_meta_role", True)
+    roles_of = {
+        DATA: ["ROLE_META", "ROLE_DATA"] if _is_true(meta) else ["ROLE_DATA"],
+        LIAISON: ["ROLE_LIAISON"],
+        STANDALONE: None,
+    }
+    return {
+        "name": host,
+        "role": role,
+        "grpc_address": address,
+        "node_name": address,
+        "roles": roles_of[role],
+        "labels": {str(key): str(value) for key, value in labels.items()},
+    }
+
+
+def _check_environment(host: str, role: str, environment: Any) -> None:
+    if not isinstance(environment, Mapping):
+        raise TopologyError(f"{host}: banyandb_env is {environment!r}, expected a mapping of variables")
+    for name, instead in DECIDED_ELSEWHERE.items():
+        if name in environment:
+            raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides; set that instead")
+    port = str(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT))
+    if role == LIAISON and port != str(LIAISON_PORT):
+        raise TopologyError(
+            f"{host}: banyandb_env moves the internal port of a liaison to {port}; the other nodes know a liaison by {LIAISON_PORT}"
+        )
+
+
+def _port(value: Any, default: int, where: str) -> int:
+    if value is None:
+        return default
+    text = str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
+        raise TopologyError(f"{where} is {value!r}, expected a port from 1 to 65535")
+    return int(text)
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() in ("true", "yes", "on", "1")
+
+
+def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    problems = []
+    by_role = {role: [node for node in nodes if node["role"] == role] for role in ROLES}
+    data, liaisons = by_role[DATA], by_role[LIAISON]
+    if len(data) + len(liaisons) > 1:
+        problems += [
+            f"{node['name']}: its address {node['grpc_address']} leads each of the other nodes to itself; set banyandb_node_host "
+            "to an address that they reach"
+            for node in [*data, *liaisons]
+            if _is_loopback(node["grpc_address"])
+        ]
+    if (data or liaisons) and not any("ROLE_META" in node["roles"] for node in data):
+        problems.append(
+            f"{', '.join(node['name'] for node in [*data, *liaisons])}: no data node has the META role, without which no liaison "
+            "starts; add a data node, or let one keep banyandb_has_meta_role: true"
+        )
+    return problems
+
+
+def _is_loopback(address: str) -> bool:
+    host = split_address(address)[0].lower()
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
+    """Two nodes at one host name: their fixed ports (metrics, schema, gossip) clash, whatever else differs."""
+    at: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, cluster in found.items():
+        for node in cluster.nodes:
+            at[split_address(node["grpc_address"])[0].lower()].append((name, node["name"]))
+    return [
+        (
+            f"{', '.join(host for _, host in sharing)}: all at the address {address}; each node needs a host of its own, check "
+            "ansible_host and banyandb_node_host",
+            [cluster for cluster, _ in sharing],
+        )
+        for address, sharing in at.items()
+        if len(sharing) > 1
+    ]

@@ -1,0 +1,79 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Documentation of the action plugin of the same name; nothing runs on a host.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_report
+short_description: Judge the views that many hosts gave, and print who sees whom
+version_added: 0.1.0
+description:
+  - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with what to do about
+    each finding, and can write it all to a JSON file.
+  - Runs on the controller alone.
+options:
+  register:
+    description:
+      - Name of the variable in which each host registered what it was asked, the result of M(skywalking.banyandb.cluster_state_info) with
+        one endpoint named after the host, or of M(skywalking.banyandb.topology). Hosts that failed or could not be reached count too.
+    type: str
+    required: true
+  path:
+    description: A file on the controller for the result as JSON.
+    type: path
+  require_converged:
+    description: Fail unless every cluster is converged.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing on any host.
+  diff_mode:
+    support: none
+    description: Changes nothing on any host.
+seealso:
+  - module: skywalking.banyandb.cluster_state_info
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Ask each server on its own host
+  skywalking.banyandb.cluster_state_info:
+    protocol: http
+    endpoints:
+      - name: "{{ inventory_hostname }}"
+        address: 127.0.0.1:17913
+  register: state
+  ignore_unreachable: true
+
+- name: Print who sees whom
+  skywalking.banyandb.cluster_report:
+    register: state
+    require_converged: true
+  run_once: true
+"""
+
+RETURN = r"""
+clusters:
+  description: For each cluster its C(verdict), C(pairs), C(matrix) and the printed C(lines).
+  type: dict
+  returned: always
+  sample:
+    default:
+      verdict: unknown
+      pairs:
+        - observer: data2
+          subject: data2
+          table: ""
+          expected: a view
+          seen: "refused: 127.0.0.1:17913: connection refused"
+          verdict: unknown
+          remedy: "Find out why data2 could not be asked (refused): its service, its host, the way to it."
+      matrix: {"data1": {"data1": "registered", "data2": "registered"}, "data2": {"data1": "?", "data2": "?"}}
+      lines: ["cluster default, 2 nodes: unknown"]
+"""

@@ -1,0 +1,81 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import Cluster, clusters
+
+GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "all": ["d1", "d2", "l1", "x"]}
+
+
+def cluster(groups: dict[str, list[str]] = GROUPS, everywhere: dict[str, Any] | None = None, **hosts: dict[str, Any]) -> Cluster:
+    names = {name for group in groups.values() for name in group}
+    found = clusters(groups, {name: {**(everywhere or {}), **hosts.get(name, {})} for name in names})
+    assert list(found) == ["default"]
+    return found["default"]
+
+
+def test_a_liaison_is_listed_on_its_internal_port_and_a_data_node_on_its_own() -> None:
+    nodes = cluster(d1={"ansible_host": "10.0.0.1", "banyandb_grpc_port": 27912}, l1={"banyandb_grpc_port": 17999}).nodes
+    assert {node["name"]: node["grpc_address"] for node in nodes} == {"d1": "10.0.0.1:27912", "d2": "d2:17912", "l1": "l1:18912"}
+
+
+def test_a_node_is_expected_as_its_variables_describe_it() -> None:
+    nodes = {node["name"]: node for node in cluster(d2={"banyandb_has_meta_role": "no", "banyandb_node_labels": {"type": "hot"}}).nodes}
+    assert nodes["d1"]["roles"] == ["ROLE_META", "ROLE_DATA"]
+    assert (nodes["d2"]["roles"], nodes["d2"]["labels"]) == (["ROLE_DATA"], {"type": "hot"})
+    assert nodes["l1"]["roles"] == ["ROLE_LIAISON"]
+
+
+def test_clusters_of_one_inventory_do_not_mix() -> None:
+    found = clusters(GROUPS | {"banyandb_data": ["d1", "d2", "e1"]}, {
+        "d1": {}, "d2": {}, "l1": {}, "e1": {"banyandb_cluster": "edge"},
+    })  # fmt: skip
+    assert {name: [node["name"] for node in c.nodes] for name, c in found.items()} == {
+        "default": ["d1", "d2", "l1"],
+        "edge": ["e1"],
+    }
+
+
+def test_a_node_named_for_removal_is_no_longer_wanted() -> None:
+    found = cluster(everywhere={"banyandb_remove": ["d2"]})
+    assert ([node["name"] for node in found.nodes], found.remove) == (["d1", "l1"], ["d2"])
+
+
+@pytest.mark.parametrize(
+    ("host", "variables", "says"),
+    [
+        ("d1", {"banyandb_grpc_port": "x"}, "banyandb_grpc_port is 'x', expected a port"),
+        ("d1", {"banyandb_grpc_port": True}, "expected a port"),
+        ("d1", {"banyandb_http_port": 70000}, "banyandb_http_port is 70000"),
+        ("d1", {"banyandb_node_host": "a b"}, "'a b' is not a host name"),
+        ("d1", {"banyandb_node_labels": ["hot"]}, "expected a mapping"),
+        ("d1", {"banyandb_env": ["A=1"]}, "expected a mapping"),
+        ("d1", {"banyandb_env": {"BYDB_GRPC_PORT": 1}}, "which banyandb_grpc_port decides"),
+        ("l1", {"banyandb_env": {"BYDB_LIAISON_SERVER_GRPC_PORT": 17912}}, "know a liaison by 18912"),
+        ("d1", {"banyandb_remove": "d2"}, "expected a list of names"),
+        ("d1", {"banyandb_node_host": "127.0.0.1"}, "leads each of the other nodes to itself"),
+        ("d1", {"banyandb_node_host": "D2"}, "d1, d2: all at the address d2"),
+    ],
+)
+def test_a_problem_names_its_host_and_what_to_do(host: str, variables: dict[str, Any], says: str) -> None:
+    (problem,) = cluster(**{host: variables}).problems
+    assert problem.startswith(host) and says in problem
+
+
+def test_a_host_in_two_groups_is_a_problem() -> None:
+    (problem,) = cluster(GROUPS | {"banyandb_liaison": ["l1", "d1"]}).problems
+    assert problem.startswith("d1: is in the groups banyandb_data and banyandb_liaison")
+
+
+def test_a_cluster_without_a_meta_node_is_a_problem() -> None:
+    assert "no data node has the META role" in cluster(everywhere={"banyandb_has_meta_role": False}).problems[0]
+    assert "no data node has the META role" in cluster({"banyandb_liaison": ["l1"]}).problems[0]
+
+
+def test_a_sound_inventory_has_no_problems() -> None:
+    assert cluster().problems == []
+    assert cluster({"banyandb_standalone": ["s1"]}, s1={"banyandb_node_host": "127.0.0.1"}).problems == []
