@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 )
 
 ARGUMENTS: dict[str, Any] = {
-    "register": {"type": "str", "required": True},
+    "register": {"type": "list", "elements": "str", "required": True},
     "path": {"type": "path"},
     "require_converged": {"type": "bool", "default": False},
 }
@@ -66,10 +66,11 @@ class Answer:
     stood: float = 0.0
 
 
-def answer_of(host: str, hostvars: Mapping[str, Any], register: str) -> Answer:
+def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -> Answer:
     """Read what ``host`` registered: a result of cluster_state_info or of topology, or that of a task that failed."""
-    found = hostvars[host].get(register)
-    if not isinstance(found, Mapping) or found.get("skipped"):
+    registered = [hostvars[host].get(name) for name in register]
+    found = next((result for result in registered if isinstance(result, Mapping) and not result.get("skipped")), None)
+    if found is None:
         return Answer(Failure(ErrorKind.NOT_ASKED, "its host was not part of this run"))
     if found.get("unreachable"):
         return Answer(Failure("unreachable", " ".join(str(found.get("msg", "")).split())))
@@ -83,7 +84,7 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: str) -> Answer:
             return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]))
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleActionFail(
-            f"cluster_report: {register} of {host} is no result of cluster_state_info or topology ({error!r})"
+            f"cluster_report: {', '.join(register)} of {host} is no result of cluster_state_info or topology ({error!r})"
         ) from error
     return Answer(Failure("failed", " ".join(str(found.get("msg", "the task gave no view")).split())))
 

@@ -17,9 +17,10 @@ description:
 options:
   register:
     description:
-      - Name of the variable in which each host registered what it was asked, the result of M(skywalking.banyandb.cluster_state_info) with
+      - Names of the variables in which each host registered what it was asked (the first that it has counts), the result of M(skywalking.banyandb.cluster_state_info) with
         one endpoint named after the host, or of M(skywalking.banyandb.topology). Hosts that failed or could not be reached count too.
-    type: str
+    type: list
+    elements: str
     required: true
   path:
     description: A file on the controller for the result as JSON.

@@ -22,7 +22,8 @@ description:
 options:
   path:
     description:
-      - The topology file. Its directory must exist. A symbolic link is refused, the server does not notice when one is swapped.
+      - The topology file, an absolute path. Its directory must exist. A symbolic link is refused, the server does not notice when one
+        is swapped.
     type: path
     default: /etc/banyandb/topology.yml
   nodes:
@@ -52,7 +53,7 @@ options:
         type: str
         choices: [data, liaison]
       node_name:
-        description: What the node says of itself, C(<node host>:<port>). By default the address.
+        description: What the node says of itself, C(<node host>:<port>), unique. By default the address.
         type: str
       roles:
         description: Roles that the view must show of it, such as C(ROLE_DATA). Not compared by default.
@@ -111,7 +112,7 @@ options:
         choices: [data, liaison, standalone]
         required: true
       url:
-        description: Where the local server shows its view over HTTP. A data node with TLS has no working HTTP.
+        description: C(http://host:port) or C(https://host:port) of the local server's HTTP. A data node with TLS has no working HTTP.
         type: str
         default: http://127.0.0.1:17913
       timeout:
@@ -120,7 +121,7 @@ options:
         type: float
         default: 60
       ca_path:
-        description: CA that signed the certificate, for an C(https) O(prove.url).
+        description: CA that signed the certificate; required with an C(https) O(prove.url).
         type: path
       username:
         description: User for a server with authentication.
@@ -147,8 +148,8 @@ options:
     description: Group of the file. Unchanged by default, root for a new file.
     type: str
   mode:
-    description: Permission bits in octal, as a string.
-    type: str
+    description: Permission bits, as a string of octal digits, or as a number, which YAML also makes of an unquoted V(0644).
+    type: raw
     default: "0644"
 attributes:
   check_mode:
@@ -242,7 +243,7 @@ writes:
 sha256:
   description: Of the file as it should be.
   type: str
-  returned: always
+  returned: when the push got as far as a plan
   sample: 6c1ddaf2f8a4b8f1a3b0c7d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718
 proved:
   description: Whether the server's own view was seen to be right after the last write.
@@ -274,18 +275,21 @@ backup_file:
   description: The copy of the file that was there.
   type: str
   returned: when O(backup) and a file was replaced
-  sample: /etc/banyandb/topology.yml.2026-01-31T12:00:00Z.bak
+  sample: /etc/banyandb/topology.yml.2026-01-31T12:00:00.123456Z.bak
 """
 
 import grp
 import hashlib
+import os.path
 import pwd
-import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client, push, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import read_ca
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.service import services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, READDRESS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     LIAISON_PORT,
@@ -300,6 +304,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
     ExpectedNode,
     role_of,
 )
+
+# Seconds that one look at the local server's view may take; it takes 3 ms (section 3 of the contract).
+LOOK_SECONDS = 5.0
+# No time is longer, so that none is too large for a socket's time-out.
+LONGEST_SECONDS = 86400.0
 
 ARGUMENTS = dict(
     path=dict(type="path", default="/etc/banyandb/topology.yml"),
@@ -336,13 +345,14 @@ ARGUMENTS = dict(
             username=dict(type="str"),
             password=dict(type="str", no_log=True),
         ),
+        required_together=[("username", "password")],
     ),
     reach_timeout=dict(type="float", default=2),
     lock_timeout=dict(type="float", default=60),
     backup=dict(type="bool", default=False),
     owner=dict(type="str"),
     group=dict(type="str"),
-    mode=dict(type="str", default="0644"),
+    mode=dict(type="raw", default="0644"),
 )
 
 
@@ -357,9 +367,9 @@ def main() -> None:
     except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
         module.fail_json(msg=str(error), changed=False)
     except push.PushFailed as error:
+        warn(module, error.outcome)
         module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
-    for warning in outcome.warnings:
-        module.warn(warning)
+    warn(module, outcome)
     result = report(outcome, changed=outcome.changed)
     if module._diff:
         result["diff"] = {
@@ -371,19 +381,30 @@ def main() -> None:
     module.exit_json(**result)
 
 
+def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
+    for warning in outcome.warnings:
+        module.warn(warning)
+
+
 def request(params: dict, check: bool) -> push.Request:
     """Read the module's parameters. Raises TopologyError or ValueError that names the parameter."""
+    path = params["path"]
+    _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
     nodes = from_entries(params["nodes"], "nodes")
+    expected = [expected_node(entry) for entry in params["nodes"]]
+    node_names = [node.node_name for node in expected]
+    twice = sorted({name for name in node_names if node_names.count(name) > 1})
+    _require(not twice, f"nodes: node_name {', '.join(map(repr, twice))} stands more than once: each node has a name of its own")
     for option in ("reach_timeout", "lock_timeout"):
-        _require(params[option] > 0, f"{option} {params[option]}: expected seconds above 0")
+        _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
     if params["admit"] == ADMIT_START:
         _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
         _require(not _runs(params["service"]), f"{params['service']} runs: a start topology would drop nodes from its view")
     return push.Request(
-        path=params["path"],
+        path=path,
         nodes=nodes,
-        expected={entry["name"]: expected_node(entry) for entry in params["nodes"]},
+        expected={node.name: node for node in expected},
         ownership=_ownership(params),
         remove=params["remove"],
         readdress=params["readdress"],
@@ -431,11 +452,12 @@ def report(outcome: push.Outcome, changed: bool) -> dict:
         held_back=list(plan.held_back),
         away=list(plan.away),
         writes=outcome.writes,
-        sha256=hashlib.sha256(outcome.after.encode()).hexdigest(),
         proved=outcome.proved,
         verdict=outcome.verdict,
         pairs=[pair.to_mapping() for pair in outcome.pairs],
     )
+    if outcome.after:
+        result["sha256"] = hashlib.sha256(outcome.after.encode()).hexdigest()
     if outcome.reload_seconds is not None:
         result["reload_seconds"] = outcome.reload_seconds
     if outcome.view is not None:
@@ -448,20 +470,32 @@ def report(outcome: push.Outcome, changed: bool) -> dict:
 def _proof(prove: dict | None) -> push.Proof | None:
     if prove is None:
         return None
-    _require(prove["timeout"] > 0, f"prove.timeout {prove['timeout']}: expected seconds above 0")
-    client = HttpClient(
-        prove["url"], ca_path=prove["ca_path"], username=prove["username"], password=prove["password"]
+    _require_seconds("prove.timeout", prove["timeout"])
+    scheme, _, address = prove["url"].rstrip("/").partition("://")
+    _require(scheme in ("http", "https"), f"prove.url {prove['url']!r}: expected http://host:port or https://host:port")
+    split_address(address, f"prove.url {prove['url']!r}:")
+    tls = scheme == "https"
+    _require(not tls or bool(prove["ca_path"]), "prove.ca_path is missing: an https server is trusted by its CA alone")
+    terms = Terms(
+        timeout=min(LOOK_SECONDS, prove["timeout"]),
+        tls=tls,
+        ca=read_ca(prove["ca_path"]) if tls else "",
+        username=prove["username"] or "",
+        password=prove["password"] or "",
     )
     observer = ExpectedNode(prove["name"], "", prove["role"])
-    return push.Proof(observer, client.cluster_state, prove["timeout"])
+    return push.Proof(observer, lambda: http_client.state(address, terms), prove["timeout"])
 
 
 def _ownership(params: dict) -> topology_file.Ownership:
-    try:
-        mode = int(params["mode"], 8)
-    except ValueError:
-        mode = -1
-    _require(0 <= mode <= 0o777, f"mode {params['mode']!r}: expected octal permission bits such as \"0644\"")
+    mode = params["mode"]
+    if isinstance(mode, str):
+        try:
+            mode = int(mode, 8)
+        except ValueError:
+            mode = -1
+    right = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= 0o777
+    _require(right, f"mode {params['mode']!r}: expected octal permission bits such as \"0644\"")
     try:
         uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
     except KeyError:
@@ -475,11 +509,11 @@ def _ownership(params: dict) -> topology_file.Ownership:
 
 def _runs(service: str) -> bool:
     state = subprocess.run(
-        ["systemctl", "show", "--property=ActiveState", "--value", service], capture_output=True, text=True, check=False
+        ["systemctl", "show", "--property=MainPID", "--value", service], capture_output=True, text=True, check=False
     )
     if state.returncode:
         raise ValueError(f"service {service}: systemctl does not say whether it runs: {state.stderr.strip()}")
-    return state.stdout.strip() not in ("inactive", "failed")
+    return state.stdout.strip() not in ("", "0")
 
 
 def _require(condition: bool, message: str) -> None:

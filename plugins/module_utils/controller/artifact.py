@@ -57,7 +57,9 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
     path = os.path.join(cache, sha512, name)
     tarball = _local(artifact, cache, opener) if not _is_url(artifact) or not os.path.exists(path) else ""
     if tarball and not os.path.isfile(tarball):
-        raise ArtifactError(f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball")
+        raise ArtifactError(
+            f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball"
+        )
     try:
         with _locked(cache):
             if not os.path.exists(path):
@@ -66,7 +68,9 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
                 _unpack(tarball, name, path)
         return Program(path, _digest(path, "sha256"), sha512)
     except OSError as error:
-        raise ArtifactError(f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it") from error
+        raise ArtifactError(
+            f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it"
+        ) from error
 
 
 def expected_sha512(checksum: str, cache: str, opener: Opener) -> str:
@@ -86,7 +90,9 @@ def expected_sha512(checksum: str, cache: str, opener: Opener) -> str:
         ) from error
     found = _SHA512.search(text)
     if found is None:
-        raise ArtifactError(f"{checksum} holds no SHA-512 (128 hexadecimal digits): expected a line as sha512sum writes it")
+        raise ArtifactError(
+            f"{checksum} holds no SHA-512 (128 hexadecimal digits): expected a line as sha512sum writes it"
+        )
     return found.group(0).lower()
 
 
@@ -94,7 +100,9 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
     try:
         found = _digest(tarball, "sha512")
     except OSError as error:
-        raise ArtifactError(f"banyandb_artifact {artifact} cannot be read on the controller: {error.strerror}") from error
+        raise ArtifactError(
+            f"banyandb_artifact {artifact} cannot be read on the controller: {error.strerror}"
+        ) from error
     if found == sha512:
         return
     for source in (artifact, checksum):
@@ -118,7 +126,10 @@ def _unpack(tarball: str, name: str, path: str) -> None:
                 there = sorted(os.path.basename(member.name) for member in members if PROGRAM in member.name)
                 raise ArtifactError(
                     f"{tarball} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
-                    + (", ".join(there) or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?")
+                    + (
+                        ", ".join(there)
+                        or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?"
+                    )
                 )
             stream = archive.extractfile(chosen[0])
             assert stream is not None
@@ -126,7 +137,9 @@ def _unpack(tarball: str, name: str, path: str) -> None:
                 shutil.copyfileobj(stream, target, 1024 * 1024)
         os.rename(temporary, path)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ArtifactError(f"{tarball} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz") from error
+        raise ArtifactError(
+            f"{tarball} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz"
+        ) from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

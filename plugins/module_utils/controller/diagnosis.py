@@ -36,12 +36,11 @@ async def diagnose(address: str, context: ssl.SSLContext | None, server_name: st
     """
     try:
         kind, what = await asyncio.wait_for(_look(address, context, server_name), within)
-        # A TLS port that is sent plain bytes closes, sends an alert, or an HTTP/1 error: all look foreign.
-        if context is None and (kind == ErrorKind.NOT_BANYANDB or what == CLOSED):
-            if await asyncio.wait_for(_speaks_tls(address), within):
-                kind, what = ErrorKind.TLS, "the port speaks TLS and was asked without"
     except asyncio.TimeoutError:
         kind, what = ErrorKind.TIMEOUT, f"no answer within {within:.3g} s ({details})"
+    # A TLS port that is sent plain bytes closes, sends an alert, or an HTTP/1 error: all look foreign.
+    if context is None and (kind == ErrorKind.NOT_BANYANDB or what == CLOSED) and await _speaks_tls(address, within):
+        kind, what = ErrorKind.TLS, "the port speaks TLS and was asked without"
     return Failure.at(address, kind, what or details, passing=kind in (ErrorKind.REFUSED, ErrorKind.UNAVAILABLE))
 
 
@@ -76,14 +75,14 @@ async def _look(address: str, context: ssl.SSLContext | None, server_name: str) 
     return ErrorKind.NOT_BANYANDB, f"speaks no HTTP/2, its first bytes are {start!r}"
 
 
-async def _speaks_tls(address: str) -> bool:
+async def _speaks_tls(address: str, within: float) -> bool:
     """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        _, writer = await _connect(address, context, "")
-    except OSError:
+        _, writer = await asyncio.wait_for(_connect(address, context, ""), within)
+    except (OSError, asyncio.TimeoutError):
         return False
     writer.transport.abort()
     return True

@@ -62,7 +62,7 @@ def ask_all(endpoints: Mapping[str, str], methods: Sequence[Method], terms: Term
     """Call every one of ``methods`` on every endpoint.
 
     ``endpoints``: name -> ``host:port``. Gives, for each name in the same order, one item for each method:
-    what its ``decode`` made of the answer, or a Failure. Takes ``terms.deadline`` seconds at most.
+    what its ``decode`` made of the answer, or a Failure. Ends within a moment of ``terms.deadline`` seconds.
     """
     return asyncio.run(ask(endpoints, methods, terms))
 
@@ -103,19 +103,18 @@ class _Asker:
         for attempt in range(1, self.terms.retries + 1):
             again = [at for at, answer in enumerate(answers) if isinstance(answer, Failure) and answer.passing]
             pause = pause_before(attempt, address)
-            if not again or self._left() <= pause:
+            if not again or pause >= self._until_deadline():
                 break
             await asyncio.sleep(pause)
             for at, answer in zip(again, await self._try(address, [self.methods[at] for at in again])):
                 answers[at] = answer
         return tuple(answers)
 
-    def _left(self) -> float:
-        """Seconds that one call may take now."""
-        return min(self.terms.timeout, self.ends - asyncio.get_running_loop().time())
+    def _until_deadline(self) -> float:
+        return self.ends - asyncio.get_running_loop().time()
 
     async def _try(self, address: str, methods: Sequence[Method]) -> list[Any]:
-        within = self._left()
+        within = min(self.terms.timeout, self._until_deadline())
         if within <= 0:
             return [Failure.late(address, self.terms.deadline)] * len(methods)
         async with self._channel(address) as channel:
@@ -123,7 +122,7 @@ class _Asker:
         broken = [answer for answer in answers if isinstance(answer, _Unavailable)]
         if broken:
             # All methods share the connection, so one look at the port explains them all.
-            within = max(0.1, min(LOOK_SECONDS, self._left()))
+            within = max(0.1, min(LOOK_SECONDS, self._until_deadline()))
             why = await diagnose(address, self.ssl_context, self.terms.tls_server_name, within, broken[0].details)
             answers = [why if isinstance(answer, _Unavailable) else answer for answer in answers]
         return answers

@@ -105,7 +105,9 @@ def free_space(path: str) -> tuple[str, int, int]:
 def versions_in(directory: str) -> list[str]:
     """The names of the versions installed side by side; none when there is no such directory."""
     try:
-        return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(
+            entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith(".")
+        )
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

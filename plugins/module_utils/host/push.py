@@ -295,7 +295,8 @@ def _await_read(request: Request, proof: Proof, standing: Topology, step: Topolo
     the next file for a change of address and lose the node, though its view, still the old one, looked right at first.
     """
     before = {node.address_key for node in standing.listed}
-    added = {request.expected[node.name].node_name for node in step.listed if node.address_key not in before and node.name in request.expected}
+    arriving = {node.name for node in step.listed if node.address_key not in before}
+    added = {expected.node_name for name, expected in request.expected.items() if name in arriving}
     deadline = time.monotonic() + proof.timeout
     while outcome.view and added & outcome.view.registered_names():
         if time.monotonic() >= deadline:

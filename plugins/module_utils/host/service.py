@@ -22,7 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_stat
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digest
 
 #: Variables that only our environment files set, so that one too many means that the file was another one then.
-_OURS = ("BYDB_", "BANYANDB_", "GRPC_")
+_OURS = ("BYDB_", "BANYANDB_")
 _NOISE = re.compile(r'"level":"debug"|^\s+(-\w, )?--\w|^(Usage|Flags|Global Flags):|\[flags\]$|[\u2550-\u256c\u2588]')
 _LISTEN = "0A"  # of /proc/net/tcp: TCP_LISTEN
 _PROPERTIES = (
@@ -64,7 +64,11 @@ def services(names: Sequence[str], systemctl: str = "systemctl") -> dict[str, Se
 
 
 def restart_reasons(
-    service: Service, environment: Mapping[str, str] | None, program: str | None, target: str | None, proc: str = "/proc"
+    service: Service,
+    environment: Mapping[str, str] | None,
+    program: str | None,
+    target: str | None,
+    proc: str = "/proc",
 ) -> list[str]:
     """Why the running process is not the one that a start would give now; nothing when it is, or none runs.
 
@@ -134,7 +138,9 @@ def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, jour
     """
     before = services([name])[name]
     if not before.exists:
-        raise NotReady(f"{name} is not known to systemd on this host: write its unit first (role node, entry point main)")
+        raise NotReady(
+            f"{name} is not known to systemd on this host: write its unit first (role node, entry point main)"
+        )
     began, began_at = time.monotonic(), time.time()
     changed = restart or before.active_state not in ("active", "reloading")
     if changed:
@@ -187,7 +193,15 @@ def telling(journal: str, lines: int) -> list[str]:
 
 
 def _last_words(name: str, since: float, lines: int) -> str:
-    read = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=1000", f"--since=@{since:.0f}", f"--unit={name}"]
+    read = [
+        "journalctl",
+        "--quiet",
+        "--no-pager",
+        "--output=cat",
+        "--lines=1000",
+        f"--since=@{since:.0f}",
+        f"--unit={name}",
+    ]
     try:
         _run(["journalctl", "--sync"])  # else the very last lines, the ones that matter, may not be there yet
         text = "\n".join(telling(_run(read), lines))
@@ -202,7 +216,9 @@ def _run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
     except OSError as error:
-        raise HostStateError("no_systemd", f"{command[0]} cannot be run ({error.strerror}): this needs a host with systemd") from error
+        raise HostStateError(
+            "no_systemd", f"{command[0]} cannot be run ({error.strerror}): this needs a host with systemd"
+        ) from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         if "authentication required" in said or "Access denied" in said:
@@ -242,7 +258,9 @@ def _service(name: str, block: Mapping[str, list[str]]) -> Service:
         result=text("Result"),
         exit_code={"1": "exited", "2": "killed", "3": "dumped"}.get(text("ExecMainCode"), ""),  # CLD_* of waitid(2)
         exit_status=number("ExecMainStatus"),
-        environment_files=tuple(re.sub(r" \(ignore_errors=\w+\)$", "", value) for value in block.get("EnvironmentFiles", [])),
+        environment_files=tuple(
+            re.sub(r" \(ignore_errors=\w+\)$", "", value) for value in block.get("EnvironmentFiles", [])
+        ),
         environment_names=frozenset(re.findall(r'(?:^| )"?([A-Za-z_][A-Za-z0-9_]*)=', text("Environment"))),
     )
 

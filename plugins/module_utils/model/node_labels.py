@@ -34,5 +34,5 @@ def _part(name: object, part: object) -> str:
     if text != text.strip() or (part is name and not text):
         raise BadLabel(f"node label {name!r}: empty names, and spaces at either end, are not kept by the server")
     if any(character in _FORBIDDEN or ord(character) < 0x20 for character in text):
-        raise BadLabel(f"node label {name!r}: the server cannot read back = , \" or a line break in a name or value")
+        raise BadLabel(f'node label {name!r}: the server cannot read back = , " or a line break in a name or value')
     return text

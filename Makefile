@@ -1,0 +1,56 @@
+# `make demo` shows the collection at work, `make test` runs every test. Both install what they need, as root on Debian 12.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTIONS := .cache/collections
+INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
+# What a release is made of; everything else of this tree stays at home.
+SOURCES := $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+# The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
+ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
+
+.PHONY: help demo demo-down test unit lab contract molecule setup install clean
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+
+demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show who sees whom
+	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh
+
+demo-down: ## take the demo's hosts down
+	$(PYTHON) -m tests.lab --lab demo down
+
+test: unit lab contract molecule ## run every test
+
+unit: setup ## model, host, controller and module tests
+	$(BIN)/python -m pytest tests/unit tests/simulator
+
+lab: setup ## tests of the lab itself
+	$(BIN)/python -m pytest tests/lab
+
+contract: setup ## the server's measured behaviour, shown by the simulator (or by BANYANDB_SERVER)
+	$(BIN)/python -m pytest tests/contract
+
+molecule: setup install ## scenarios on real systemd hosts
+	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test --all
+
+setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
+	$(BIN)/python -m tests.lab setup
+
+install: $(INSTALLED) ## build the collection and install it where the tests use it
+
+$(VENV)/.complete: requirements/controller.txt requirements/dev.txt
+	tests/python-environment.sh $(PYTHON) $(VENV)
+	touch $@
+
+$(INSTALLED): $(VENV)/.complete $(SOURCES)
+	rm -rf .cache/build
+	ansible-galaxy collection build --force --output-path .cache/build
+	ansible-galaxy collection install --force --no-deps --collections-path $(COLLECTIONS) .cache/build/*.tar.gz
+	touch $@
+
+clean: ## remove everything that make has made here
+	rm -rf $(VENV) .cache

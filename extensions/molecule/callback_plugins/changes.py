@@ -1,0 +1,45 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes down which tasks changed which hosts, and how the run ended, as JSON to the file in CHANGES_FILE."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: changes
+type: aggregate
+short_description: Writes down which tasks changed which hosts
+description: Writes JSON to the file named by the environment variable C(CHANGES_FILE).
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "changes"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self):
+        super().__init__()
+        self.changed = defaultdict(list)
+        self.failed = {}
+
+    def v2_runner_on_ok(self, result):
+        if result.result.get("changed"):
+            self.changed[result.host.get_name()].append(result.task.get_name())
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self.failed[result.host.get_name()] = str(result.result.get("msg"))
+
+    def v2_runner_on_unreachable(self, result):
+        self.failed[result.host.get_name()] = "unreachable"
+
+    def v2_playbook_on_stats(self, stats):
+        with open(os.environ["CHANGES_FILE"], "w", encoding="utf-8") as stream:
+            json.dump({"changed": self.changed, "failed": self.failed}, stream)

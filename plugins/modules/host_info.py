@@ -1,0 +1,374 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Compare a host with what should be there, all at once
+version_added: 0.1.0
+description:
+  - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
+    what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
+    execution.
+  - What a running server was started with is read from C(/proc) (its program and its environment), not guessed from
+    the times of files.
+  - Nothing is changed.
+options:
+  files:
+    description: Regular files that should exist. A link in the place of one counts as a difference.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      owner:
+        description: Name of the user that should own it. Not compared when left out.
+        type: str
+      group:
+        description: Name of the group that should own it. Not compared when left out.
+        type: str
+      mode:
+        description: Permission bits as an octal number in quotes, such as V("0640"). Not compared when left out.
+        type: str
+      sha256:
+        description: SHA-256 of the content, in hexadecimal. Not compared when left out.
+        type: str
+  links:
+    description: Symbolic links that should exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      target:
+        description: What the link should say, letter by letter.
+        type: str
+        required: true
+  directories:
+    description: Directories that should exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      owner:
+        description: Name of the user that should own it. Not compared when left out.
+        type: str
+      group:
+        description: Name of the group that should own it. Not compared when left out.
+        type: str
+      mode:
+        description: Permission bits as an octal number in quotes, such as V("0755"). Not compared when left out.
+        type: str
+  users:
+    description: Users that should exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the user.
+        type: str
+        required: true
+      group:
+        description: Name of its primary group.
+        type: str
+        required: true
+  services:
+    description: systemd services to look at.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the unit, such as V(banyandb-data.service).
+        type: str
+        required: true
+      ports:
+        description: TCP ports on which the process itself should listen.
+        type: list
+        elements: int
+        default: []
+      environment:
+        description:
+          - Variables that the process should have been started with, each with the SHA-256 of its value. The filter
+            P(skywalking.banyandb.systemd_env_digests#filter) makes them.
+          - Not compared when left out.
+        type: dict
+      program:
+        description: Path of the program in the unit's C(ExecStart=). Not compared when left out.
+        type: path
+      program_target:
+        description: The file that O(services[].program) should lead to.
+        type: path
+  versions_dir:
+    description: Directory with the installed versions, side by side.
+    type: path
+  data_dir:
+    description: Directory whose file system's free space is told; it need not exist yet.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would return otherwise.
+    support: full
+  diff_mode:
+    description: Shows what changed, as a difference.
+    support: none
+  platform:
+    description: Operating systems that it runs on.
+    support: full
+    platforms: linux
+notes:
+  - Reading the environment and the sockets of another user's process needs C(become).
+seealso:
+  - module: skywalking.banyandb.service_ready
+author:
+  - The skywalking.banyandb contributors
+"""
+
+EXAMPLES = r"""
+- name: Compare the host with what it should be
+  skywalking.banyandb.host_info:
+    directories:
+      - {path: /var/lib/banyandb, owner: banyandb, group: banyandb, mode: "0700"}
+    files:
+      - {path: /etc/banyandb/data.env, mode: "0640", sha256: "{{ environment_text | hash('sha256') }}"}
+    services:
+      - name: banyandb-data.service
+        ports: [17912, 17913]
+        environment: "{{ environment_wanted | skywalking.banyandb.systemd_env_digests }}"
+  register: host
+
+- name: Say why the server has to be restarted
+  ansible.builtin.debug:
+    var: host.services['banyandb-data.service'].needs_restart
+"""
+
+RETURN = r"""
+differs:
+  description: Everything that is not as it should be; empty when the host needs nothing.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    what:
+      description: V(file), V(link), V(directory) or V(user).
+      type: str
+    path:
+      description: Its path; the name of a user.
+      type: str
+    expected:
+      description: The attributes that differ, as they should be.
+      type: dict
+    found:
+      description: The same attributes as they are. C(what) is V(absent) when there is nothing.
+      type: dict
+  sample:
+    - what: file
+      path: /etc/banyandb/data.env
+      expected: {mode: "0640"}
+      found: {mode: "0644"}
+services:
+  description: What was asked about each service, by its name.
+  returned: success
+  type: dict
+  sample:
+    banyandb-data.service:
+      exists: true
+      active_state: active
+      sub_state: running
+      enabled: enabled
+      main_pid: 4711
+      started_at: "2026-08-21T10:14:26Z"
+      started_us: 86400000000
+      restarts: 0
+      need_daemon_reload: false
+      silent_ports: []
+      ready: true
+      needs_restart: ["started with other values of BYDB_GRPC_PORT"]
+versions:
+  description: Names of the versions in O(versions_dir).
+  returned: success
+  type: list
+  elements: str
+  sample: ["0.10.3", "0.11.0"]
+architecture:
+  description: V(amd64) or V(arm64), as releases are named; the machine's own name when it is neither.
+  returned: success
+  type: str
+  sample: amd64
+python_version:
+  description: Version of the Python that ran this.
+  returned: success
+  type: str
+  sample: 3.11.2
+disk:
+  description: Space on the file system of O(data_dir), in bytes. C(path) is the directory that was asked.
+  returned: when O(data_dir) is given
+  type: dict
+  sample: {path: /var/lib, free: 21474836480, total: 42949672960}
+nft:
+  description: Path of the program C(nft), empty when the host has none.
+  returned: success
+  type: str
+  sample: /usr/sbin/nft
+error_type:
+  description: V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
+  returned: failure
+  type: str
+  sample: permission_denied
+"""
+
+import os  # noqa: E402
+import platform  # noqa: E402
+import re  # noqa: E402
+import shutil  # noqa: E402
+from collections.abc import Mapping, Sequence  # noqa: E402
+from dataclasses import asdict  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service  # noqa: E402
+
+_OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
+
+ARGUMENTS: dict[str, Any] = {
+    "files": {"type": "list", "elements": "dict", "default": [], "options": {**_OWNED, "sha256": {}}},
+    "links": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"path": {"type": "path", "required": True}, "target": {"required": True}},
+    },
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": _OWNED},
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"required": True}, "group": {"required": True}},
+    },
+    "services": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"required": True},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            # digests of weak secrets are guessable: keep them out of logs as well
+            "environment": {"type": "dict", "no_log": True},
+            "program": {"type": "path"},
+            "program_target": {"type": "path"},
+        },
+    },
+    "versions_dir": {"type": "path"},
+    "data_dir": {"type": "path"},
+}
+
+
+class InvalidArgument(Exception):
+    """An argument that no host could fulfil."""
+
+
+def wanted(parameters: Mapping[str, Any]) -> list[host_state.Wanted]:
+    """The arguments as values; directories first, since they hold the rest. Raises InvalidArgument."""
+    found = []
+    for what, option in (("directory", "directories"), ("file", "files"), ("link", "links")):
+        for item in parameters[option]:
+            if not os.path.isabs(item["path"]):
+                raise InvalidArgument(f"{option}: path {item['path']!r}: expected an absolute path")
+            sha256 = item.get("sha256")
+            if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+                raise InvalidArgument(
+                    f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}"
+                )
+            found.append(
+                host_state.Wanted(
+                    what,
+                    item["path"],
+                    owner=item.get("owner"),
+                    group=item.get("group"),
+                    mode=_mode(option, item["path"], item.get("mode")),
+                    sha256=sha256,
+                    target=item.get("target"),
+                )
+            )
+    return found
+
+
+def _mode(option: str, path: str, mode: str | None) -> int | None:
+    if mode is None:
+        return None
+    if not re.fullmatch(r"[0-7]{3,4}", mode):
+        raise InvalidArgument(
+            f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}'
+        )
+    return int(mode, 8)
+
+
+def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that this module returns. Raises InvalidArgument and HostStateError."""
+    differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
+    differs += host_state.differences(wanted(parameters))
+    result = {
+        "differs": [asdict(difference) for difference in differs],
+        "services": _services(parameters["services"]),
+        "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
+        "architecture": host_state.architecture(),
+        "python_version": platform.python_version(),
+        "nft": shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin") or "",
+    }
+    if parameters["data_dir"]:
+        path, free, total = host_state.free_space(parameters["data_dir"])
+        result["disk"] = {"path": path, "free": free, "total": total}
+    return result
+
+
+def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = service.services([item["name"] for item in asked])
+    return {item["name"]: _facts(found[item["name"]], item) for item in asked}
+
+
+def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
+    silent = service.silent_ports(unit.main_pid, item["ports"]) if unit.main_pid else sorted(item["ports"])
+    return {
+        "exists": unit.exists,
+        "active_state": unit.active_state,
+        "sub_state": unit.sub_state,
+        "enabled": unit.enabled,
+        "main_pid": unit.main_pid,
+        "started_at": unit.started_at,
+        "started_us": unit.started_us,
+        "restarts": unit.restarts,
+        "need_daemon_reload": unit.need_daemon_reload,
+        "silent_ports": silent,
+        "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
+        "needs_restart": service.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = look(module.params)
+    except InvalidArgument as error:
+        module.fail_json(msg=str(error), error_type="invalid_argument")
+    except host_state.HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_ready
+short_description: Start or restart a server and wait until it listens
+version_added: 0.1.0
+description:
+  - Starts a systemd service, or restarts it, and waits in the same execution until its own process listens on the
+    given ports. C(systemctl is-active) says nothing of that, least of all for this server.
+  - A process that ends while it starts is an error at once, with its state and its last lines in the journal.
+options:
+  name:
+    description: Name of the unit, such as V(banyandb-data.service).
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) starts the service if it does not run, and waits for the ports in any case.
+      - V(restarted) always restarts it.
+    type: str
+    choices: [started, restarted]
+    default: started
+  ports:
+    description: TCP ports on which the process itself must listen. A stranger on the port does not count.
+    type: list
+    elements: int
+    default: []
+  timeout:
+    description: How long to wait for the ports, in seconds, after systemd has done its own part.
+    type: float
+    default: 60
+  journal_lines:
+    description: How many of its last lines to show when it does not come up.
+    type: int
+    default: 20
+attributes:
+  check_mode:
+    description: Can run in check mode and predict what it would change.
+    support: full
+  diff_mode:
+    description: Shows the state before and after.
+    support: full
+  platform:
+    description: Operating systems that it runs on.
+    support: full
+    platforms: linux
+notes:
+  - In check mode a service that is not there yet counts as one that would be started.
+seealso:
+  - module: skywalking.banyandb.host_info
+author:
+  - The skywalking.banyandb contributors
+"""
+
+EXAMPLES = r"""
+- name: Start the data node and wait for it
+  skywalking.banyandb.service_ready:
+    name: banyandb-data.service
+    ports: [17912, 17913]
+"""
+
+RETURN = r"""
+seconds:
+  description: From the order to start until the last port listened, in seconds.
+  returned: success, not in check mode
+  type: float
+  sample: 0.412
+main_pid:
+  description: Process that listens.
+  returned: success, not in check mode
+  type: int
+  sample: 4711
+started_at:
+  description: When it was started, UTC.
+  returned: success, not in check mode
+  type: str
+  sample: "2026-08-21T10:14:26Z"
+started_us:
+  description: The same on the monotonic clock of the host, in microseconds; it names one start.
+  returned: success, not in check mode
+  type: int
+  sample: 86400000000
+error_type:
+  description: V(not_ready), V(permission_denied) or V(no_systemd).
+  returned: failure
+  type: str
+  sample: not_ready
+"""
+
+from typing import Any  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service  # noqa: E402
+
+ARGUMENTS: dict[str, Any] = {
+    "name": {"required": True},
+    "state": {"choices": ["started", "restarted"], "default": "started"},
+    "ports": {"type": "list", "elements": "int", "default": []},
+    "timeout": {"type": "float", "default": 60},
+    "journal_lines": {"type": "int", "default": 20},
+}
+
+
+def predict(name: str, restart: bool) -> dict[str, Any]:
+    """What would change, from the state as it is."""
+    found = service.services([name])[name]
+    changed = restart or found.active_state not in ("active", "reloading")
+    return {"changed": changed, "diff": _diff(found.active_state, restart, changed)}
+
+
+def act(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Start, wait, tell. Raises NotReady and HostStateError."""
+    restart = parameters["state"] == "restarted"
+    name = parameters["name"]
+    predicted = predict(name, restart)
+    ready = service.come_up(name, restart, parameters["ports"], parameters["timeout"], parameters["journal_lines"])
+    return {
+        "changed": ready.changed,
+        "seconds": ready.seconds,
+        "main_pid": ready.service.main_pid,
+        "started_at": ready.service.started_at,
+        "started_us": ready.service.started_us,
+        "diff": predicted["diff"],
+    }
+
+
+def _diff(active_state: str, restart: bool, changed: bool) -> dict[str, str]:
+    before = f"{active_state or 'absent'}\n"
+    return {"before": before, "after": ("active, started anew\n" if restart else "active\n") if changed else before}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        if module.check_mode:
+            result = predict(module.params["name"], module.params["state"] == "restarted")
+        else:
+            result = act(module.params)
+    except service.NotReady as error:
+        module.fail_json(msg=str(error), error_type="not_ready")
+    except host_state.HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

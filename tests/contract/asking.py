@@ -1,0 +1,97 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asking servers: the cluster state and other pages by HTTP, everything by gRPC, and what a view says."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import json
+import pathlib
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from grpc_tools import protoc
+
+PATIENCE = 5.0
+"""Seconds that one question may take."""
+
+
+class NotServing(OSError):
+    """The server answered with another HTTP status than 200."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """One route table: the node names in it, each list sorted."""
+
+    registered: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    evictable: tuple[str, ...] = ()
+
+
+def page(address: str, port: int, path: str) -> str:
+    """The body of ``path``. Raises NotServing for a status that is not 200, OSError when nothing answers."""
+    connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        if answer.status != 200:
+            raise NotServing(f"{address}:{port}{path}: {answer.status} {body}")
+        return body
+    except http.client.HTTPException as error:
+        raise NotServing(f"{address}:{port}{path}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def state(address: str, port: int = 17913) -> dict[str, Any]:
+    """The cluster state as the server's JSON says it."""
+    answer: dict[str, Any] = json.loads(page(address, port, "/api/v1/cluster/state"))
+    return answer
+
+
+def tables(answer: dict[str, Any]) -> dict[str, Table]:
+    """The route tables of a cluster state, by their names."""
+    return {
+        name: Table(
+            tuple(sorted(node["metadata"]["name"] for node in table["registered"])),
+            tuple(sorted(table["active"])),
+            tuple(sorted(table["evictable"])),
+        )
+        for name, table in answer["routeTables"].items()
+    }
+
+
+class Calls:
+    """The services of our protos, read from their .proto files into a descriptor pool of their own."""
+
+    def __init__(self, protos: pathlib.Path, folder: pathlib.Path) -> None:
+        files = sorted(str(file.relative_to(protos)) for file in protos.rglob("*.proto"))
+        compiled = folder / "descriptors"
+        well_known = pathlib.Path(protoc.__file__).parent / "_proto"
+        words = ["protoc", f"-I{protos}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={compiled}"]
+        if protoc.main([*words, *files]):
+            raise RuntimeError(f"protoc rejects the files in {protos}: see its words above")
+        self._pool = descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(compiled.read_bytes()).file:
+            self._pool.Add(file)
+
+    def answer(self, path: str) -> Any:
+        """The message class of the answer to ``path`` (service/method)."""
+        return message_factory.GetMessageClass(self._method(path).output_type)
+
+    def ask(self, address: str, port: int, path: str) -> Any:
+        """One call with an empty request, over a channel of its own. Raises grpc.RpcError."""
+        request = message_factory.GetMessageClass(self._method(path).input_type)
+        with grpc.insecure_channel(f"{address}:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+            ask = channel.unary_unary(f"/{path}", request.SerializeToString, self.answer(path).FromString)
+            return ask(request(), timeout=PATIENCE)
+
+    def _method(self, path: str) -> Any:
+        service, method = path.split("/")
+        return self._pool.FindServiceByName(service).methods_by_name[method]

@@ -1,0 +1,140 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of the contract suite share: the hosts, the server under test, and one standing cluster."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .asking import Calls
+from .network import Network
+from .servers import Server, listing
+from .waiting import until
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def entries(servers: list[Server]) -> dict[str, str]:
+    """Their lines in a topology: entry name -> address."""
+    return {name: address for server in servers for name, address in server.entry.items()}
+
+
+class Cluster:
+    """2 liaisons and 3 data nodes, named and labelled as the ones whose answers were recorded; all know all."""
+
+    def __init__(self, add: Callable[..., Server]) -> None:
+        self.liaisons = [add("liaison", number) for number in (1, 2)]
+        labels = {3: "type=hot", 4: "type=hot", 5: "type=warm"}
+        self.data = [add("data", number, **{"node-labels": label}) for number, label in labels.items()]
+        self.servers = self.liaisons + self.data
+        self.data_entries = entries(self.data)
+        self.entries = self.data_entries | entries(self.liaisons)
+        self.start()
+
+    def start(self) -> None:
+        """From nothing, in stages: no node is given an entry that does not answer yet (contract, section 1)."""
+        for server in self.servers:
+            server.kill()
+        for server in self.data:
+            server.rename(listing({}))
+            server.start()
+        for server in self.data:
+            until(lambda: server.tables() is not None, 30, f"{server} answers")
+        # One after the other: of two liaisons that are the first ones at the same time, one may exit, because both make
+        # the server's internal schema ("failed to create internal deletion task ...: resource already exists").
+        for server in self.liaisons:
+            server.rename(listing(self.data_entries))
+            server.start()
+            until(lambda: server.tables() is not None, 30, f"{server} answers")
+        for server in self.servers:
+            server.rename(listing(self.entries))
+        until(self.whole, 10, "every node sees what it should")
+
+    def whole(self) -> bool:
+        """Every node runs, has the full list and sees everybody that its kind sees."""
+        data, liaisons = self.names(self.data), self.names(self.liaisons)
+        return all(
+            server.running
+            and server.topology.read_text().strip() == listing(self.entries).strip()
+            and {name: (set(t.registered), set(t.active)) for name, t in server.tables().items()}
+            == ({"property": (data, set())} if server in self.data else {"tire1": (liaisons, liaisons), "tire2": (data, data)})
+            for server in self.servers
+        )
+
+    @staticmethod
+    def names(servers: list[Server]) -> set[str]:
+        return {server.name for server in servers}
+
+    def but(self, *left_out: Server) -> str:
+        """The full list without some nodes."""
+        gone = entries(list(left_out))
+        return listing({name: address for name, address in self.entries.items() if name not in gone})
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    with Network() as hosts:
+        yield hosts
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    """The server under test: BANYANDB_SERVER, or the simulator."""
+    given = os.environ.get("BANYANDB_SERVER")
+    if given is not None:
+        return str(pathlib.Path(given).resolve(strict=True))
+    words = [sys.executable, "-m", "tests.simulator", "path"]
+    return subprocess.run(words, cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
+    return Calls(ROOT / "protos", tmp_path_factory.mktemp("protos"))
+
+
+def _adder(network: Network, binary: str, folder: pathlib.Path, added: list[Server]) -> Callable[..., Server]:
+    def add(kind: str, number: int, **settings: str) -> Server:
+        server = Server(binary, kind, network.hosts[number], folder / network.hosts[number].name, settings)
+        added.append(server)
+        return server
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def standing(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The standing cluster on node1 to node5. Tests take it as ``cluster``."""
+    added: list[Server] = []
+    try:
+        yield Cluster(_adder(network, binary, tmp_path_factory.mktemp("cluster"), added))
+    finally:
+        for server in added:
+            server.kill()
+
+
+@pytest.fixture
+def cluster(standing: Cluster) -> Iterator[Cluster]:
+    """The standing cluster, whole. A test that fails half-way does not spoil it for the next one."""
+    yield standing
+    try:
+        until(standing.whole, 5, "the test leaves the cluster as it found it")
+    except AssertionError:
+        standing.start()
+        raise
+
+
+@pytest.fixture(scope="module")
+def add(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Makes servers of the module's own, on node6 to node20: ``add(kind, number, **settings)``; killed at its end."""
+    added: list[Server] = []
+    yield _adder(network, binary, tmp_path_factory.mktemp("servers"), added)
+    for server in added:
+        server.kill()

@@ -1,0 +1,119 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How processes start, take their settings, and stop (contract, sections 1, 3 and 5)."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from . import asking
+from .asking import Table
+from .conftest import Cluster
+from .network import Network
+from .servers import GRPC, HTTP, INTERNAL, METRICS, Server, listing
+from .waiting import holds, until
+
+KINDS = ["data", "liaison"]
+
+
+def running(add: Callable[..., Server], cluster: Cluster, kind: str, **settings: str) -> Server:
+    """A server of its own beside the cluster, which serves."""
+    server = add(kind, 6, **settings)
+    server.kill()
+    server.rename(listing(cluster.data_entries))
+    server.start()
+    until(lambda: server.sees() == cluster.names(cluster.data), 15, f"{server} sees the data nodes")
+    return server
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_without_a_topology_file_exits(add: Callable[..., Server], kind: str) -> None:
+    server = add(kind, 7)
+    server.topology.unlink(missing_ok=True)
+    server.start()
+    server.exited(within=10)
+    assert server.process.returncode != 0
+
+
+def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(
+    add: Callable[..., Server], cluster: Cluster
+) -> None:
+    server = add("data", 8, **{"node-discovery-file-fetch-interval": "1s"})
+    server.rename("nodes: [{\n")
+    server.start()
+    until(lambda: server.tables() == {"property": Table()}, 15, f"{server} answers, and knows nobody")
+    server.rename(listing(cluster.data_entries))
+    holds(lambda: not server.sees(), 4, "neither watch nor poll: the repaired file does not count")
+    assert server.counts()["file_load_count"] == 1
+
+
+def test_a_liaison_that_starts_with_an_invalid_file_is_deaf_until_the_file_is_valid(
+    add: Callable[..., Server], cluster: Cluster
+) -> None:
+    server = add("liaison", 9)
+    server.rename("nodes: [{\n")
+    server.start()
+    ports = (GRPC, INTERNAL, HTTP, METRICS)
+    holds(lambda: server.running and not any(map(server.listens, ports)), 4, f"{server} runs, and that is all")
+    server.rename(listing(cluster.data_entries))
+    until(lambda: server.sees() == cluster.names(cluster.data), 15, "it reads the repaired file by itself, every 5 s")
+
+
+def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Callable[..., Server], network: Network) -> None:
+    stuck, cured = add("data", 10), add("data", 11)
+    for server in (stuck, cured):
+        server.host.ask_for_names_at(network.silent_nameserver)
+        server.rename(listing(server.entry))
+    stuck.start(without=("GRPC_ENABLE_TXT_SERVICE_CONFIG",))
+    cured.start()
+    until(lambda: cured.listens(GRPC), 15, f"{cured} listens")
+    holds(lambda: stuck.running and not stuck.listens(GRPC), 10, f"{stuck} runs and does not listen")
+    stuck.signal(signal.SIGTERM)
+    holds(lambda: stuck.running, 3, f"{stuck} ignores SIGTERM")
+    cured.stop()
+    for server in (stuck, cured):
+        server.kill()
+        server.host.ask_for_names_at("127.0.0.1")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_healthy_server_exits_quickly_on(
+    add: Callable[..., Server], cluster: Cluster, kind: str, number: signal.Signals
+) -> None:
+    server = running(add, cluster, kind)
+    server.signal(number)
+    assert server.exited(within=20) < 4
+    assert server.process.returncode == 0
+
+
+def test_a_flag_beats_the_environment(add: Callable[..., Server]) -> None:
+    server = add("data", 12, **{"node-labels": "from=environment,rack=7"})
+    server.rename(listing(server.entry))
+    for flags, labels in (((), {"from": "environment", "rack": "7"}), (("--node-labels=from=flag",), {"from": "flag"})):
+        server.start(*flags)
+        until(lambda: server.name in server.sees(), 15, f"{server} sees itself")
+        node, = asking.state(server.host.address)["routeTables"]["property"]["registered"]
+        assert node["labels"] == labels
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_flag_is_fatal(add: Callable[..., Server], kind: str) -> None:
+    server = add(kind, 13)
+    server.rename(listing({}))
+    server.start("--no-such-flag=1")
+    server.exited(within=10)
+    assert server.process.returncode != 0
+
+
+def test_an_unknown_variable_is_not(add: Callable[..., Server]) -> None:
+    server = add("data", 14)
+    server.rename(listing({}))
+    server.start(BYDB_NO_SUCH_FLAG="1")
+    until(lambda: server.tables() == {"property": Table()}, 15, f"{server} serves")

@@ -1,0 +1,113 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What takes a running server's watch off its file, and what the poll still does then (contract, section 1)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from .conftest import Cluster
+from .servers import Server, listing
+from .waiting import NotInTime, holds, until
+
+POLL = {"node-discovery-file-fetch-interval": "4s"}
+"""The servers that poll in these tests do so every 4 s; the others every 5 minutes, the default."""
+
+ENOUGH = 6.0
+"""Seconds to wait for a change: several times what the watch takes, and more than the poll does."""
+
+
+@dataclasses.dataclass
+class Seen:
+    """When a change was seen, in seconds after it was made; None: not within ``ENOUGH``."""
+
+    first_link: float | None = None
+    second_link: float | None = None
+    after_absence: float | None = None
+    next_rename: float | None = None
+
+
+def seconds_until_gone(server: Server, name: str) -> float | None:
+    try:
+        return until(lambda: name not in server.sees(), ENOUGH, f"{name} is gone")
+    except NotInTime:
+        return None
+
+
+def link(server: Server, target: str, text: str) -> None:
+    """Make the topology a symlink to a file ``target``, by a rename."""
+    (server.folder / target).write_text(text)
+    new = server.folder / "link"
+    new.symlink_to(target)
+    new.replace(server.topology)
+
+
+def swap_links(server: Server, cluster: Cluster) -> Seen:
+    first, second, third = cluster.data
+    link(server, "one", listing(first.entry | second.entry))
+    seen = Seen(first_link=seconds_until_gone(server, third.name))
+    link(server, "two", listing(first.entry))
+    seen.second_link = seconds_until_gone(server, second.name)
+    return seen
+
+
+def take_away(server: Server, cluster: Cluster) -> Seen:
+    first, second, third = cluster.data
+    before = server.sees()
+    server.topology.unlink()
+    holds(lambda: server.sees() == before, 6, "the view stays while the file is absent")
+    server.rename(listing(first.entry | second.entry))
+    seen = Seen(after_absence=seconds_until_gone(server, third.name))
+    server.rename(listing(first.entry))
+    seen.next_rename = seconds_until_gone(server, second.name)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def seen(add: Callable[..., Server], standing: Cluster) -> Iterator[dict[str, Future[Seen]]]:
+    """All four at once, since they take their time: links swapped and a file taken away, with and without the poll."""
+    servers = {
+        "links, watch only": add("data", 6),
+        "links, poll": add("data", 7, **POLL),
+        "absence, watch only": add("data", 8),
+        "absence, poll": add("data", 9, **POLL),
+    }
+    for server in servers.values():
+        server.rename(listing(standing.data_entries))
+        server.start()
+    for server in servers.values():
+        until(lambda: len(server.sees()) == 3, 15, f"{server} knows the data nodes")
+    with ThreadPoolExecutor(len(servers)) as pool:
+        yield {
+            name: pool.submit(swap_links if name.startswith("links") else take_away, server, standing)
+            for name, server in servers.items()
+        }
+
+
+def test_a_regular_file_swapped_for_a_symlink_is_seen(seen: dict[str, Future[Seen]]) -> None:
+    after = seen["links, watch only"].result().first_link
+    assert after is not None and 0.9 < after < 3
+
+
+def test_a_symlink_swapped_for_another_is_never_seen_by_the_watch(seen: dict[str, Future[Seen]]) -> None:
+    assert seen["links, watch only"].result().second_link is None
+
+
+def test_a_symlink_swapped_for_another_is_seen_by_the_poll(seen: dict[str, Future[Seen]]) -> None:
+    assert seen["links, poll"].result().second_link is not None
+
+
+def test_a_file_absent_for_6_seconds_loses_the_watch_for_good(seen: dict[str, Future[Seen]]) -> None:
+    record = seen["absence, watch only"].result()
+    assert (record.after_absence, record.next_rename) == (None, None)
+
+
+def test_a_file_absent_for_6_seconds_is_seen_by_the_poll_when_it_is_back(seen: dict[str, Future[Seen]]) -> None:
+    record = seen["absence, poll"].result()
+    assert record.after_absence is not None and record.next_rename is not None

@@ -1,0 +1,111 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root file systems by debootstrap, one a Debian suite, built once and shared read-only by all hosts and labs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from .errors import LabError
+from .shell import lock, mounts_below, run, say, tail, write
+
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3",
+    "iproute2", "nftables", "iputils-ping", "procps",
+)
+"""What a plain server has, and no more: a role that wants curl or pip must fail here too."""
+
+MASKED = (
+    # A host has its address from the lab, nobody at a console, and no way to a mirror.
+    "systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service", "systemd-resolved.service",
+    "console-getty.service", "getty@.service", "getty.target", "container-getty@.service",
+    "systemd-firstboot.service",
+    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
+)
+
+SSHD = """\
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UseDNS no
+GSSAPIAuthentication no
+HostKey /etc/ssh/ssh_host_ed25519_key
+MaxStartups 200
+MaxSessions 200
+"""
+
+# Debian's default, from a package that newer suites have apart.
+SYSCTL = "net.ipv4.ping_group_range = 0 2147483647\n"
+
+USER = "ops"
+CACHE = Path(os.environ.get("BANYANDB_LAB_CACHE", "/var/cache/banyandb-lab"))
+BUILD_SECONDS = 900
+
+
+def path_of(suite: str) -> Path:
+    """Where the root file system of a suite is. The name carries the recipe: a changed recipe is built anew, beside hosts that run on the old one."""
+    recipe = repr((PACKAGES, MASKED, SSHD, SYSCTL, USER, 1)).encode()
+    return CACHE / f"{suite}-{hashlib.sha256(recipe).hexdigest()[:8]}"
+
+
+def ensure(suite: str) -> Path:
+    """Return the root file system of a suite, building it when it is not there (about 60 s)."""
+    root = path_of(suite)
+    if root.is_dir():
+        return root
+    with lock(CACHE / f"{suite}.lock", BUILD_SECONDS):
+        if not root.is_dir():
+            _build(suite, root)
+    return root
+
+
+def _build(suite: str, root: Path) -> None:
+    draft = CACHE / f"building-{suite}"
+    _remove(draft)
+    log = CACHE / f"{suite}.log"
+    say(f"root file system {suite}: building (about 60 s), log {log}")
+    # When the lab dies, however it dies, so do debootstrap, all its children (a pid namespace) and its mounts (a mount namespace).
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"]
+    command += ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(draft)]
+    mirror = os.environ.get("BANYANDB_LAB_MIRROR")
+    with open(log, "w", encoding="utf-8") as stream:
+        done = subprocess.run(command + ([mirror] if mirror else []), stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        _remove(draft)
+        raise LabError(
+            f"debootstrap of {suite} failed with exit code {done.returncode}. Expected a Debian suite and a mirror that has it"
+            f" (BANYANDB_LAB_MIRROR={mirror or 'unset'}). The end of {log}:\n{tail(log.read_text(errors='replace'), 8)}")
+    _configure(draft)
+    draft.rename(root)
+    say(f"root file system {suite}: ready ({root})")
+
+
+def _configure(root: Path) -> None:
+    """What all hosts of all labs have in common. Keys, names and addresses come with the host."""
+    run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "--password", "*", USER])
+    write(root / f"etc/sudoers.d/{USER}", f"{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+    write(root / "etc/ssh/sshd_config.d/lab.conf", SSHD)
+    write(root / "etc/sysctl.d/lab.conf", SYSCTL)
+    write(root / "etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=64M\n")
+    write(root / "etc/resolv.conf", "# The lab has no nameserver; names are in /etc/hosts.\n")
+    write(root / "etc/machine-id", "")
+    for unit in MASKED:
+        link = root / "etc/systemd/system" / unit
+        link.unlink(missing_ok=True)
+        link.symlink_to("/dev/null")
+    for pattern in ("etc/ssh/ssh_host_*", "var/cache/apt/archives/*.deb", "var/lib/apt/lists/*_*"):
+        for path in root.glob(pattern):
+            path.unlink()
+
+
+def _remove(root: Path) -> None:
+    if not root.exists():
+        return
+    for point in mounts_below(root):
+        run(["umount", point])
+    # --one-file-system: should a mount still be there, its files are not ours to remove.
+    run(["rm", "-rf", "--one-file-system", str(root)], timeout=300)

@@ -1,0 +1,65 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller needs: Debian packages and kernel limits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .errors import LabError
+from .shell import say, tail
+
+PACKAGES = {
+    "systemd-nspawn": "systemd-container",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "mount": "mount",
+}
+"""Tool -> Debian package that has it."""
+
+LIMITS = {"max_user_instances": 4096, "max_user_watches": 524288}
+"""fs.inotify: every systemd in every host draws on root's share; the kernel's 128 instances run out at 25 hosts."""
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("The lab makes mounts, bridges and containers: run it as root (it runs as user id %d)." % os.geteuid())
+
+
+def install_missing() -> None:
+    """Install by apt-get, without a prompt, what is not there. Raises LabError when a tool is missing afterwards."""
+    missing = sorted({package for tool, package in PACKAGES.items() if not _which(tool)})
+    if not missing:
+        return
+    if not _which("apt-get"):
+        raise LabError(f"Missing: {', '.join(missing)}; and there is no apt-get here to install them. The lab wants Debian 12 or later.")
+    say(f"installing {', '.join(missing)}")
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    options = ["-o", "DPkg::Lock::Timeout=300", "-y", "-q"]
+    for command in (["update"], ["install", "--no-install-recommends", *missing]):
+        done = subprocess.run(["apt-get", *options, *command], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LabError(f"'apt-get {' '.join(command)}' failed: {tail(done.stderr or done.stdout)}")
+    still = sorted(tool for tool in PACKAGES if not _which(tool))
+    if still:
+        raise LabError(f"Not found after installing {', '.join(missing)}: {', '.join(still)}. Expected in PATH, /usr/sbin or /sbin.")
+
+
+def raise_limits() -> None:
+    for name, least in LIMITS.items():
+        setting = Path("/proc/sys/fs/inotify", name)
+        if int(setting.read_text()) < least:
+            setting.write_text(str(least))
+
+
+def _which(tool: str) -> bool:
+    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin") is not None

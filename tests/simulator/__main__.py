@@ -1,0 +1,34 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`python -m tests.simulator pack` makes the release tarball, `python -m tests.simulator path` a runnable banyand-server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .pack import DEFAULT_VERSION, OUTPUT, PackError, executable, tarball
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    pack = commands.add_parser("pack", help="make the release tarball and its .sha512; prints the path of the tarball")
+    pack.add_argument("--output", type=Path, default=OUTPUT, help="where to put them (default: %(default)s)")
+    path = commands.add_parser("path", help="print the path of an executable banyand-server; makes it when needed")
+    for command in (pack, path):
+        command.add_argument("--version", default=DEFAULT_VERSION, help="the version it has (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        print(tarball(arguments.version, arguments.output) if arguments.command == "pack" else executable(arguments.version))
+    except PackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

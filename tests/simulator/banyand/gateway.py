@@ -1,0 +1,71 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The HTTP gateway: each answer is asked for over gRPC, at the address and with the TLS that the server is told.
+
+That is why a data node with TLS answers 503 here: its gateway dials its own TLS port in plaintext (measured, section 7).
+"""
+
+from __future__ import annotations
+
+from . import messages
+from .channel import CLUSTER_STATE, HEALTH, Channel
+from .web import Reply, json_reply, text_reply
+from .wire import DEADLINE_EXCEEDED, UNAUTHENTICATED, UNAVAILABLE, UNIMPLEMENTED, Status
+
+_API_VERSION = "/banyandb.common.v1.Service/GetAPIVersion"
+_TIMEOUT = 30.0
+_HTTP_STATUS = {DEADLINE_EXCEEDED: 504, UNAUTHENTICATED: 401, UNAVAILABLE: 503, UNIMPLEMENTED: 501}
+_FROM_GRPC = (("Grpc-Metadata-Content-Type", "application/grpc"),)
+
+
+def _failure(status):
+    return json_reply({"code": status.code, "message": status.message, "details": []}, _HTTP_STATUS.get(status.code, 500))
+
+
+class Gateway:
+    """The handlers of one HTTP port. address: of the gRPC port to ask. tls: see channel.py."""
+
+    def __init__(self, address, tls=None):
+        self.channel = Channel(address, tls)
+
+    def close(self):
+        self.channel.close()
+
+    async def cluster_state(self, headers):
+        try:
+            reply = await self.channel.call(CLUSTER_STATE, b"", _TIMEOUT, _credentials(headers))
+        except Status as status:
+            return _failure(status)
+        tables = messages.GetClusterStateResponse.FromString(reply).route_tables
+        return json_reply(messages.cluster_state_json(tables), headers=_FROM_GRPC)
+
+    async def api_version(self, headers):
+        try:
+            reply = await self.channel.call(_API_VERSION, b"", _TIMEOUT, _credentials(headers))
+        except Status as status:
+            return _failure(status)
+        version = messages.GetAPIVersionResponse.FromString(reply).version
+        return json_reply({"version": {"version": version.version, "revision": version.revision}}, headers=_FROM_GRPC)
+
+    async def health(self, headers):
+        """As on the port of a data node, and on the internal port of a liaison."""
+        try:
+            await self.channel.call(HEALTH, b"", _TIMEOUT)
+        except Status as status:
+            return _failure(status)
+        return Reply(200, b'{"status":"SERVING"}\n')
+
+    async def health_text(self, headers):
+        """As on the public port of a liaison or standalone server."""
+        try:
+            await self.channel.call(HEALTH, b"", 5.0)
+        except Status as status:
+            return text_reply(f"gRPC health check failed: {status.message}\n", 503)
+        return text_reply("SERVING")
+
+
+def _credentials(headers):
+    """What the guard of this port (security.py) has found, as gRPC metadata."""
+    return [(name, headers[name]) for name in ("username", "password") if name in headers]

@@ -1,0 +1,51 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who this process says it is: the Node that GetCurrentNode answers with (contract, section 3)."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from . import messages
+
+
+def node_host(flags):
+    """The host part of the node name, by --node-host-provider."""
+    provider = flags["node-host-provider"]
+    if provider == "flag":
+        return flags["node-host"]
+    hostname = socket.gethostname()
+    if provider == "hostname":
+        return hostname
+    try:
+        return socket.gethostbyname(hostname)
+    except OSError:
+        return "127.0.0.1"
+
+
+def join(host, port):
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def labels(flags):
+    """--node-labels as a mapping; what is not key=value is left out, as the real server does."""
+    pairs = (label.split("=") for label in flags["node-labels"])
+    return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
+
+
+def make_node(flags, roles, grpc_port, http_port=None, gossip_port=None, schema_port=None):
+    """The Node of this process, created now."""
+    host = node_host(flags)
+    node = messages.Node(roles=roles, grpc_address=join(host, grpc_port), labels=labels(flags))
+    node.metadata.name = node.grpc_address
+    node.created_at.FromNanoseconds(time.time_ns())
+    if http_port is not None:
+        node.http_address = join(host, http_port)
+    if gossip_port is not None:
+        node.property_repair_gossip_grpc_address = join(host, gossip_port)
+    if schema_port is not None:
+        node.property_schema_grpc_address = join(host, schema_port)
+    return node

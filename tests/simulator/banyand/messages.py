@@ -1,0 +1,85 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Message classes of protos/, built from the descriptors that were packed beside this file.
+
+`pack.py` compiles protos/ with protoc to one descriptor set. Building the classes from it at start works with any
+version of the protobuf runtime, which generated modules would not.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+DESCRIPTORS = "descriptors.binpb"
+
+
+def _load():
+    pool = descriptor_pool.DescriptorPool()
+    files = descriptor_pb2.FileDescriptorSet.FromString(pkgutil.get_data("banyand", DESCRIPTORS))
+    for file in files.file:
+        pool.Add(file)
+    return pool
+
+
+_pool = _load()
+
+
+def _message(name):
+    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(name))
+
+
+Node = _message("banyandb.database.v1.Node")
+RouteTable = _message("banyandb.database.v1.RouteTable")
+GetCurrentNodeRequest = _message("banyandb.database.v1.GetCurrentNodeRequest")
+GetCurrentNodeResponse = _message("banyandb.database.v1.GetCurrentNodeResponse")
+GetClusterStateResponse = _message("banyandb.database.v1.GetClusterStateResponse")
+GetAPIVersionResponse = _message("banyandb.common.v1.GetAPIVersionResponse")
+GetMaxRevisionResponse = _message("banyandb.cluster.v1.GetMaxRevisionResponse")
+HealthCheckRequest = _message("grpc.health.v1.HealthCheckRequest")
+HealthCheckResponse = _message("grpc.health.v1.HealthCheckResponse")
+
+_role = _pool.FindEnumTypeByName("banyandb.database.v1.Role")
+META = _role.values_by_name["ROLE_META"].number
+DATA = _role.values_by_name["ROLE_DATA"].number
+LIAISON = _role.values_by_name["ROLE_LIAISON"].number
+SERVING = HealthCheckResponse.DESCRIPTOR.enum_types_by_name["ServingStatus"].values_by_name["SERVING"].number
+
+
+def node_json(node):
+    """The JSON form of a Node as the server's gateway writes it: camelCase, 64-bit integers as strings, nothing left out."""
+    metadata = node.metadata
+    return {
+        "metadata": {
+            "group": metadata.group,
+            "name": metadata.name,
+            "id": metadata.id,
+            "createRevision": str(metadata.create_revision),
+            "modRevision": str(metadata.mod_revision),
+        },
+        "roles": [_role.values_by_number[role].name for role in node.roles],
+        "grpcAddress": node.grpc_address,
+        "httpAddress": node.http_address,
+        "createdAt": node.created_at.ToJsonString() if node.HasField("created_at") else None,
+        "labels": dict(node.labels),
+        "propertyRepairGossipGrpcAddress": node.property_repair_gossip_grpc_address,
+        "propertySchemaGrpcAddress": node.property_schema_grpc_address,
+        "propertySchemaGossipGrpcAddress": node.property_schema_gossip_grpc_address,
+    }
+
+
+def cluster_state_json(tables):
+    """The JSON form of GetClusterStateResponse. tables: mapping of table name to RouteTable."""
+    return {
+        "routeTables": {
+            name: {
+                "registered": [node_json(node) for node in table.registered],
+                "active": list(table.active),
+                "evictable": list(table.evictable),
+            }
+            for name, table in sorted(tables.items())
+        }
+    }

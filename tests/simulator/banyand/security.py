@@ -1,0 +1,163 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TLS and authentication (contract, section 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+
+import yaml
+
+from .channel import client_tls
+from .log import log
+from .web import text_reply
+from .wire import UNAUTHENTICATED, Status
+
+
+# A replaced certificate is served after 2.0-2.5 s (measured, section 7).
+_CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
+
+
+class ConfigError(Exception):
+    """Certificates or credentials that the server refuses. The message says which file and why."""
+
+
+class ServerTls:
+    """The TLS context of one listening port. `context` serves a replaced certificate while `follow` runs."""
+
+    def __init__(self, cert_file, key_file, protocol="h2"):
+        self.files = (cert_file, key_file)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.set_alpn_protocols([protocol])
+        self.load()
+
+    async def follow(self):
+        """Load the files again when they have changed; what cannot be used is left alone. Runs until cancelled."""
+        seen = self._stamps()
+        while True:
+            await asyncio.sleep(_CERTIFICATE_POLL)
+            found = self._stamps()
+            if found != seen:
+                await asyncio.sleep(_CERTIFICATE_SETTLE)
+                seen = self._stamps()
+                try:
+                    self.load()
+                except ConfigError as error:
+                    log("error", "TLS-RELOADER", str(error))
+
+    def _stamps(self):
+        stamps = []
+        for path in self.files:
+            try:
+                found = os.stat(path)
+                stamps.append((found.st_ino, found.st_mtime_ns, found.st_size))
+            except OSError:
+                stamps.append(None)
+        return stamps
+
+    @classmethod
+    def of(cls, flags, prefix, protocol="h2"):
+        """The TLS of the flags with a prefix such as `http-`, or None when it is off. Raises ConfigError."""
+        if not flags[prefix + "tls"]:
+            return None
+        for what in ("cert", "key"):
+            if not flags[f"{prefix}{what}-file"]:
+                raise ConfigError(f"invalid server {what} file: --{prefix}{what}-file is empty while --{prefix}tls is set")
+        return cls(flags[prefix + "cert-file"], flags[prefix + "key-file"], protocol)
+
+    def load(self):
+        """Read the files. Raises ConfigError."""
+        try:
+            self.context.load_cert_chain(*self.files)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"cannot use certificate {self.files[0]} with key {self.files[1]}: {error}") from None
+
+
+def client_context(flags, prefix):
+    """A function that gives the TLS context for connections of one kind, or None when they are plain. Raises ConfigError."""
+    if not flags[prefix + "-tls"]:
+        return None
+    ca_cert = flags[prefix + "-ca-cert"]
+    if not ca_cert:
+        raise ConfigError(f"TLS is enabled (--{prefix}-tls), but no CA certificate file was provided (--{prefix}-ca-cert is required)")
+    trust(ca_cert)
+    return lambda: client_tls(ca_cert)
+
+
+def trust(ca_cert):
+    """The TLS context that trusts a CA bundle. Raises ConfigError."""
+    try:
+        return client_tls(ca_cert)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"cannot use CA certificate {ca_cert}: {error}") from None
+
+
+class Credentials:
+    """The users that may use the public ports; everybody when there are none."""
+
+    def __init__(self, users):
+        self.users = users
+
+    @classmethod
+    def of(cls, flags):
+        """The users of --auth-config-file. Raises ConfigError."""
+        path = flags["auth-config-file"]
+        if not path:
+            return cls({})
+        try:
+            mode = os.stat(path).st_mode & 0o777
+            if mode != 0o600:
+                raise ConfigError(f"config file {path} has unsafe permissions: {mode:04o} (expected 0600)")
+            with open(path, encoding="utf-8") as file:
+                document = yaml.safe_load(file) or {}
+            return cls({user["username"]: user["password"] for user in document.get("users") or []})
+        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"cannot use {path}: {error}") from None
+
+    def knows(self, username, password):
+        return username is not None and self.users.get(username) == password
+
+    def protect_services(self, services):
+        """The same methods, guarded; health stays open."""
+        if not self.users:
+            return services
+
+        def guarded(handler):
+            async def answer(request, metadata):
+                if not self.knows(metadata.get("username"), metadata.get("password")):
+                    raise Status(UNAUTHENTICATED, "Invalid credentials")
+                return await handler(request, metadata)
+
+            return answer
+
+        return {path: handler if "/grpc.health." in path else guarded(handler) for path, handler in services.items()}
+
+    def protect_routes(self, routes):
+        """The same paths, guarded by HTTP Basic; /api/healthz stays open."""
+        if not self.users:
+            return routes
+
+        def guarded(handler):
+            async def answer(headers):
+                header = headers.get("authorization", "")
+                if not header:
+                    realm = ("WWW-Authenticate", 'Basic realm="Restricted"')
+                    return text_reply("Authorization header is missing\n", 401, [realm])
+                if not header.startswith("Basic "):
+                    return text_reply("Invalid authorization header format\n", 400)
+                try:
+                    username, _, password = base64.b64decode(header[6:], validate=True).decode().partition(":")
+                except ValueError:
+                    return text_reply("Failed to decode authorization header\n", 400)
+                if not self.knows(username, password):
+                    return text_reply('{"error": "invalid credentials"}\n', 401)
+                return await handler({**headers, "username": username, "password": password})
+
+            return answer
+
+        return {path: handler if path == "/api/healthz" else guarded(handler) for path, handler in routes.items()}

@@ -1,0 +1,375 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The three kinds of server: what each listens on, and in which order it starts (contract, sections 1 and 3).
+
+A server starts in two phases, like the real one. In `prepare` it opens its roots, and waits until a META data node's
+schema server answers; signals are lost meanwhile. Only then does `serve` listen, and discovery fill the view.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from . import messages
+from .discovery import FileDiscovery, NoDiscovery
+from .gateway import Gateway
+from .identity import join, make_node
+from .log import log
+from .metrics import Metrics
+from .security import Credentials, ServerTls, client_context, trust
+from .tables import Peers, Roster
+from .topology import InvalidFile
+from .web import HttpServer, Reply
+from .wire import Server
+
+API_VERSION = "0.10"  # of the build that the contract was measured on
+# Nanoseconds, as the real revision is; the nodes of a healthy cluster agree on it (recorded answers).
+MAX_REVISION = 1_800_000_000_000_000_000
+
+# A liaison without a META data node tries this often, this many seconds apart, then exits (contract, section 1).
+REGISTRY_TRIES, REGISTRY_PAUSE = 30, 5.0
+# How long each try waits for a schema server that is known but does not answer.
+SCHEMA_WAIT, SCHEMA_POLL = 60.0, 0.5
+
+
+class StartError(Exception):
+    """The server cannot start. The message says why."""
+
+
+class PortTaken(Exception):
+    """A port that the server cannot do without is taken. The message says which. The real server then stops, with exit code 0."""
+
+
+def _is_schema_node(node):
+    return messages.META in node.roles and node.property_schema_grpc_address != ""
+
+
+def _split_listener(address):
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class _Process:
+    """What the three kinds share. flags: see flags.py."""
+
+    command = ""
+
+    def __init__(self, flags):
+        self.flags = flags
+        self.metrics = Metrics()
+        self.servers = []
+        self.node = self.identity()
+        self.discovery = None
+        self.schema = None
+        self.starting = None
+        self.following = []
+
+    # What the kinds define
+
+    def identity(self):
+        raise NotImplementedError
+
+    def roots(self):
+        """The directories that this kind creates."""
+        raise NotImplementedError
+
+    def tables(self):
+        """Mapping of table name to what has an `async table()`."""
+        return {}
+
+    async def listen(self):
+        raise NotImplementedError
+
+    # Start and stop
+
+    async def prepare(self):
+        """Everything before the ports open. Raises StartError."""
+        for root in self.roots():
+            _make_private(os.path.abspath(root))
+        mode = self.flags["node-discovery-mode"]
+        self.discovery = FileDiscovery(self.flags, self.metrics) if mode == "file" else NoDiscovery(self.node)
+        await self.reach_schema_server()
+
+    async def reach_schema_server(self):
+        """Wait until a META data node's schema server answers; the process itself when it is one."""
+        tls = client_context(self.flags, "schema-property-client")
+        for attempt in range(1, REGISTRY_TRIES + 1):
+            interval = self.flags["schema-property-client-health-check-interval"] or 10.0
+            schema = Peers("PROPERTY-SCHEMA-REGISTRY", _is_schema_node, lambda node: node.property_schema_grpc_address, interval, tls)
+            try:
+                await self._try_schema_server(schema)
+            except (StartError, InvalidFile, OSError) as error:
+                schema.close()
+                log("warn", "METADATA", "failed to create property schema registry, retrying...", attempt=attempt, error=str(error))
+                await asyncio.sleep(REGISTRY_PAUSE)
+                continue
+            self.schema = schema
+            self.discovery.handlers.append(schema)
+            return
+        raise StartError(f"failed to create property schema registry after {REGISTRY_TRIES} attempts")
+
+    async def _try_schema_server(self, schema):
+        if _is_schema_node(self.node):
+            await schema.added(self.node)
+        else:
+            nodes = await self.discovery.nodes(messages.META)
+            for node in nodes:
+                await schema.added(node)
+            if not any(_is_schema_node(node) for node in nodes):
+                raise StartError(f"no property schema nodes found among {len(nodes)} meta nodes")
+        for _ in range(int(SCHEMA_WAIT / SCHEMA_POLL)):
+            if schema.active:
+                return
+            await asyncio.sleep(SCHEMA_POLL)
+        raise StartError(f"no schema servers reachable after {SCHEMA_WAIT:.0f}s")
+
+    async def serve(self):
+        """Open the ports and start discovery. Raises PortTaken."""
+        await self.listen()
+        # Only now: its own entry answers at once, and a restarted data node has its full view after 0.1 s (section 1).
+        self.starting = asyncio.ensure_future(self._start_discovery())
+        await self._listen_http({"/metrics": self.get_metrics}, *_split_listener(self.flags["observability-listener-addr"]))
+        await self._listen_http({}, *_split_listener(self.flags["pprof-listener-addr"]))
+
+    async def _start_discovery(self):
+        try:
+            await self.discovery.start()
+        except (InvalidFile, OSError) as error:
+            # Measured, section 1: the process runs on, discovery is off until a restart.
+            log("error", "METADATA", "failed to start node discovery", error=str(error))
+
+    async def stop(self):
+        """Close everything; what discovery asks at this moment is waited for."""
+        if self.starting is not None:
+            await self.starting
+            await self.discovery.close()
+        for server in self.servers:
+            server.close()
+
+    # Ports
+
+    async def _listen_grpc(self, services, host, port, tls=None):
+        server = Server(services)
+        try:
+            await server.listen(host, port, tls.context if tls else None)
+        except OSError as error:
+            raise PortTaken(f"Failed to listen on {host}:{port}: {error.strerror}") from None
+        self.servers.append(server)
+        self._follow(tls)
+        log("info", self.command.upper(), "Listening to", addr=f"{host}:{port}")
+
+    async def _listen_http(self, routes, host, port, tls=None, needed=False):
+        server = HttpServer(routes)
+        try:
+            await server.listen(host, port, tls.context if tls else None)
+        except OSError as error:
+            message = f"Failed to listen on {host}:{port}: {error.strerror}"
+            if needed:
+                raise PortTaken(message) from None
+            log("error", self.command.upper(), message)  # and runs on
+            return
+        self.servers.append(server)
+        self._follow(tls)
+
+    def _follow(self, tls):
+        if tls:
+            self.following.append(asyncio.ensure_future(tls.follow()))
+
+    def _gateway(self, address, tls=None):
+        gateway = Gateway(address, tls)
+        self.servers.append(gateway)
+        return gateway
+
+    async def _listen_queue(self, services, host, grpc_port, http_port, tls):
+        """The gRPC port that other nodes use, and the HTTP port beside it, which is plain and dials in plaintext."""
+        await self._listen_grpc(services, host, grpc_port, tls)
+        gateway = self._gateway(join(host or "localhost", grpc_port))
+        routes = {"/api/v1/cluster/state": gateway.cluster_state, "/api/healthz": gateway.health, "/metrics": self.get_metrics}
+        await self._listen_http(routes, host, http_port)
+
+    # Answers
+
+    def services(self, *, view=True, api_version=False, revision=True, identity=True):
+        """The gRPC methods of one port. view: True for this process's tables, False for none, None for no such service."""
+        table = {"/grpc.health.v1.Health/Check": self.check_health}
+        if identity:
+            table["/banyandb.database.v1.NodeQueryService/GetCurrentNode"] = self.get_current_node
+        if view is not None:
+            answer = self.get_cluster_state if view else self.get_no_cluster_state
+            table["/banyandb.database.v1.ClusterStateService/GetClusterState"] = answer
+        if revision:
+            table["/banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision"] = self.get_max_revision
+        if api_version:
+            table["/banyandb.common.v1.Service/GetAPIVersion"] = self.get_api_version
+        return table
+
+    async def read_tables(self):
+        return {name: await source.table() for name, source in self.tables().items()}
+
+    async def check_health(self, request, metadata):
+        return messages.HealthCheckResponse(status=messages.SERVING).SerializeToString()
+
+    async def get_current_node(self, request, metadata):
+        return messages.GetCurrentNodeResponse(node=self.node).SerializeToString()
+
+    async def get_cluster_state(self, request, metadata):
+        return messages.GetClusterStateResponse(route_tables=await self.read_tables()).SerializeToString()
+
+    async def get_no_cluster_state(self, request, metadata):
+        return b""
+
+    async def get_max_revision(self, request, metadata):
+        return messages.GetMaxRevisionResponse(max_mod_revision=MAX_REVISION).SerializeToString()
+
+    async def get_api_version(self, request, metadata):
+        response = messages.GetAPIVersionResponse()
+        response.version.version = API_VERSION
+        return response.SerializeToString()
+
+    async def get_metrics(self, headers):
+        return Reply(200, self.metrics.text().encode(), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+
+
+def _make_private(path):
+    """Create a directory and its missing parents, each 0700 (contract, section 5)."""
+    if not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        if parent != path:
+            _make_private(parent)
+        os.mkdir(path, 0o700)
+
+
+class Data(_Process):
+    command = "data"
+
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.roster = Roster()
+        self.tls = ServerTls.of(flags, "")
+        self.schema_tls = ServerTls.of(flags, "schema-server-")
+
+    def identity(self):
+        flags = self.flags
+        roles = [messages.META, messages.DATA] if flags["has-meta-role"] else [messages.DATA]
+        return make_node(
+            flags,
+            roles,
+            flags["grpc-port"],
+            gossip_port=flags["property-repair-gossip-grpc-port"],
+            schema_port=flags["schema-server-grpc-port"],
+        )
+
+    def roots(self):
+        flags = self.flags
+        roots = [os.path.join(flags["stream-root-path"], "stream", "data"), os.path.join(flags["property-root-path"], "property", "data")]
+        if flags["has-meta-role"]:
+            roots.append(os.path.join(flags["schema-server-root-path"], "schema-property", "data", "_schema", "shard-0"))
+        return roots
+
+    def tables(self):
+        return {"property": self.roster}
+
+    async def prepare(self):
+        flags = self.flags
+        if flags["has-meta-role"]:
+            services = self.services(view=None, revision=False, identity=False)
+            await self._listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], self.schema_tls)
+        await super().prepare()
+        self.discovery.handlers.append(self.roster)
+
+    async def listen(self):
+        flags = self.flags
+        await self._listen_queue(self.services(), flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
+        await self._listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
+
+
+class _Front(_Process):
+    """The public ports of a liaison or a standalone server."""
+
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.tls = ServerTls.of(flags, "")
+        self.http_tls = ServerTls.of(flags, "http-", "http/1.1")
+        self.gateway_tls = trust(flags["http-grpc-cert-file"]) if flags["http-grpc-cert-file"] else None
+        self.credentials = Credentials.of(flags)
+
+    def identity(self):
+        raise NotImplementedError
+
+    async def listen(self):
+        flags, guard = self.flags, self.credentials
+        services = guard.protect_services(self.services(api_version=True))
+        gateway = self._gateway(flags["http-grpc-addr"], self.gateway_tls)
+        routes = guard.protect_routes(
+            {
+                "/api/v1/cluster/state": gateway.cluster_state,
+                "/api/v1/common/api/version": gateway.api_version,
+                "/api/healthz": gateway.health_text,
+            }
+        )
+        await self._listen_grpc(services, flags["grpc-host"], flags["grpc-port"], self.tls)
+        await self._listen_http(routes, flags["http-host"], flags["http-port"], self.http_tls, needed=True)
+
+
+class Liaison(_Front):
+    command = "liaison"
+
+    def __init__(self, flags):
+        super().__init__(flags)
+        self.internal_tls = ServerTls.of(flags, "liaison-server-")
+        self.liaisons = self._peers("liaison", messages.LIAISON)
+        self.data_nodes = self._peers("data", messages.DATA)
+
+    def _peers(self, kind, role):
+        interval = self.flags[f"{kind}-client-health-check-interval"]
+        tls = client_context(self.flags, f"{kind}-client")
+        return Peers(f"SERVER-QUEUE-PUB-{kind.upper()}", lambda node: role in node.roles, lambda node: node.grpc_address, interval, tls)
+
+    def identity(self):
+        flags = self.flags
+        return make_node(flags, [messages.LIAISON], flags["liaison-server-grpc-port"], http_port=flags["http-port"])
+
+    def roots(self):
+        return [os.path.join(self.flags[f"{kind}-root-path"], kind, "data") for kind in ("measure", "stream", "trace")]
+
+    def tables(self):
+        return {"tire1": self.liaisons, "tire2": self.data_nodes}  # spelt so
+
+    async def prepare(self):
+        await super().prepare()
+        self.discovery.handlers += [self.liaisons, self.data_nodes]
+
+    async def listen(self):
+        flags = self.flags
+        host = flags["liaison-server-grpc-host"]
+        ports = flags["liaison-server-grpc-port"], flags["liaison-server-http-port"]
+        await self._listen_queue(self.services(view=False), host, *ports, self.internal_tls)
+        await super().listen()
+
+
+class Standalone(_Front):
+    command = "standalone"
+
+    def identity(self):
+        flags = self.flags
+        roles = [messages.META, messages.DATA, messages.LIAISON] if flags["has-meta-role"] else [messages.DATA, messages.LIAISON]
+        return make_node(
+            flags, roles, flags["grpc-port"], http_port=flags["http-port"], schema_port=flags["schema-server-grpc-port"]
+        )
+
+    def roots(self):
+        kinds = ("measure", "stream", "trace", "property")
+        return [os.path.join(self.flags[f"{kind}-root-path"], kind, "data") for kind in kinds]
+
+    async def prepare(self):
+        flags = self.flags
+        services = self.services(view=None, revision=False, identity=False)
+        tls = ServerTls.of(flags, "schema-server-")
+        await self._listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], tls)
+        await super().prepare()
+
+
+KINDS = {kind.command: kind for kind in (Data, Liaison, Standalone)}

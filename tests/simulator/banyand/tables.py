@@ -1,0 +1,201 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Route tables: which peers are registered, active or evictable (contract, section 3).
+
+Peers keeps a connection to every node that it was told of. The same lock is held for each change, for each health
+check and for reading the table, as in the real server. The rest of what was measured follows from that:
+- a peer that stops is found by the next periodic health check (10 s apart by default: evictable after 5-8 s) and is
+  tried again after 1 s, 2 s, ... 20 s (back 0.3-0.8 s after it answers when it was away for a short while);
+- a healthy peer that is dropped from the topology keeps its connection, the table only hides it; if it goes down while
+  dropped it is `evictable` for good once it is added again (section 8: stuck). Dropping and adding it again frees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from . import messages
+from .channel import Channel
+from .log import log
+
+HEALTH_CHECK_TIMEOUT = 2.0
+_BACKOFF, _BACKOFF_MAX, _BACKOFF_JITTER = 1.0, 20.0, 0.2
+
+
+def _backoff(attempt):
+    pause = min(_BACKOFF * 2**attempt, _BACKOFF_MAX)
+    return min(pause * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)), _BACKOFF_MAX)
+
+
+class _Peer:
+    def __init__(self, node, channel):
+        self.node = node
+        self.channel = channel
+        self.task = None
+
+
+class Peers:
+    """The peers of one kind.
+
+    label: for the log. concerns: says of a node whether it is of this kind. address_of: where to connect to.
+    interval: seconds between health checks, 0 for none. tls: a function that gives the TLS context, or None.
+    """
+
+    def __init__(self, label, concerns, address_of, interval, tls=None):
+        self.label = label
+        self.concerns = concerns
+        self.address_of = address_of
+        self.tls = tls
+        self.registered = {}
+        self.active = {}
+        self.evictable = {}
+        self.lock = asyncio.Lock()
+        self.tasks = set()
+        if interval > 0:
+            self._run(self._check_periodically(interval))
+
+    def close(self):
+        for task in self.tasks:
+            task.cancel()
+        for peer in self.active.values():
+            peer.channel.close()
+
+    async def table(self):
+        """The RouteTable of this moment."""
+        async with self.lock:
+            return messages.RouteTable(
+                registered=list(self.registered.values()),
+                active=[name for name in self.active if name in self.registered],
+                evictable=[name for name in self.evictable if name in self.registered],
+            )
+
+    async def added(self, node):
+        """A node was found, or found again."""
+        name, address = node.metadata.name, self.address_of(node)
+        if not self.concerns(node) or not name or not address:
+            return
+        async with self.lock:
+            before = self.registered.get(name)
+            self.registered[name] = node
+            if before is not None and self.address_of(before) != address:
+                self._forget(name)
+            if name in self.active or name in self.evictable:
+                return
+            peer = _Peer(node, self._channel(node))
+            if await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
+                self.active[name] = peer
+            else:
+                self._evict(name, peer)
+
+    async def removed(self, node):
+        """A node was taken away, by its node name: whatever is registered under that name goes."""
+        name = node.metadata.name
+        async with self.lock:
+            self.registered.pop(name, None)
+            if name in self.evictable:
+                self._forget(name)
+            elif name in self.active and not await self._drop_unhealthy(name, self.active[name]):
+                self._run(self._drop_later(name, self.active[name]))
+
+    def _channel(self, node):
+        return Channel(self.address_of(node), self.tls() if self.tls else None)
+
+    def _run(self, work):
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def _forget(self, name):
+        peer = self.evictable.pop(name, None)
+        if peer is not None and peer.task is not None:
+            peer.task.cancel()
+        peer = self.active.pop(name, None)
+        if peer is not None:
+            peer.channel.close()
+
+    def _evict(self, name, peer):
+        peer.channel.close()
+        self.active.pop(name, None)
+        self.evictable[name] = peer
+        peer.task = self._run(self._reconnect(name, peer))
+        log("info", self.label, "node is unhealthy, move it to evict queue", node=name)
+
+    async def _drop_unhealthy(self, name, peer):
+        if await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
+            return False
+        peer.channel.close()
+        if self.active.get(name) is peer:
+            del self.active[name]
+        return True
+
+    async def _drop_later(self, name, peer):
+        """A healthy connection of a removed node stays until the node comes back or becomes unhealthy."""
+        attempt = 0
+        while True:
+            await asyncio.sleep(_backoff(attempt))
+            async with self.lock:
+                if name in self.registered or await self._drop_unhealthy(name, peer):
+                    return
+            attempt += 1
+
+    async def _reconnect(self, name, peer):
+        attempt = 0
+        while True:
+            await asyncio.sleep(_backoff(attempt))
+            channel = self._channel(peer.node)
+            if await self._answers(channel):
+                async with self.lock:
+                    if self.evictable.get(name) is peer:
+                        del self.evictable[name]
+                        self.active[name] = _Peer(peer.node, channel)
+                        log("info", self.label, "node is healthy, move it back to active queue", node=name)
+                    else:
+                        channel.close()
+                return
+            if name not in self.registered:
+                return  # stays evictable, and nobody tries it again: the stuck node of section 8
+            attempt += 1
+
+    @staticmethod
+    async def _answers(channel):
+        healthy = False
+        try:
+            healthy = await channel.healthy(HEALTH_CHECK_TIMEOUT)
+        finally:
+            if not healthy:
+                channel.close()
+        return healthy
+
+    async def _check_periodically(self, interval):
+        loop = asyncio.get_running_loop()
+        due = loop.time() + interval
+        while True:
+            await asyncio.sleep(max(due - loop.time(), 0))
+            for name in list(self.active):
+                async with self.lock:
+                    peer = self.active.get(name)
+                    if peer is not None and not await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
+                        self._evict(name, peer)
+            while due <= loop.time():
+                due += interval
+
+
+class Roster:
+    """The table of a data node: all data nodes that it was told of; active and evictable are always empty (section 3)."""
+
+    def __init__(self):
+        self.registered = {}
+
+    async def added(self, node):
+        if node.property_repair_gossip_grpc_address and node.metadata.name:
+            self.registered[node.metadata.name] = node
+
+    async def removed(self, node):
+        self.registered.pop(node.metadata.name, None)
+
+    async def table(self):
+        return messages.RouteTable(registered=list(self.registered.values()))

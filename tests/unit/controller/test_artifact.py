@@ -1,0 +1,177 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""artifact: a release tarball on the controller, verified before anything of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import artifact
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.artifact import ArtifactError
+
+NAME = "skywalking-banyandb-0.11.0-banyand.tgz"
+MEMBERS = {
+    "bin/banyand-server-static-linux-amd64": b"static amd64",
+    "bin/banyand-server-slim-linux-amd64": b"slim amd64",
+    "bin/banyand-server-static-linux-arm64": b"static arm64",
+    "bin/banyand-backup-static-linux-amd64": b"backup",
+    "LICENSE": b"",
+}
+
+
+def no_network(url):
+    raise AssertionError(f"{url} was asked for")
+
+
+def packed(path, members):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    digest = hashlib.sha512(path.read_bytes()).hexdigest()
+    path.with_name(path.name + ".sha512").write_text(f"{digest}  {path.name}\n")
+    return digest
+
+
+@pytest.fixture
+def tarball(tmp_path):
+    path = tmp_path / NAME
+    packed(path, MEMBERS)
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return str(tmp_path / "cache")
+
+
+def take(tarball, cache, checksum=None, architecture="amd64", flavor="static", opener=no_network):
+    return artifact.program(str(tarball), checksum or f"{tarball}.sha512", architecture, flavor, cache, opener)
+
+
+def content(program):
+    with open(program.path, "rb") as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize(("architecture", "flavor"), [("amd64", "static"), ("amd64", "slim"), ("arm64", "static")])
+def test_the_one_program_of_the_host_is_taken(tarball, cache, architecture, flavor):
+    program = take(tarball, cache, architecture=architecture, flavor=flavor)
+    assert content(program) == f"{flavor} {architecture}".encode()
+    assert program.sha256 == hashlib.sha256(content(program)).hexdigest()
+    assert program.artifact_sha512 == hashlib.sha512(tarball.read_bytes()).hexdigest()
+
+
+def test_a_second_host_costs_no_second_unpacking(tarball, cache, monkeypatch):
+    first = take(tarball, cache)
+    monkeypatch.setattr(artifact, "_unpack", no_network)
+    assert take(tarball, cache) == first
+
+
+def test_another_content_under_the_same_name_is_taken_anew(tarball, cache):
+    take(tarball, cache)
+    packed(tarball, {"bin/banyand-server-static-linux-amd64": b"rebuilt"})
+    assert content(take(tarball, cache)) == b"rebuilt"
+
+
+def test_a_checksum_may_be_given_in_any_form_that_names_it(tarball, cache):
+    digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
+    other = tarball.with_name("other.sha512")
+    for text in (f"{digest} *{NAME}", digest.upper(), f"SHA512 ({NAME}) = {digest}\n"):
+        other.write_text(text)
+        assert take(tarball, cache, str(other)).artifact_sha512 == digest
+    assert take(tarball, cache, f"sha512:{digest.upper()}").artifact_sha512 == digest
+
+
+def test_a_wrong_checksum_is_refused_with_both_digests(tarball, cache):
+    with pytest.raises(
+        ArtifactError,
+        match="does not match its checksum: expected SHA-512 0{128} .* found [0-9a-f]{128}. Nothing was copied",
+    ):
+        take(tarball, cache, "sha512:" + "0" * 128)
+    assert not any(name.startswith("banyand-server") for _folder, _dirs, names in os.walk(cache) for name in names)
+
+
+@pytest.mark.parametrize("checksum", ["sha512:", "sha512:abc", "sha512:" + "g" * 128, "sha512:" + "0" * 129])
+def test_a_checksum_that_is_none_is_refused(tarball, cache, checksum):
+    with pytest.raises(ArtifactError, match="expected sha512: and 128 hexadecimal digits"):
+        take(tarball, cache, checksum)
+
+
+def test_without_a_checksum_nothing_is_used(tarball, cache):
+    os.unlink(f"{tarball}.sha512")
+    with pytest.raises(ArtifactError, match="never used unverified"):
+        take(tarball, cache)
+
+
+def test_a_checksum_file_without_a_checksum_is_refused(tarball, cache):
+    tarball.with_name(NAME + ".sha512").write_text("<html>not found</html>")
+    with pytest.raises(ArtifactError, match="holds no SHA-512"):
+        take(tarball, cache)
+
+
+def test_a_missing_program_is_told_with_what_is_there(tarball, cache):
+    with pytest.raises(
+        ArtifactError, match="no program banyand-server-slim-linux-arm64.*It has: banyand-server-slim-linux-amd64, "
+    ):
+        take(tarball, cache, architecture="arm64", flavor="slim")
+
+
+def test_a_tarball_of_something_else_is_told(tmp_path, cache):
+    path = tmp_path / NAME
+    packed(path, {"README": b""})
+    with pytest.raises(ArtifactError, match="It has: no banyand-server at all"):
+        take(path, cache)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"garbage", lambda data: data[: len(data) // 2], lambda data: b""])
+def test_a_file_that_is_no_whole_tarball_is_told(tarball, cache, damage):
+    tarball.write_bytes(damage(tarball.read_bytes()))
+    digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
+    with pytest.raises(ArtifactError, match="no readable tarball|has no program"):
+        take(tarball, cache, f"sha512:{digest}")
+
+
+def test_a_missing_artifact_is_told_even_if_its_content_is_in_the_cache(tarball, cache):
+    checksum = f"sha512:{take(tarball, cache).artifact_sha512}"
+    with pytest.raises(ArtifactError, match="is no file on the controller"):
+        take(tarball.with_name("none.tgz"), cache, checksum)
+
+
+def test_a_url_is_fetched_once(tarball, cache):
+    asked = []
+
+    def serve(url):
+        asked.append(url)
+        return open(tarball.with_name(os.path.basename(url)), "rb")
+
+    url = f"https://mirror.example/{NAME}"
+    for architecture in ("amd64", "amd64", "arm64"):
+        program = artifact.program(url, url + ".sha512", architecture, "static", cache, serve)
+        assert content(program) == f"static {architecture}".encode()
+    assert asked == [url + ".sha512", url]
+
+
+def test_what_was_fetched_damaged_is_fetched_again(tarball, cache):
+    url = f"https://mirror.example/{NAME}"
+    with pytest.raises(ArtifactError, match="does not match"):
+        artifact.program(url, f"{tarball}.sha512", "amd64", "static", cache, lambda _url: io.BytesIO(b"cut off"))
+    program = artifact.program(url, f"{tarball}.sha512", "amd64", "static", cache, lambda _url: open(tarball, "rb"))
+    assert content(program) == b"static amd64"
+
+
+def test_a_url_that_does_not_answer_is_told_with_the_way_out(cache):
+    def refuse(_url):
+        raise OSError("Connection refused")
+
+    with pytest.raises(
+        ArtifactError, match="cannot be fetched by the controller: Connection refused.*copy on the controller"
+    ):
+        artifact.program("https://mirror.example/a.tgz", "sha512:" + "0" * 128, "amd64", "static", cache, refuse)

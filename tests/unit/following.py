@@ -1,0 +1,123 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server that follows a topology file as section 1 of the contract says, in memory, and nodes whose addresses answer.
+
+The addresses are real sockets on loopback; the server is a function of the file, faster than a real one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View
+
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
+
+def _answer(listening: socket.socket) -> None:
+    """To each that comes, the frame that a gRPC server begins with; until the socket is shut down."""
+    with suppress(OSError):
+        while True:
+            peer, _ = listening.accept()
+            with peer, suppress(OSError):
+                peer.settimeout(2.0)
+                peer.recv(1024)
+                peer.sendall(SETTINGS)
+
+
+class Network:
+    """Nodes on loopback: who answers at which address, and what it says of itself."""
+
+    def __init__(self) -> None:
+        self.identities: dict[str, Identity] = {}
+        self._listening: dict[str, socket.socket] = {}
+
+    def node(self, name: str, node_name: str = "", **labels: str) -> Node:
+        """A node that answers, at a new address; it calls itself ``node_name``, by default its address."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=_answer, args=(listening,), daemon=True).start()
+        address = "127.0.0.1:%d" % listening.getsockname()[1]
+        self._listening[address] = listening
+        self.identities[address] = Identity(node_name or address, address, ("ROLE_DATA",), tuple(sorted(labels.items())))
+        return Node(name, address)
+
+    def relabel(self, node: Node, node_name: str = "", **labels: str) -> None:
+        """The node restarts with other labels, or under another node name."""
+        before = self.identities[node.grpc_address]
+        after = replace(before, labels=tuple(sorted(labels.items())), node_name=node_name or before.node_name)
+        self.identities[node.grpc_address] = after
+
+    def silence(self, node: Node) -> None:
+        """The node is gone: its address refuses."""
+        with self._listening.pop(node.grpc_address) as listening:
+            listening.shutdown(socket.SHUT_RDWR)
+
+    def answers(self, address: str) -> bool:
+        return address in self._listening
+
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listening in self._listening.values():
+            with listening:
+                listening.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class Server:
+    """A data node that follows ``path``: it works the file through ``delay`` seconds after it saw it changed.
+
+    It adds new addresses first and then drops the old ones *by node name*, never reads an identity twice, and does
+    not look at a file again that it has seen. ``delay`` None: it has lost its watch.
+    """
+
+    path: Path
+    network: Network
+    delay: float | None = 0.05
+    failure: Failure | None = None
+    texts: list[str] = field(default_factory=list)
+    asked: int = 0
+    _cache: dict[str, Identity] = field(default_factory=dict)
+    _table: dict[str, Identity] = field(default_factory=dict)
+    _seen: tuple[int, int] = (0, 0)
+    _due: float | None = None
+
+    def ask(self) -> View | Failure:
+        """Its view now."""
+        self.asked += 1
+        if self.path.exists() and self.delay is not None:
+            status = os.stat(self.path)
+            if (status.st_ino, status.st_mtime_ns) != self._seen:
+                self._seen = status.st_ino, status.st_mtime_ns
+                self._due = time.monotonic() + self.delay
+            if self._due is not None and time.monotonic() >= self._due:
+                self._due = None
+                self.load()
+        return self.failure or View({"property": RouteTable(tuple(self._table.values()))})
+
+    def load(self) -> None:
+        """Work the file through, as at a start or a poll."""
+        text = self.path.read_text()
+        self.texts.append(text)
+        addresses = [entry["grpc_address"] for entry in yaml.safe_load(text)["nodes"]]
+        for address in addresses:
+            if address not in self._cache and self.network.answers(address):
+                self._cache[address] = self._table[self.network.identities[address].node_name] = self.network.identities[address]
+        for address in set(self._cache) - set(addresses):
+            self._table.pop(self._cache.pop(address).node_name, None)
+
+    @property
+    def lists(self) -> list[list[str]]:
+        """The entry names of each file that it has worked through."""
+        return [[entry["name"] for entry in yaml.safe_load(text)["nodes"]] for text in self.texts]

@@ -1,0 +1,289 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP client against real sockets: the same words for the same peers as the gRPC client has."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient, health, state, states
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms, TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.tests.unit.peers import (
+    Certificate,
+    blackhole,
+    byte_server,
+    closed_port,
+    grpc_server,
+    http_answer,
+)
+
+RECORDED = Path(__file__).resolve().parents[1] / "recorded"
+QUICK = {"timeout": 2.0, "retries": 0}
+EMPTY = http_answer("200 OK", b'{"routeTables": {}}')
+
+
+def asked(peer, ask=state, **terms):
+    """What ``ask`` makes of ``peer``, an (async) context manager that gives an address; a failure names the address."""
+
+    async def run():
+        if hasattr(peer, "__aenter__"):
+            async with peer as address:
+                return address, await asyncio.to_thread(ask, address, Terms(**{**QUICK, **terms}))
+        with peer as address:
+            return address, await asyncio.to_thread(ask, address, Terms(**{**QUICK, **terms}))
+
+    address, answer = asyncio.run(run())
+    assert not isinstance(answer, Failure) or answer.message.startswith(f"{address}: ")
+    return answer
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return Certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return Certificate(tmp_path_factory.mktemp("other"), name="db.example.org", address=None)
+
+
+@pytest.mark.parametrize("port", ["data-17913", "liaison-17913", "liaison-18913"])
+def test_a_recorded_answer_becomes_a_view(port):
+    body = (RECORDED / f"cluster-state-{port}.json").read_bytes()
+    assert asked(byte_server(http_answer("200 OK", body))) == View.from_mapping(json.loads(body))
+
+
+def test_a_chunked_answer_is_put_together():
+    body = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{"routeT\r\nb\r\nables": {}}\r\n0\r\n\r\n'
+    assert asked(byte_server(body)) == View()
+
+
+@pytest.mark.parametrize("body", [b"SERVING", b'{"status":"SERVING"}', b'{"status": "SERVING"}\n'])
+def test_health_is_read_as_a_word_and_as_json(body):
+    assert asked(byte_server(http_answer("200 OK", body)), ask=health) == "SERVING"
+
+
+@pytest.mark.parametrize("body", [b"<html>fine</html>", b"{}", b'{"status": 1}', b"{", b"\xff"])
+def test_another_answer_about_health_is_not_banyandb(body):
+    assert asked(byte_server(http_answer("200 OK", body)), ask=health).kind == "not_banyandb"
+
+
+def test_a_closed_port_is_refused():
+    assert asked(closed_port()).kind == "refused"
+
+
+def test_a_full_backlog_times_out():
+    failure = asked(blackhole(), timeout=0.3)
+    assert failure.kind == "timeout"
+    assert "0.3 s" in failure.message
+
+
+def test_a_server_that_accepts_and_keeps_silent_times_out():
+    assert asked(byte_server(None), timeout=0.3).kind == "timeout"
+
+
+def test_a_server_that_drips_is_cut_off_at_the_time_out():
+    async def run():
+        async def drip(reader, writer):
+            try:
+                for byte in EMPTY:
+                    writer.write(bytes([byte]))
+                    await asyncio.sleep(0.1)
+            except ConnectionError:
+                pass  # what is under test: the client has hung up
+            writer.close()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            return await asyncio.to_thread(state, address, Terms(timeout=0.5, retries=0))
+
+    started = time.monotonic()
+    assert asyncio.run(run()).kind == "timeout"
+    assert time.monotonic() - started < 3.0  # the whole answer would take over 4 s
+
+
+def test_a_name_without_address_is_unresolved():
+    assert state("no-such-host.invalid:17913", Terms(**QUICK)).kind == "unresolved"
+
+
+def test_a_tls_server_asked_in_plaintext_is_a_tls_failure(certificate):
+    failure = asked(byte_server(EMPTY, certificate))
+    assert failure.kind == "tls"
+    assert "asked without" in failure.message
+
+
+def test_a_plaintext_server_asked_with_tls_is_a_tls_failure(certificate):
+    assert asked(byte_server(EMPTY), tls=True, ca=certificate.pem.decode()).kind == "tls"
+
+
+def test_an_unknown_ca_is_a_tls_failure(certificate, other):
+    failure = asked(byte_server(EMPTY, certificate), tls=True, ca=other.pem.decode())
+    assert failure.kind == "tls"
+    assert "not trusted" in failure.message
+
+
+def test_the_right_ca_passes(certificate):
+    assert asked(byte_server(EMPTY, certificate), tls=True, ca=certificate.pem.decode()) == View()
+
+
+def test_a_certificate_for_another_name_is_a_tls_failure_unless_that_name_is_expected(other):
+    ca = other.pem.decode()
+    assert asked(byte_server(EMPTY, other), tls=True, ca=ca).kind == "tls"
+    assert asked(byte_server(EMPTY, other), tls=True, ca=ca, tls_server_name="db.example.org") == View()
+
+
+def test_missing_or_wrong_credentials_are_an_auth_failure_and_right_ones_pass():
+    right = base64.b64encode(b"admin:right")
+
+    def guarded(request):
+        return EMPTY if b"Authorization: Basic " + right in request else http_answer("401 Unauthorized")
+
+    assert asked(byte_server(guarded)).kind == "auth"
+    assert asked(byte_server(guarded), username="admin", password="wrong").kind == "auth"
+    assert asked(byte_server(guarded), username="admin", password="right") == View()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        ("501 Not Implemented", b"", "unimplemented"),
+        ("404 Not Found", b'{"code": 5, "message": "Not Found", "details": []}', "unimplemented"),
+        ("404 Not Found", b"<html>", "not_banyandb"),
+        ("302 Found", b"", "not_banyandb"),
+        ("200 OK", b"<html>", "not_banyandb"),
+        ("200 OK", b"[]", "not_banyandb"),
+        ("200 OK", b'{"routeTables": []}', "not_banyandb"),
+        ("200 OK", b"[" * 100_000, "not_banyandb"),
+        ("200 OK", b"\xff", "not_banyandb"),
+        ("500 Internal Server Error", b"", "unavailable"),
+        ("503 Service Unavailable", b"", "unavailable"),
+    ],
+)
+def test_what_other_answers_are_called(status, body, kind):
+    assert asked(byte_server(http_answer(status, body))).kind == kind
+
+
+def test_the_503_of_a_data_node_with_tls_says_to_ask_grpc():
+    assert "ask its gRPC port" in asked(byte_server(http_answer("503 Service Unavailable"))).message
+
+
+def test_a_grpc_port_is_not_the_http_port():
+    failure = asked(grpc_server({}))
+    assert failure.kind == "not_banyandb"
+    assert "17913" in failure.message
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 what?\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"x" * 70_000])
+def test_a_server_of_another_protocol_is_not_banyandb(said):
+    assert asked(byte_server(said)).kind == "not_banyandb"
+
+
+def test_a_web_server_that_hangs_on_a_tls_hello_is_not_banyandb():
+    web = byte_server(lambda asked: http_answer("400 Bad Request") if asked.startswith(b"GET ") else None)
+    assert asked(web, timeout=0.5).kind == "not_banyandb"
+
+
+def test_a_port_that_closes_without_a_word_is_unavailable():
+    assert asked(byte_server(b"")).kind == "unavailable"
+
+
+def test_an_answer_cut_short_is_unavailable():
+    assert asked(byte_server(EMPTY[:-3])).kind == "unavailable"
+
+
+def test_an_endless_answer_is_cut_off_at_the_size_limit(monkeypatch):
+    monkeypatch.setattr(http_client, "MAX_BYTES", 1000)
+    failure = asked(byte_server(http_answer("200 OK", b" " * 1001)))
+    assert failure.kind == "not_banyandb"
+    assert "1000 bytes" in failure.message
+
+
+@pytest.mark.parametrize(("status", "calls"), [("503 Service Unavailable", 3), ("500 Internal Server Error", 1)])
+def test_only_what_may_pass_is_asked_again(status, calls):
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        return EMPTY if len(requests) == 3 else http_answer(status)
+
+    asked(byte_server(answer), retries=2)
+    assert len(requests) == calls
+
+
+def test_every_endpoint_has_its_own_answer_in_the_order_asked():
+    async def run():
+        async with byte_server(EMPTY) as up, byte_server(None) as silent:
+            with closed_port() as closed:
+                endpoints = {"down": closed, "up": up, "silent": silent}
+                return await asyncio.to_thread(states, endpoints, Terms(timeout=0.3, retries=0))
+
+    answers = asyncio.run(run())
+    assert list(answers) == ["down", "up", "silent"]
+    assert [answers["down"].kind, answers["up"], answers["silent"].kind] == ["refused", View(), "timeout"]
+
+
+def test_the_deadline_of_all_ends_even_many_silent_endpoints():
+    async def run():
+        async with AsyncExitStack() as peers:
+            endpoints = {str(n): await peers.enter_async_context(byte_server(None)) for n in range(20)}
+            terms = Terms(timeout=0.4, deadline=1.0, concurrency=1, retries=5)
+            return await asyncio.to_thread(states, {**endpoints, "again": endpoints["0"]}, terms)
+
+    started = time.monotonic()
+    answers = asyncio.run(run())
+    assert time.monotonic() - started < 4.0  # one after the other, without a deadline: 8 s
+    assert {answer.kind for answer in answers.values()} == {"timeout"}
+    assert sum("the 1 s for all endpoints were over" in answer.message for answer in answers.values()) >= 15
+    assert answers["again"] == answers["0"]
+
+
+def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
+    with closed_port() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy}")
+        assert asked(byte_server(EMPTY)) == View()
+
+
+def test_a_client_of_one_url_asks_for_view_and_health(certificate):
+    def answer(request):
+        return EMPTY if request.startswith(b"GET /api/v1/cluster/state ") else http_answer("200 OK", b"SERVING")
+
+    async def run(scheme, **terms):
+        async with byte_server(answer, certificate if scheme == "https" else None) as address:
+            client = HttpClient(f"{scheme}://{address}", **terms)
+            return await asyncio.to_thread(client.cluster_state), await asyncio.to_thread(client.health)
+
+    assert asyncio.run(run("http")) == (View(), "SERVING")
+    assert asyncio.run(run("https", ca_path=str(certificate.path))) == (View(), "SERVING")
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("127.0.0.1:17913", "http://host:port"),
+        ("ftp://127.0.0.1:17913", "http://host:port"),
+        ("http://127.0.0.1", "127.0.0.1"),
+        ("http://127.0.0.1:17913/api", "17913/api"),
+        ("https://127.0.0.1:17913", "ca_path"),
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_refused(url, named):
+    with pytest.raises(TermsError, match=named):
+        HttpClient(url)
+
+
+def test_a_ca_file_that_cannot_be_used_is_refused(tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "text").write_text("no certificate")
+    for name, said in (("none", "No such file"), ("binary", "PEM"), ("text", "PEM")):
+        with pytest.raises(TermsError, match=said):
+            HttpClient("https://127.0.0.1:17913", ca_path=str(tmp_path / name))

@@ -1,0 +1,621 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A push against real files, addresses that really answer, and a server that follows the file as the real one does."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push as push_module
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.push import Outcome, Proof, PushFailed, Request, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import (
+    NotDurable,
+    Ownership,
+    TopologyFileError,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, TopologyError, ordered
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, ExpectedNode, View
+from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
+
+SELF = ExpectedNode("self", "", DATA)
+
+
+@dataclass
+class Host:
+    """One host: its topology file, its server, and the nodes around it."""
+
+    path: Path
+    network: Network
+    server: Server
+
+    def nodes(self, names: str) -> list[Node]:
+        return [self.network.node(name) for name in names]
+
+    def runs_with(self, *nodes: Node, held_back: Sequence[Node] = ()) -> None:
+        """The file stands and the server has read it."""
+        self.path.write_text(Topology(ordered(nodes), ordered(held_back)).render())
+        self.server.ask()
+        self.server.load()
+        self.server._due = None
+        self.server.texts.clear()
+
+    def request(self, nodes: Sequence[Node], *, timeout: float | None = 5.0, **options: Any) -> Request:
+        """``timeout`` None: unproved. What is expected of a node is what it says of itself, if it says something."""
+        said = self.network.identities
+        expected = {}
+        for node in nodes:
+            identity = said.get(node.grpc_address)
+            labels = identity.labels if identity else None
+            expected[node.name] = ExpectedNode(node.name, identity.node_name if identity else node.grpc_address, DATA, labels=labels)
+        proof = None if timeout is None else Proof(SELF, self.server.ask, timeout)
+        ownership = options.pop("ownership", Ownership(None, None, 0o644))
+        options = {"reach_timeout": 1.0, "lock_timeout": 2.0, "proof": proof, **options}
+        return Request(str(self.path), nodes, expected, ownership, **options)
+
+    def push(self, *nodes: Node, **options: Any) -> Outcome:
+        return push(self.request(nodes, **options))
+
+    def shows(self) -> set[str]:
+        view = self.server.ask()
+        assert isinstance(view, View)
+        return set(view.registered_names())
+
+    def file(self) -> tuple[bytes, os.stat_result]:
+        return self.path.read_bytes(), self.path.stat()
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr(push_module, "BETWEEN_WRITES_SECONDS", 0.1)
+    monkeypatch.setattr(push_module, "POLL_SECONDS", 0.01)
+    with Network() as network:
+        path = tmp_path / "topology.yml"
+        yield Host(path, network, Server(path, network))
+
+
+def unchanged(host: Host, before: tuple[bytes, os.stat_result]) -> bool:
+    content, status = host.file()
+    same = (status.st_ino, status.st_ctime_ns) == (before[1].st_ino, before[1].st_ctime_ns)
+    return same and content == before[0] and os.listdir(host.path.parent) == [host.path.name]
+
+
+# What is proved
+
+
+def test_a_first_file_is_written_and_proved(host: Host) -> None:
+    a, b = host.nodes("ab")
+    outcome = host.push(b, a)
+    assert (outcome.changed, outcome.writes, outcome.proved, outcome.verdict) == (True, 1, True, "converged")
+    assert outcome.plan.added == ("a", "b")
+    assert host.path.read_text() == outcome.after == Topology((a, b)).render()
+    assert host.shows() == {a.grpc_address, b.grpc_address}
+    assert outcome.reload_seconds is not None and 0.05 <= outcome.reload_seconds < 1
+
+
+def test_a_push_that_changes_nothing_writes_nothing_and_proves_the_view(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    before = host.file()
+    outcome = host.push(a, b)
+    assert (outcome.changed, outcome.writes, outcome.proved, outcome.reload_seconds) == (False, 0, True, None)
+    assert outcome.verdict == "converged"
+    assert unchanged(host, before)
+
+
+def test_an_unchanged_file_is_no_proof_when_the_view_differs(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.server._table.pop(b.grpc_address)
+    with pytest.raises(PushFailed, match=r"is right, but after .* own view differs: b is missing in property, expected registered\. ") as failed:
+        host.push(a, b, timeout=0.2)
+    assert (failed.value.outcome.writes, failed.value.outcome.changed, failed.value.outcome.proved) == (0, False, False)
+
+
+def test_without_proof_the_file_is_written_and_nothing_is_claimed(host: Host) -> None:
+    a, b = host.nodes("ab")
+    outcome = host.push(a, b, timeout=None)
+    assert (outcome.changed, outcome.writes, outcome.proved, outcome.verdict, outcome.view) == (True, 1, False, "unknown", None)
+    assert host.server.asked == 0
+
+
+def test_a_reload_that_does_not_come_fails_and_says_what_differs(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    host.server.delay = None
+    with pytest.raises(PushFailed, match=r"was written, but after .* b is missing in property") as failed:
+        host.push(a, b, timeout=0.3)
+    outcome = failed.value.outcome
+    assert (outcome.writes, outcome.proved, outcome.verdict) == (1, False, "converging")
+    assert [(pair.subject, pair.seen) for pair in outcome.pairs] == [("b", "missing")]
+    assert host.path.read_text() == outcome.after == Topology((a, b)).render()
+
+
+def test_a_server_that_does_not_show_its_view_gets_no_file(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    before = host.file()
+    host.server.failure = Failure("refused", "127.0.0.1:17913: connection refused")
+    with pytest.raises(PushFailed, match="refused.*nothing was written") as failed:
+        host.push(a, b)
+    assert failed.value.outcome.writes == 0
+    assert unchanged(host, before)
+
+
+def test_a_server_that_falls_silent_after_the_write_is_not_taken_for_fine(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    request = host.request([a, b], timeout=0.3)
+    answers = itertools.chain([host.server.ask()], itertools.repeat(Failure("timeout", "no answer")))
+    assert request.proof is not None
+    object.__setattr__(request.proof, "ask", lambda: next(answers))
+    with pytest.raises(PushFailed, match=r"was written, but for .* did not show its view \(timeout: no answer\)") as failed:
+        push(request)
+    assert failed.value.outcome.writes == 1
+
+
+def test_a_slow_reload_is_proved_and_said_to_come_from_the_poll(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    host.server.delay = 0.3
+    outcome = host.push(a, b)
+    assert outcome.proved and outcome.reload_seconds is not None and outcome.reload_seconds >= 0.3
+    assert len(outcome.warnings) == 1 and "lost its watch" in outcome.warnings[0]
+
+
+def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a, c)
+    host.network.silence(c)
+    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    host.server.delay = 0.3
+    outcome = host.push(a, b, c)
+    assert outcome.proved and outcome.warnings == []
+
+
+# Nodes that do not answer
+
+
+def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a, b)
+    host.network.silence(c)
+    outcome = host.push(a, b, c)
+    assert (outcome.plan.held_back, outcome.plan.added, outcome.proved) == (("c",), (), True)
+    assert topology_file.read(str(host.path)) == (Topology((a, b), (c,)), outcome.after)
+    back = host.network.node("c")
+    outcome = host.push(a, b, back)
+    assert (outcome.plan.added, outcome.writes, outcome.proved) == (("c",), 1, True)
+    assert host.server.lists[-1] == ["a", "b", "c"]
+
+
+def test_a_known_node_that_is_away_stays_listed_last_and_the_verdict_is_unknown(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.network.silence(a)
+    outcome = host.push(a, b)
+    assert (outcome.plan.away, outcome.proved, outcome.verdict) == (("a",), True, "unknown")
+    assert topology_file.read(str(host.path)) == (Topology((b, a)), outcome.after)
+
+
+def test_a_start_needs_no_server_and_lists_only_what_answers(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.network.silence(b)
+    outcome = host.push(a, b, timeout=None, admit=ADMIT_START)
+    assert outcome.plan.held_back == ("b",)
+    assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
+
+
+# Staged changes
+
+
+def test_a_new_address_takes_two_writes_and_the_node_never_gets_lost(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    moved = host.network.node("b")
+    outcome = host.push(a, moved, readdress=STAGE)
+    assert host.server.lists == [["a"], ["a", "b"]]
+    assert outcome.plan.readdressed == (Move("b", b.grpc_address, moved.grpc_address),)
+    assert (outcome.writes, outcome.proved) == (2, True)
+    assert host.shows() == {a.grpc_address, moved.grpc_address}
+
+
+def test_the_same_in_one_write_would_lose_the_node(host: Host) -> None:
+    """The trap that staging is for; it also proves that the server of these tests has it."""
+    a = host.network.node("a")
+    b = host.network.node("b", node_name="b:17912")
+    host.runs_with(a, b)
+    moved = host.network.node("b", node_name="b:17912")
+    host.path.write_text(Topology((a, moved)).render())
+    host.server.load()
+    assert host.shows() == {a.grpc_address}
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_nodes_that_keep_their_names_move_to_new_addresses(host: Host, batch: int) -> None:
+    """While the first is out, the others still stand under old addresses, which are not what they call themselves."""
+    old = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
+    host.runs_with(*old)
+    new = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
+    outcome = host.push(*new, readdress=STAGE, batch=batch)
+    assert (outcome.proved, outcome.writes) == (True, 2 * -(-3 // batch))
+    assert min(len(names) for names in host.server.lists) == 3 - batch
+    assert host.shows() == {"a:17912", "b:17912", "c:17912"}
+
+
+def test_nodes_move_whose_old_names_nobody_knows(host: Host) -> None:
+    old = [host.network.node(name, node_name=f"old-{name}:17912") for name in "abc"]
+    host.runs_with(*old)
+    new = [host.network.node(name, node_name=f"new-{name}:17912") for name in "abc"]
+    outcome = host.push(*new, readdress=STAGE)
+    assert outcome.proved
+    assert host.shows() == {"new-a:17912", "new-b:17912", "new-c:17912"}
+
+
+def test_a_node_whose_new_address_does_not_answer_stays_under_its_old_one(host: Host) -> None:
+    a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
+    host.runs_with(a, b)
+    moved = host.network.node("b", node_name="b:17912")
+    host.network.silence(moved)
+    outcome = host.push(a, moved, readdress=STAGE)
+    assert (outcome.plan.held_back, outcome.writes, outcome.proved) == (("b",), 0, True)
+    assert host.shows() == {a.grpc_address, "b:17912"}
+
+
+def test_labels_that_changed_are_noticed_and_refreshed(host: Host) -> None:
+    a, b = host.network.node("a"), host.network.node("b", zone="x")
+    host.runs_with(a, b)
+    host.network.relabel(b, zone="y")
+    with pytest.raises(PushFailed, match="b is stale in property.*Refresh b on self"):
+        host.push(a, b, timeout=0.2)
+    outcome = host.push(a, b, refresh_stale=True)
+    assert (outcome.plan.refreshed, outcome.writes, outcome.proved) == (("b",), 2, True)
+    assert host.server.lists == [["a"], ["a", "b"]]
+    assert host.push(a, b, refresh_stale=True).writes == 0
+
+
+def test_a_node_under_another_node_name_is_noticed_and_refreshed(host: Host) -> None:
+    a, b = host.network.node("a"), host.network.node("b", node_name="old:17912")
+    host.runs_with(a, b)
+    host.network.relabel(b, node_name="new:17912")
+    outcome = host.push(a, b, refresh_stale=True)
+    assert (outcome.plan.refreshed, outcome.proved) == (("b",), True)
+    assert host.shows() == {a.grpc_address, "new:17912"}
+
+
+def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    outcome = host.push(a, b, refresh=["a"])
+    assert (host.server.lists, outcome.plan.refreshed) == ([["b"], ["a", "b"]], ("a",))
+
+
+def test_a_removal_beside_an_addition_is_two_writes(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a, b)
+    outcome = host.push(a, c, remove=["b"])
+    assert host.server.lists == [["a"], ["a", "c"]]
+    assert (outcome.plan.removed, outcome.plan.added, outcome.proved) == (("b",), ("c",), True)
+    assert host.shows() == {a.grpc_address, c.grpc_address}
+
+
+def test_writes_are_apart_even_when_the_view_is_right_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also under a time-out that is shorter than that: it is for views that differ."""
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.server.delay = 0.0
+    monkeypatch.setattr(push_module, "BETWEEN_WRITES_SECONDS", 0.5)
+    written: list[float] = []
+    real = topology_file.write
+    monkeypatch.setattr(topology_file, "write", lambda *given: (real(*given), written.append(push_module.time.monotonic())))
+    assert host.push(a, b, refresh=["b"], timeout=0.2).proved
+    assert written[1] - written[0] >= 0.5
+
+
+def test_a_staged_change_without_proof_is_refused(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    before = host.file()
+    with pytest.raises(PlanRefused, match="two writes.*needs prove"):
+        host.push(a, b, timeout=None, refresh=["b"])
+    assert unchanged(host, before)
+
+
+def test_a_drop_that_is_not_seen_stops_the_push_with_the_entry_held_back(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.server.delay = None
+    with pytest.raises(PushFailed, match="was written, but .* is extra in property") as failed:
+        host.push(a, b, refresh=["b"], timeout=0.3)
+    assert failed.value.outcome.writes == 1
+    assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), host.path.read_text())
+
+
+def test_after_such_a_stop_nothing_is_added_before_the_server_has_read_the_drop(host: Host) -> None:
+    """Else the server, at its next poll, would see one change of address and lose the node after the proof."""
+    a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
+    moved = host.network.node("b", node_name="b:17912")
+    host.runs_with(a, b)
+    host.server.delay = None
+    with pytest.raises(PushFailed):
+        host.push(a, moved, readdress=STAGE, timeout=0.3)
+    before = host.file()
+    with pytest.raises(PushFailed, match="has not read the file as it stands: it shows b:17912, not listed there") as failed:
+        host.push(a, moved, readdress=STAGE, timeout=0.3)
+    assert failed.value.outcome.writes == 0
+    assert unchanged(host, before)
+    host.server.load()
+    host.server.delay = 0.05
+    assert host.push(a, moved, readdress=STAGE).proved
+    assert host.shows() == {a.grpc_address, "b:17912"}
+
+
+def test_a_drop_that_is_read_late_is_waited_for(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.server.delay = 0.4
+    host.path.write_text(Topology((a,), (b,)).render())
+    assert host.push(a, b).proved
+    assert host.server.lists == [["a"], ["a", "b"]]
+
+
+# Check mode
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ("none", {}),
+        ("add", {}),
+        ("add held back", {}),
+        ("remove", {"remove": ["c"]}),
+        ("readdress", {"readdress": STAGE}),
+        ("rename", {}),
+        ("relabel", {"refresh_stale": True}),
+        ("refresh", {"refresh": ["a"], "batch": 2}),
+        ("foreign", {}),
+        ("no file", {}),
+        ("mode", {}),
+        ("admit all", {"admit": ADMIT_ALL}),
+    ],
+)
+def test_check_mode_writes_nothing_and_predicts_what_the_push_then_does(host: Host, change: str, options: dict[str, Any]) -> None:
+    a, b, c, d = host.nodes("abcd")
+    host.runs_with(a, b, c)
+    desired = {
+        "add": [a, b, c, d],
+        "add held back": [a, b, c, d],
+        "admit all": [a, b, c, d],
+        "remove": [a, b],
+        "rename": [a, b, Node("x", c.grpc_address)],
+    }.get(change, [a, b, c])
+    if change in ("add held back", "admit all"):
+        host.network.silence(d)
+    if change == "readdress":
+        desired = [a, b, host.network.node("c")]
+    if change == "relabel":
+        host.network.relabel(b, zone="new")
+    if change == "foreign":
+        host.path.write_text("nodes:\n" + "".join(f"  - {{name: {n.name}, grpc_address: '{n.grpc_address}'}}\n" for n in (a, b, c)))
+    if change == "no file":
+        host.path.unlink()
+    if change == "mode":
+        host.path.chmod(0o600)
+    before = host.file() if host.path.exists() else None
+    foreseen = host.push(*desired, check=True, **options)
+    assert unchanged(host, before) if before else not host.path.exists()
+    assert not foreseen.proved
+    done = host.push(*desired, **options)
+    assert done.proved
+    for fact in ("plan", "before", "after", "changed", "writes", "warnings"):
+        assert getattr(foreseen, fact) == getattr(done, fact), fact
+    assert done.changed == (change != "none")
+    assert done.after == host.path.read_text()
+
+
+def test_check_mode_does_not_call_a_view_converged_that_lacks_a_node(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    outcome = host.push(a, b, check=True)
+    assert (outcome.verdict, [pair.subject for pair in outcome.pairs]) == ("converging", ["b"])
+
+
+def test_check_mode_on_a_new_host_predicts_the_first_file(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.path = host.path.parent / "missing" / "topology.yml"
+    host.server.failure = Failure("refused", "nothing listens")
+    outcome = host.push(a, b, check=True)
+    assert (outcome.changed, outcome.writes, outcome.plan.added, outcome.verdict) == (True, 1, ("a", "b"), "unknown")
+    assert len(outcome.warnings) == 2
+    with pytest.raises(TopologyFileError, match="needs an existing directory"):
+        host.push(a, b)
+
+
+# The file: owner, mode, backup, errors half-way
+
+
+def test_owner_and_group_stay_unless_others_are_asked_for(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a)
+    os.chown(host.path, 4321, 4322)
+    host.push(a, b)
+    assert (host.path.stat().st_uid, host.path.stat().st_gid) == (4321, 4322)
+    host.push(a, b, c, ownership=Ownership(None, 4323, 0o640))
+    status = host.path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (4321, 4323, 0o640)
+
+
+def test_a_changed_mode_alone_rewrites_nothing(host: Host) -> None:
+    a = host.network.node("a")
+    host.runs_with(a)
+    inode = host.path.stat().st_ino
+    outcome = host.push(a, ownership=Ownership(1234, None, 0o600))
+    status = host.path.stat()
+    assert (outcome.changed, outcome.writes) == (True, 0)
+    assert (status.st_ino, status.st_uid, status.st_mode & 0o777) == (inode, 1234, 0o600)
+
+
+def test_a_backup_is_made_once_a_push_and_only_of_what_changes(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    before = host.path.read_text()
+    assert host.push(a, b, backup=True).backup_file == ""
+    outcome = host.push(a, b, refresh=["b"], backup=True)
+    assert Path(outcome.backup_file).read_text() == before
+    assert sorted(os.listdir(host.path.parent)) == sorted([host.path.name, Path(outcome.backup_file).name])
+
+
+def test_a_second_write_that_fails_says_that_the_first_was_done(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    real = topology_file.write
+    given: list[str] = []
+
+    def full_at_the_second(path: str, text: str, wanted: Ownership) -> None:
+        given.append(text)
+        if len(given) == 2:
+            raise TopologyFileError(f"{path}: not written: No space left on device")
+        real(path, text, wanted)
+
+    monkeypatch.setattr(topology_file, "write", full_at_the_second)
+    with pytest.raises(PushFailed, match="No space left on device after write 1 of this push.*push again") as failed:
+        host.push(a, b, refresh=["b"])
+    assert (failed.value.outcome.writes, failed.value.outcome.proved) == (1, False)
+    assert host.path.read_text() == given[0]
+
+
+def test_a_first_write_that_fails_changed_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    before = host.file()
+
+    def full(path: str, text: str, wanted: Ownership) -> None:
+        raise TopologyFileError("full")
+
+    monkeypatch.setattr(topology_file, "write", full)
+    with pytest.raises(TopologyFileError, match="full"):
+        host.push(a, b)
+    assert unchanged(host, before)
+
+
+def test_a_write_that_may_not_last_counts_as_a_write(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = host.network.node("a")
+
+    def lost(directory: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(topology_file, "_sync_directory", lost)
+    with pytest.raises(PushFailed, match="may not outlast a power cut: Input/output error") as failed:
+        host.push(a)
+    assert failed.value.outcome.writes == 1
+    assert issubclass(NotDurable, TopologyFileError)
+
+
+def test_what_a_killed_push_left_is_cleared_away(host: Host) -> None:
+    a = host.network.node("a")
+    host.runs_with(a)
+    leftover = host.path.with_name(".topology.yml.0123456789abcdef.tmp")
+    leftover.write_text("half")
+    host.push(a, check=True)
+    assert leftover.exists()
+    host.push(a)
+    assert not leftover.exists()
+
+
+def test_pushes_to_one_file_wait_for_each_other(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a)
+    failures: list[BaseException] = []
+
+    def add(*nodes: Node) -> None:
+        try:
+            push(host.request(nodes, timeout=None, lock_timeout=20.0))
+        except PlanRefused as error:
+            failures.append(error)
+
+    with topology_file.locked(str(host.path), 1.0):
+        threads = [threading.Thread(target=add, args=nodes) for nodes in ((a, b), (a, b, c))]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(TopologyFileError, match="another push has held it for 0.3 s"):
+            host.push(a, b, timeout=None, lock_timeout=0.3)
+    for thread in threads:
+        thread.join()
+    # Either order: the shorter list is refused when it comes second, and then nothing is lost.
+    found = topology_file.read(str(host.path))
+    assert found is not None and found[0] == Topology(ordered([a, b, c]))
+    assert all("c (" in str(error) for error in failures)
+
+
+# Refusals: nothing changed
+
+
+def tls(node: Node, path: Path) -> Node:
+    return Node(node.name, node.grpc_address, True, str(path))
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("empty", "list of nodes is empty"),
+        ("shrunken", r"would vanish though nobody named them: b \(127"),
+        ("two names", "name 'a' stands more than once"),
+        ("two addresses", "address '127.* stands more than once"),
+        ("readdress", "re-addressing was not asked for: b 127.*readdress: stage"),
+        ("wanted and removed", "a: in nodes and in remove"),
+        ("nobody answers", "none of the nodes answers"),
+        ("no CA", "ca_cert_path .*missing.pem does not exist on this host; put the CA there first"),
+        ("CA is a directory", "ca_cert_path .* put the CA there first"),
+        ("CA is no certificate", "holds no certificate in PEM form"),
+        ("a directory", "not a regular file"),
+        ("a link", "symbolic link"),
+        ("not a topology", "is not a topology"),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, says: str, check: bool) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a, b)
+    elsewhere = host.path.parent.parent / f"elsewhere-{host.path.parent.name}"
+    elsewhere.mkdir()
+    (elsewhere / "text").write_text("text")
+    desired: list[Node] = {
+        "empty": [],
+        "shrunken": [a],
+        "two names": [a, b, Node("a", c.grpc_address)],
+        "two addresses": [a, b, Node("c", a.grpc_address)],
+        "readdress": [a, Node("b", c.grpc_address)],
+        "no CA": [a, tls(b, elsewhere / "missing.pem")],
+        "CA is a directory": [a, tls(b, elsewhere)],
+        "CA is no certificate": [a, tls(b, elsewhere / "text")],
+    }.get(case, [a, b])
+    if case == "nobody answers":
+        host.path.write_text(Topology((), (a, b)).render())
+        host.network.silence(a)
+        host.network.silence(b)
+    if case == "a directory":
+        host.path.unlink()
+        host.path.mkdir()
+    if case == "a link":
+        host.path.rename(elsewhere / "real.yml")
+        host.path.symlink_to(elsewhere / "real.yml")
+    if case == "not a topology":
+        host.path.write_text("- a\n- b\n")
+    before = host.path.lstat()
+    with pytest.raises((TopologyError, TopologyFileError), match=says):
+        host.push(*desired, remove=["a"] if case == "wanted and removed" else [], check=check)
+    after = host.path.lstat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert os.listdir(host.path.parent) == [host.path.name]
+    assert host.server.lists == []

@@ -1,0 +1,231 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which addresses count as answering, against real sockets: good servers, bad ones, and none."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.reach import answering, answers
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
+from ansible_collections.skywalking.banyandb.tests.unit.following import SETTINGS, Network
+from ansible_collections.skywalking.banyandb.tests.unit.peers import (
+    Certificate,
+    blackhole,
+    byte_server,
+    closed_port,
+    grpc_server,
+    http_answer,
+    recorded,
+)
+
+Peer = AbstractAsyncContextManager[str]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("other"))
+
+
+def answer(peer: Peer, ca: str = "", host: str = "127.0.0.1", timeout: float = 2.0) -> bool:
+    async def run() -> bool:
+        async with peer as address:
+            node = Node("it", f"{host}:{address.rpartition(':')[2]}", bool(ca), ca)
+            return await asyncio.to_thread(answers, node, timeout)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_grpc_server_answers(host: str) -> None:
+    assert answer(grpc_server(recorded("data")), host=host)
+
+
+def test_a_grpc_server_that_knows_no_method_answers_too() -> None:
+    """What stands there is found out by the server that is given the entry; to be spoken to is enough here."""
+    assert answer(grpc_server({}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_tls_server_answers_to_those_who_have_its_ca(certificate: Certificate, host: str) -> None:
+    assert answer(grpc_server(recorded("data"), certificate), ca=str(certificate.path), host=host)
+
+
+def test_the_dot_behind_a_full_name_is_no_part_of_the_certificates_name(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *given, **named: real(host.rstrip("."), *given, **named))
+    assert answer(grpc_server(recorded("data"), certificate), ca=str(certificate.path), host="localhost.")
+
+
+def test_a_tls_server_of_another_ca_does_not_answer(certificate: Certificate, other: Certificate) -> None:
+    assert not answer(grpc_server(recorded("data"), certificate), ca=str(other.path))
+
+
+def test_a_certificate_for_another_host_does_not_answer(tmp_path: Path) -> None:
+    elsewhere = Certificate(tmp_path, name="elsewhere.example.org", address=None)
+    assert not answer(grpc_server(recorded("data"), elsewhere), ca=str(elsewhere.path))
+
+
+def test_tls_and_plain_do_not_answer_each_other(certificate: Certificate) -> None:
+    assert not answer(grpc_server(recorded("data"), certificate), timeout=0.5)
+    assert not answer(grpc_server(recorded("data")), ca=str(certificate.path), timeout=0.5)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_without_a_usable_ca_a_tls_server_does_not_answer(certificate: Certificate, tmp_path: Path, content: str | None) -> None:
+    ca = tmp_path / "ca.pem"
+    if content is not None:
+        ca.write_text(content)
+    assert not answer(grpc_server(recorded("data"), certificate), ca=str(ca))
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (SETTINGS, True),
+        (bytes([0, 0, 6, 4, 0, 0, 0, 0, 0]) + bytes(6), True),
+        (http_answer("400 Bad Request"), False),
+        (http_answer("505 HTTP Version Not Supported", b"no"), False),
+        (b"", False),
+        (SETTINGS[:5], False),
+        (bytes([0, 0, 0, 7, 0, 0, 0, 0, 0]), False),
+        (bytes([0, 0, 0, 4, 0, 0, 0, 0, 1]), False),
+        (b"220 mail.example.org ESMTP\r\n", False),
+    ],
+    ids=["empty settings", "settings", "400", "505", "closes", "half a frame", "goaway", "settings of a stream", "SMTP"],
+)
+def test_only_the_settings_frame_of_http2_is_an_answer(sent: bytes, expected: bool) -> None:
+    assert answer(byte_server(sent)) is expected
+
+
+def test_an_http1_server_over_tls_does_not_answer(certificate: Certificate) -> None:
+    assert not answer(byte_server(http_answer("400 Bad Request"), certificate), ca=str(certificate.path))
+
+
+def test_a_closed_port_is_known_at_once() -> None:
+    with closed_port() as address:
+        began = time.monotonic()
+        assert not answers(Node("it", address), 5.0)
+        assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize("peer", [lambda: byte_server(None), None], ids=["accepts and says nothing", "never accepts"])
+def test_silence_takes_the_timeout_and_no_longer(peer: Callable[[], Peer] | None) -> None:
+    began = time.monotonic()
+    if peer:
+        assert not answer(peer(), timeout=0.5)
+    else:
+        with blackhole() as address:
+            assert not answers(Node("it", address), 0.5)
+    assert 0.45 <= time.monotonic() - began < 1.5
+
+
+def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout() -> None:
+    async def run() -> tuple[bool, float]:
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for byte in SETTINGS:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.2)
+
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        began = time.monotonic()
+        found = await asyncio.to_thread(answers, Node("it", "127.0.0.1:%d" % server.sockets[0].getsockname()[1]), 0.5)
+        server.close()
+        return found, time.monotonic() - began
+
+    found, seconds = asyncio.run(run())
+    assert not found and seconds < 1.0
+
+
+def test_ipv6_is_tried_at_its_bracketed_address() -> None:
+    async def run() -> bool:
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(SETTINGS)
+
+        server = await asyncio.start_server(serve, "::1", 0)
+        found = await asyncio.to_thread(answers, Node("it", "[::1]:%d" % server.sockets[0].getsockname()[1]), 2.0)
+        server.close()
+        return found
+
+    assert asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
+def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def unknown(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert not answers(Node("it", "nowhere.invalid:17912"), 1.0)
+
+
+# Many at once
+
+
+def test_only_those_that_answer_are_found_by_address() -> None:
+    with Network() as network, closed_port() as closed:
+        a, b = network.node("a"), network.node("b")
+        upper = Node("c", a.grpc_address.replace("127.0.0.1", "LOCALHOST"))
+        assert answering([a, b, Node("d", closed), upper, Node("again", b.grpc_address)], 2.0) == {
+            a.grpc_address,
+            b.grpc_address,
+            upper.grpc_address.lower(),
+        }
+
+
+def test_nobody_is_asked_when_there_is_nobody() -> None:
+    assert answering([], 5.0) == set()
+
+
+def test_many_silent_addresses_take_about_one_timeout() -> None:
+    async def run() -> tuple[set[str], float]:
+        async with AsyncExitStack() as stack:
+            silent = [await stack.enter_async_context(byte_server(None)) for _ in range(50)]
+            good = await stack.enter_async_context(byte_server(SETTINGS))
+            nodes = [Node(address, address) for address in [*silent, good]]
+            began = time.monotonic()
+            found = await asyncio.to_thread(answering, nodes, 0.5)
+            return found - {good} | ({"good"} if good in found else set()), time.monotonic() - began
+
+    found, seconds = asyncio.run(run())
+    assert found == {"good"}
+    assert seconds < 1.5
+
+
+def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "WORKERS", 2)
+    with Network() as network, ExitStack() as stack:
+        silent = [Node("silent", stack.enter_context(blackhole())) for _ in range(4)]
+        good = [network.node(name) for name in "abc"]
+        assert answering([*silent, *good], 0.3) == {node.grpc_address for node in good}
+
+
+def test_a_name_look_up_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def slow(host: str, *given: Any, **named: Any) -> Any:
+        if host == "slow.invalid":
+            time.sleep(4.0)  # a silent nameserver; the C library cannot be interrupted either
+            raise socket.gaierror(-3, "Temporary failure in name resolution")
+        return real(host, *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with Network() as network:
+        good = network.node("a")
+        began = time.monotonic()
+        assert answering([Node("slow", "slow.invalid:1"), good], 0.5) == {good.grpc_address}
+        assert time.monotonic() - began < 2.5

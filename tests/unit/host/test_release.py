@@ -1,0 +1,138 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""release: versions side by side on a host, whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.release import Release, ReleaseError
+
+SOURCE = release.source("ab" * 64, "static")
+
+
+@pytest.fixture
+def root(tmp_path):
+    return str(tmp_path / "banyandb")
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program"
+    path.write_bytes(b"\x7fELF the server")
+    return str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def everything_under(root):
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, dirs, files in os.walk(root)
+        for name in dirs + files
+    )
+
+
+def test_a_version_is_installed_whole_and_executable(root, program):
+    wanted = Release(root, "0.11.0", SOURCE)
+    assert not release.is_installed(wanted)
+    release.install(wanted, *program)
+    assert release.is_installed(wanted)
+    assert everything_under(wanted.versions) == ["0.11.0", "0.11.0/ARTIFACT", "0.11.0/bin", "0.11.0/bin/banyand-server"]
+    installed = os.path.join(wanted.directory, release.PROGRAM)
+    assert stat.S_IMODE(os.stat(installed).st_mode) == 0o755
+    with open(installed, "rb") as stream:
+        assert stream.read() == b"\x7fELF the server"
+
+
+def test_its_modes_do_not_depend_on_the_umask(root, program):
+    before = os.umask(0o077)
+    try:
+        release.install(Release(root, "1", SOURCE), *program)
+    finally:
+        os.umask(before)
+    modes = {
+        path: stat.S_IMODE(os.stat(os.path.join(root, "versions", path)).st_mode)
+        for path in ("", "1", "1/bin", "1/ARTIFACT")
+    }
+    assert modes == {"": 0o755, "1": 0o755, "1/bin": 0o755, "1/ARTIFACT": 0o644}
+
+
+def test_a_damaged_program_leaves_nothing_behind(root, program):
+    wanted = Release(root, "1", SOURCE)
+    with pytest.raises(ReleaseError, match="arrived damaged .* expected SHA-256 0000"):
+        release.install(wanted, program[0], "0" * 64)
+    assert everything_under(wanted.versions) == []
+
+
+def test_a_full_disk_leaves_nothing_behind(root, program, monkeypatch):
+    def full(_handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(release.os, "fsync", full)
+    wanted = Release(root, "1", SOURCE)
+    with pytest.raises(ReleaseError, match="No space left on device; version 1 was not installed"):
+        release.install(wanted, *program)
+    assert everything_under(wanted.versions) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(root, program):
+    wanted = Release(root, "1", SOURCE)
+    os.makedirs(os.path.join(wanted.versions, ".incoming-0123", "bin"))
+    release.install(wanted, *program)
+    assert os.listdir(wanted.versions) == ["1"]
+
+
+def test_a_version_from_another_artifact_is_never_replaced(root, program):
+    release.install(Release(root, "1", SOURCE), *program)
+    other = Release(root, "1", release.source("cd" * 64, "static"))
+    with pytest.raises(ReleaseError, match="installed from another artifact.*another banyandb_version"):
+        release.is_installed(other)
+    assert release.is_installed(Release(root, "1", None))
+
+
+@pytest.mark.parametrize("missing", [release.MARKER, release.PROGRAM])
+def test_a_directory_that_is_not_whole_is_refused(root, program, missing):
+    wanted = Release(root, "1", SOURCE)
+    release.install(wanted, *program)
+    os.unlink(os.path.join(wanted.directory, missing))
+    with pytest.raises(ReleaseError, match="exists and is not whole"):
+        release.is_installed(wanted)
+
+
+def test_the_link_goes_from_one_version_to_another_and_old_ones_stay(root, program):
+    for version in ("1", "2", "1"):
+        wanted = Release(root, version, SOURCE)
+        if not release.is_installed(wanted):
+            release.install(wanted, *program)
+        release.link(wanted)
+        assert release.linked_version(wanted) == version
+        assert release.is_linked(wanted)
+        assert os.path.samefile(
+            os.path.join(wanted.link, release.PROGRAM), os.path.join(wanted.directory, release.PROGRAM)
+        )
+    assert sorted(os.listdir(root)) == ["current", "versions"]
+    assert sorted(os.listdir(os.path.join(root, "versions"))) == ["1", "2"]
+
+
+def test_a_link_that_leads_outside_is_not_the_right_one(root, program):
+    wanted = Release(root, "1", SOURCE)
+    release.install(wanted, *program)
+    os.symlink("/elsewhere/1", wanted.link)
+    assert not release.is_linked(wanted)
+    release.link(wanted)
+    assert release.is_linked(wanted)
+
+
+def test_what_is_no_link_is_never_replaced(root, program):
+    wanted = Release(root, "1", SOURCE)
+    release.install(wanted, *program)
+    os.mkdir(wanted.link)
+    with pytest.raises(ReleaseError, match="is not a symbolic link"):
+        release.link(wanted)
+    assert os.path.isdir(wanted.link)

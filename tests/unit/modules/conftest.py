@@ -1,0 +1,67 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A systemctl and a journalctl of the tests, first in PATH, for machines that systemd did not boot.
+
+Units are files ``<name>.unit`` with lines of ``systemctl show``; ``start`` and ``restart`` run ``<name>.start`` if it
+is there, a shell script that may rewrite the unit. The journal is the file ``journal``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+SYSTEMCTL = """#!/bin/sh
+cd {directory} || exit 1
+echo "$*" >>calls
+command=$1; shift
+[ "$command" = daemon-reload ] && exit 0
+while [ "$1" != -- ]; do shift; done; shift
+case $command in
+show)
+    for name; do
+        if [ -f "$name.unit" ]; then cat "$name.unit"; else printf 'Id=%s\\nLoadState=not-found\\nActiveState=inactive\\nMainPID=0\\n' "$name"; fi
+        echo
+    done ;;
+start|restart) sh -e "./$1.start" ;;
+esac
+"""
+JOURNALCTL = """#!/bin/sh
+[ "$1" = --sync ] || cat {directory}/journal
+"""
+
+
+class Systemd:
+    """The units of one test."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.journal("")
+
+    def unit(self, name, **properties):
+        """A unit as it is now; without properties, active under no process."""
+        properties = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running", "MainPID": 0, **properties}
+        (self.directory / f"{name}.unit").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+
+    def on_start(self, name, script):
+        (self.directory / f"{name}.start").write_text(script)
+
+    def journal(self, text):
+        (self.directory / "journal").write_text(text)
+
+    def calls(self, command):
+        """The units of every call of ``systemctl <command>``."""
+        path = self.directory / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line.partition("-- ")[2] for line in lines if line.split()[0] == command]
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    directory = tmp_path / "systemd"
+    directory.mkdir()
+    for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+        (directory / name).write_text(text.replace("{directory}", str(directory)))
+        (directory / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=":")
+    return Systemd(directory)

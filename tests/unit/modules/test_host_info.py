@@ -1,0 +1,145 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module host_info, run whole on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import subprocess
+
+import pytest
+import yaml
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digests
+from ansible_collections.skywalking.banyandb.plugins.modules import host_info
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
+
+UNIT = "banyandb-data.service"
+
+
+def look(**arguments):
+    result, err = asyncio.run(run_module("host_info", **arguments))
+    assert err == ""
+    return result
+
+
+def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "file").write_text("")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    result = look(
+        directories=[{"path": str(tmp_path)}],
+        links=[{"path": str(tmp_path / "link"), "target": "a"}],
+        files=[{"path": str(tmp_path / "file"), "sha256": empty}],
+    )
+    assert (result["changed"], result["differs"], result["services"]) == (False, [], {})
+
+
+def test_everything_that_differs_is_told_at_once(tmp_path):
+    path = str(tmp_path / "none")
+    result = look(
+        users=[{"name": "no-such-user", "group": "g"}],
+        directories=[{"path": path, "mode": "0755"}],
+        files=[{"path": path}],
+        links=[{"path": path, "target": "a"}],
+    )
+    assert [(item["what"], item["path"]) for item in result["differs"]] == [
+        ("user", "no-such-user"),
+        ("directory", path),
+        ("file", path),
+        ("link", path),
+    ]
+
+
+def test_the_machine_is_described(tmp_path):
+    (tmp_path / "0.11.0").mkdir()
+    result = look(versions_dir=str(tmp_path), data_dir=str(tmp_path / "not" / "yet"))
+    assert result["versions"] == ["0.11.0"]
+    assert result["python_version"] == platform.python_version()
+    assert result["architecture"] == {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    assert result["disk"]["path"] == str(tmp_path)
+    assert 0 < result["disk"]["free"] <= result["disk"]["total"]
+
+
+def test_a_running_server_is_ready_when_its_own_process_listens(systemd):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        systemd.unit(UNIT, MainPID=os.getpid(), UnitFileState="enabled")
+        before = look(services=[{"name": UNIT, "ports": [port]}])["services"][UNIT]
+        server.listen()
+        after = look(services=[{"name": UNIT, "ports": [port]}])["services"][UNIT]
+    assert (before["ready"], before["silent_ports"]) == (False, [port])
+    assert (after["ready"], after["silent_ports"], after["enabled"], after["main_pid"]) == (
+        True,
+        [],
+        "enabled",
+        os.getpid(),
+    )
+
+
+def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
+    sleep = shutil.which("sleep")
+    environment = digests({"BYDB_A": "hunter2"})
+    with subprocess.Popen([sleep, "60"], env={"BYDB_A": "hunter1", "BYDB_B": "hunter1"}) as server:
+        try:
+            systemd.unit(UNIT, MainPID=server.pid)
+            found = look(
+                services=[{"name": UNIT, "environment": environment, "program": sleep, "program_target": "/opt/t"}]
+            )
+        finally:
+            server.kill()
+    assert found["services"][UNIT]["needs_restart"] == [
+        "started with other values of BYDB_A",
+        "started with BYDB_B, which should not be set",
+        f"runs {os.path.realpath(sleep)} instead of /opt/t",
+    ]
+    assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
+
+
+def test_a_service_that_is_not_there_is_no_error(systemd):
+    found = look(services=[{"name": UNIT, "ports": [17912], "environment": {"A": "0" * 64}}])["services"][UNIT]
+    assert (found["exists"], found["ready"], found["silent_ports"], found["needs_restart"]) == (
+        False,
+        False,
+        [17912],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"files": [{"path": "etc/a"}]}, "files: path 'etc/a': expected an absolute path"),
+        ({"files": [{"path": "/a", "mode": "u+w"}]}, "files: mode of /a: expected octal digits in quotes"),
+        ({"directories": [{"path": "/a", "mode": "9"}]}, "directories: mode of /a: expected octal digits"),
+        (
+            {"files": [{"path": "/a", "sha256": "abc"}]},
+            "files: sha256 of /a: expected 64 hexadecimal digits, found 'abc'",
+        ),
+    ],
+)
+def test_what_no_host_could_fulfil_is_refused(arguments, expected):
+    result = look(**arguments)
+    assert (result["failed"], result["error_type"]) == (True, "invalid_argument")
+    assert result["msg"].startswith(expected)
+
+
+def test_a_host_without_systemd_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = look(services=[{"name": UNIT}])
+    assert (result["failed"], result["error_type"]) == (True, "no_systemd")
+
+
+def test_the_documentation_names_every_option_and_return_value(tmp_path):
+    documented = yaml.safe_load(host_info.DOCUMENTATION)["options"]
+    assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
+        name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
+    }
+    returned = set(look(data_dir=str(tmp_path))) - {"changed", "invocation"}
+    assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type"}

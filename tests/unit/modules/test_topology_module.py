@@ -1,0 +1,403 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module topology, run whole as Ansible runs it: what it refuses, what it reports, and what it proves over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.modules import topology as module
+from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
+from ansible_collections.skywalking.banyandb.tests.unit.peers import Certificate, closed_port
+
+
+def run(**arguments: Any) -> dict[str, Any]:
+    """The module's result; ``check`` and ``diff`` are the modes. It never shows a traceback."""
+    arguments["_ansible_diff"] = arguments.pop("diff", False)
+    result, stderr = asyncio.run(run_module("topology", **arguments))
+    assert stderr == ""
+    assert "Traceback" not in json.dumps(result)
+    return result
+
+
+@dataclass
+class Host:
+    """A host with a topology file of the nodes a and b, which both answer."""
+
+    path: Path
+    network: Network
+    a: Node
+    b: Node
+    fine: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fine = Topology((self.a, self.b)).render()
+        self.path.write_text(self.fine)
+
+    def push(self, *nodes: Node | dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        entries = [node if isinstance(node, dict) else node.to_mapping() for node in nodes]
+        return run(**{"path": str(self.path), "nodes": entries, "reach_timeout": 0.5, "lock_timeout": 0.5, **arguments})
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    directory = tmp_path / "etc"
+    directory.mkdir()
+    with Network() as network:
+        yield Host(directory / "topology.yml", network, network.node("a"), network.node("b"))
+
+
+@contextmanager
+def serving(server: Server, certificate: Certificate | None = None, credentials: str = "") -> Iterator[str]:
+    """The HTTP port of ``server``: its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            expected = f"Basic {base64.b64encode(credentials.encode()).decode()}"
+            view = server.ask()
+            if credentials and self.headers["Authorization"] != expected:
+                status, body = 401, b"{}"
+            elif self.path != "/api/v1/cluster/state" or isinstance(view, Failure):
+                status, body = 503, b"{}"
+            else:
+                tables = {
+                    name: {
+                        "registered": [
+                            {
+                                "metadata": {"name": node.node_name},
+                                "grpcAddress": node.grpc_address,
+                                "roles": list(node.roles),
+                                "labels": dict(node.labels),
+                            }
+                            for node in table.registered
+                        ],
+                        "active": [],
+                        "evictable": [],
+                    }
+                    for name, table in view.tables.items()
+                }
+                status, body = 200, json.dumps({"routeTables": tables}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.path, certificate.key_path)
+            http.socket = context.wrap_socket(http.socket, server_side=True)
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{http.server_port}"
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def proof(url: str, **options: Any) -> dict[str, Any]:
+    return {"name": "a", "role": "data", "url": url, "timeout": 10, **options}
+
+
+# What is refused
+
+
+GOOD = {"name": "c", "grpc_address": "127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "arguments", "says"),
+    [
+        ([], {}, "list of nodes is empty.*give at least one"),
+        (["a"], {}, r"would vanish though nobody named them: b \(127.0.0.1:\d+\); list them in nodes, or name them in remove"),
+        (["a", {"name": "b"}], {}, "missing required arguments: grpc_address found in nodes"),
+        (["a", {"name": "b", "grpc_address": "h"}], {}, "node 'b': grpc_address 'h': expected host:port with a port from 1 to 65535"),
+        (["a", {"name": "b", "grpc_address": "h:99999"}], {}, "expected host:port with a port from 1 to 65535"),
+        (["a", {"name": "b", "grpc_address": "ho st:1"}], {}, "'ho st' is not a host name"),
+        (["a", {"name": " b", "grpc_address": "h:1"}], {}, "node name ' b': expected printable text"),
+        (["a", "a"], {}, "node_name .* stands more than once|name 'a' stands more than once"),
+        (["a", "b", {"name": "a", "grpc_address": "127.0.0.1:2"}], {}, "name 'a' stands more than once"),
+        (["a", {**GOOD, "node_name": "n:1"}, {**GOOD, "name": "d", "grpc_address": "h:2", "node_name": "n:1"}], {}, "node_name 'n:1' stands more"),
+        (["a", "b", {**GOOD, "tls_enabled": True}], {}, "node 'c': tls_enabled needs ca_cert_path"),
+        (["a", "b", {**GOOD, "tls_enabled": True, "ca_cert_path": "/no/ca.pem"}], {}, "ca_cert_path /no/ca.pem does not exist on this host"),
+        (["a", "b", {**GOOD, "role": "liaison"}], {}, "node 'c': .* a liaison is listed on its internal port 18912"),
+        (["a", "b", {**GOOD, "role": "standalone"}], {}, "value of role must be one of: data, liaison"),
+        (["a", {"name": "b", "grpc_address": "127.0.0.1:1"}], {}, r"re-addressing was not asked for: b .* -> 127.0.0.1:1.*readdress: stage"),
+        (["a", "b"], {"remove": ["b"]}, "b: in nodes and in remove at once"),
+        (["a", "b"], {"refresh": ["b"]}, "takes two writes.*needs prove"),
+        (["a", "b"], {"refresh": ["x"]}, "refresh names x, which nodes does not list"),
+        (["a", "b"], {"path": "topology.yml"}, "path 'topology.yml': expected an absolute path"),
+        (["a", "b"], {"path": "/no/such/topology.yml"}, "/no/such: No such file or directory.*existing directory"),
+        (["a", "b"], {"mode": "rw"}, "mode 'rw': expected octal permission bits"),
+        (["a", "b"], {"mode": "4755"}, "mode '4755': expected octal permission bits"),
+        (["a", "b"], {"mode": True}, "mode True: expected octal permission bits"),
+        (["a", "b"], {"owner": "nobody-of-that-name"}, "owner 'nobody-of-that-name': no such user on this host"),
+        (["a", "b"], {"group": "nobody-of-that-name"}, "group 'nobody-of-that-name': no such group on this host"),
+        (["a", "b"], {"batch": 0}, "batch 0: expected 1 or more"),
+        (["a", "b"], {"reach_timeout": 0}, "reach_timeout 0.0: expected seconds above 0"),
+        (["a", "b"], {"lock_timeout": "inf"}, "lock_timeout inf: expected seconds above 0, at most 86400"),
+        (["a", "b"], {"readdress": "yes"}, "value of readdress must be one of: refuse, stage"),
+        (["a", "b"], {"admit": "start"}, "admit is start but all of the following are missing: service"),
+        (["a", "b"], {"prove": {"name": "a"}}, "missing required arguments: role found in prove"),
+        (["a", "b"], {"prove": proof("127.0.0.1:17913")}, "prove.url '127.0.0.1:17913': expected http://host:port"),
+        (["a", "b"], {"prove": proof("http://127.0.0.1")}, "prove.url 'http://127.0.0.1': '127.0.0.1': expected host:port"),
+        (["a", "b"], {"prove": proof("https://127.0.0.1:1")}, "prove.ca_path is missing"),
+        (["a", "b"], {"prove": proof("https://127.0.0.1:1", ca_path="/no/ca.pem")}, "ca_path /no/ca.pem: No such file"),
+        (["a", "b"], {"prove": proof("http://127.0.0.1:1", timeout=-1)}, "prove.timeout -1.0: expected seconds above 0"),
+        (["a", "b"], {"prove": proof("http://127.0.0.1:1", username="u")}, "parameters are required together: username, password"),
+        (["a", "b"], {"nodse": []}, "Unsupported parameters for .*: nodse"),
+    ],
+)
+def test_bad_input_is_refused_with_what_to_do_and_nothing_changes(
+    host: Host, nodes: list[Any], arguments: dict[str, Any], says: str
+) -> None:
+    before = host.path.stat()
+    entries = [{"a": host.a, "b": host.b}[node] if isinstance(node, str) else node for node in nodes]
+    result = host.push(*entries, **arguments)
+    assert result["failed"] is True
+    assert result.get("changed", False) is False
+    assert re.search(says, result["msg"]), result["msg"]
+    assert host.path.read_text() == host.fine
+    assert host.path.stat().st_ino == before.st_ino and host.path.stat().st_mtime_ns == before.st_mtime_ns
+    assert os.listdir(host.path.parent) == [host.path.name]
+
+
+def make_link(path: Path) -> None:
+    path.rename(path.parent / "real.yml")
+    path.symlink_to("real.yml")
+
+
+def make_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (make_link, "is a symbolic link; .* give the path of a regular file"),
+        (make_directory, "is not a regular file"),
+        (lambda path: path.write_bytes(b"\xff"), "is not UTF-8 text"),
+        (lambda path: path.write_text("nodes: ["), "is not a topology: .*mend the file or move it away"),
+    ],
+    ids=["link", "directory", "not UTF-8", "not YAML"],
+)
+def test_a_bad_file_is_refused_with_what_to_do(host: Host, make: Callable[[Path], object], says: str) -> None:
+    make(host.path)
+    before = host.path.lstat()
+    result = host.push(host.a, host.b)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert re.search(says, result["msg"]), result["msg"]
+    assert host.path.lstat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_without_pyyaml_its_own_files_are_read_and_others_refused(host: Host) -> None:
+    assert host.push(host.a, host.b, without=["yaml"])["changed"] is False
+    host.path.write_text(f"nodes: [{{name: a, grpc_address: '{host.a.grpc_address}'}}]\n")
+    result = host.push(host.a, host.b, without=["yaml"])
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert "no PyYAML" in result["msg"] and "install python3-yaml" in result["msg"]
+
+
+# What is done
+
+
+def test_a_push_without_proof_says_so(host: Host) -> None:
+    new = host.network.node("c")
+    result = host.push(host.b, new, host.a, backup=True, mode=0o640)
+    text = host.path.read_text()
+    assert text == Topology((host.a, host.b, new)).render()
+    backup = result.pop("backup_file")
+    assert Path(backup).read_text() == host.fine
+    assert {key: value for key, value in result.items() if key != "invocation"} == {
+        "changed": True,
+        "added": ["c"],
+        "removed": [],
+        "readdressed": [],
+        "renamed": [],
+        "refreshed": [],
+        "held_back": [],
+        "away": [],
+        "writes": 1,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "proved": False,
+        "verdict": "unknown",
+        "pairs": [],
+    }
+    assert host.path.stat().st_mode & 0o777 == 0o640
+    again = host.push(host.a, host.b, new, mode="0640")
+    assert (again["changed"], again["writes"], again["sha256"]) == (False, 0, result["sha256"])
+
+
+def test_check_and_diff_show_what_the_push_then_does(host: Host) -> None:
+    arguments = {"remove": ["b"], "diff": True}
+    foreseen = host.push(host.a, check=True, **arguments)
+    assert host.path.read_text() == host.fine
+    assert foreseen["diff"]["before"] == host.fine
+    done = host.push(host.a, **arguments)
+    assert host.path.read_text() == done["diff"]["after"]
+    assert foreseen == done
+    assert (done["changed"], done["removed"]) == (True, ["b"])
+
+
+def test_a_start_topology_is_for_a_service_that_does_not_run(host: Host, systemd: Any) -> None:
+    systemd.unit("banyandb-data.service")
+    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
+    assert result["failed"] and "banyandb-data.service runs: a start topology would drop nodes" in result["msg"]
+    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service", prove=proof("http://127.0.0.1:1"))
+    assert result["failed"] and "prove must be left out" in result["msg"]
+    assert host.path.read_text() == host.fine
+    systemd.unit("banyandb-data.service", ActiveState="failed", SubState="failed")
+    host.network.silence(host.b)
+    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
+    assert (result["changed"], result["held_back"]) == (True, ["b"])
+
+
+def test_a_host_without_systemd_cannot_say_whether_the_service_runs(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
+    assert result["failed"] and "service banyandb-data.service: systemctl cannot be run" in result["msg"]
+
+
+# What is proved
+
+
+@pytest.fixture
+def server(host: Host) -> Server:
+    """The local server; it has read the file."""
+    server = Server(host.path, host.network)
+    server.load()
+    return server
+
+
+def test_a_push_is_proved_by_the_servers_own_view(host: Host, server: Server) -> None:
+    new = host.network.node("c", zone="x")
+    entry = {**new.to_mapping(), "labels": {"zone": "x"}, "roles": ["ROLE_DATA"]}
+    with serving(server) as url:
+        result = host.push(host.a, host.b, entry, prove=proof(url))
+        assert (result["changed"], result["proved"], result["verdict"], result["pairs"]) == (True, True, "converged", [])
+        assert 0.04 <= result["reload_seconds"] < 5
+        shown = {node["node_name"]: node for node in result["view"]["property"]["registered"]}
+        assert sorted(shown) == sorted(node.grpc_address for node in (host.a, host.b, new))
+        assert shown[new.grpc_address]["labels"] == {"zone": "x"}
+        again = host.push(host.a, host.b, entry, prove=proof(url))
+        assert (again["changed"], again["writes"], again["proved"], again["verdict"]) == (False, 0, True, "converged")
+        assert "reload_seconds" not in again
+
+
+def test_a_new_address_is_staged_and_proved_in_one_execution(host: Host, server: Server) -> None:
+    moved = host.network.node("b")
+    with serving(server) as url:
+        result = host.push(host.a, moved, readdress="stage", prove=proof(url))
+    assert (result["writes"], result["proved"]) == (2, True)
+    assert result["readdressed"] == [{"name": "b", "before": host.b.grpc_address, "after": moved.grpc_address}]
+    assert server.lists[-2:] == [["a"], ["a", "b"]]
+
+
+def test_a_view_that_does_not_come_fails_with_pairs_and_remedy(host: Host, server: Server) -> None:
+    server.ask()
+    server.delay = None
+    new = host.network.node("c")
+    with serving(server) as url:
+        result = host.push(host.a, host.b, new, prove=proof(url, timeout=0.5))
+    assert (result["failed"], result["changed"], result["proved"], result["writes"]) == (True, True, False, 1)
+    assert "was written, but after" in result["msg"] and "c is missing in property" in result["msg"]
+    assert [(pair["subject"], pair["seen"], bool(pair["remedy"])) for pair in result["pairs"]] == [("c", "missing", True)]
+    assert result["verdict"] == "converging"
+
+
+def test_a_server_that_cannot_be_asked_gets_no_file(host: Host, server: Server) -> None:
+    new = host.network.node("c")
+    server.failure = Failure("unavailable", "not yet")
+    with closed_port() as closed, serving(server) as url:
+        for where, kind in ((f"http://{closed}", "refused"), (url, "unavailable")):
+            result = host.push(host.a, host.b, new, prove=proof(where))
+            assert (result["failed"], result["changed"], result["writes"], result["verdict"]) == (True, False, 0, "unknown")
+            assert kind in result["msg"] and "nothing was written" in result["msg"]
+            assert "sha256" not in result
+    assert host.path.read_text() == host.fine
+
+
+def test_https_and_a_password_are_used_and_the_password_is_never_shown(host: Host, server: Server, tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path)
+    with serving(server, certificate, credentials="operator:s3cret-word") as url:
+        options = {"ca_path": str(certificate.path), "username": "operator"}
+        result = host.push(host.a, host.b, prove=proof(url, **options, password="s3cret-word"))
+        assert (result["proved"], result["verdict"]) == (True, "converged")
+        assert "s3cret-word" not in json.dumps(result)
+        result = host.push(host.a, host.b, prove=proof(url, **options, password="another-word"))
+        assert result["failed"] and "auth" in result["msg"]
+        assert "another-word" not in json.dumps(result)
+        stranger = tmp_path / "stranger"
+        stranger.mkdir()
+        options["ca_path"] = str(Certificate(stranger).path)
+        result = host.push(host.a, host.b, prove=proof(url, **options, password="s3cret-word"))
+        assert result["failed"] and "tls" in result["msg"]
+
+
+def test_warnings_reach_the_user(host: Host) -> None:
+    result = host.push(host.a, path=str(host.path.parent / "missing" / "topology.yml"), check=True)
+    assert (result["changed"], result["added"]) == (True, ["a"])
+    assert "missing does not exist yet; the push itself would refuse that" in json.dumps(result["warnings"])
+
+
+# Its documentation
+
+
+def test_the_documentation_lists_what_the_module_takes_and_gives(host: Host) -> None:
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+
+    def described(options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: (
+                option["type"],
+                option.get("elements"),
+                option.get("default"),
+                option.get("required", False),
+                option.get("choices"),
+                described(option.get("suboptions", {})),
+            )
+            for name, option in options.items()
+        }
+
+    def taken(options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: (
+                option["type"],
+                option.get("elements"),
+                option.get("default"),
+                option.get("required", False),
+                option.get("choices"),
+                taken(option.get("options", {})),
+            )
+            for name, option in options.items()
+        }
+
+    assert described(documentation["options"]) == taken(module.ARGUMENTS)
+    returned = yaml.safe_load(module.RETURN)
+    always = {name for name, value in returned.items() if value["returned"] == "always"}
+    result = host.push(host.a, host.b)
+    assert always <= set(result) <= set(returned) | {"changed", "invocation"}

@@ -1,0 +1,257 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles install and node want of hosts of each kind, rendered by Ansible without touching any host."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from ansible_collections.skywalking import banyandb
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+
+ROLES = os.path.join(next(iter(banyandb.__path__)), "roles")
+DIGEST = "0123456789abcdef" * 8
+
+#: Groups and variables of each host.
+HOSTS = {
+    "data1": (["banyandb_data"], {"ansible_host": "192.0.2.1", "banyandb_node_labels": {"zone": "a", "type": "hot"}}),
+    "liaison1": (["banyandb_liaison"], {"banyandb_grpc_port": 27912}),
+    "standalone1": (["banyandb_standalone"], {}),
+    "bare": (["others"], {"banyandb_artifact_checksum": f"sha512:{DIGEST}"}),
+    "both": (["banyandb_data", "banyandb_liaison"], {}),
+    "chosen": (["banyandb_data", "banyandb_liaison"], {"banyandb_kind": "liaison", "banyandb_discovery_mode": "none"}),
+    "overridden": (
+        ["banyandb_data"],
+        {"banyandb_env": {"BYDB_GRPC_PORT": 1000, "BYDB_NODE_HOST": "other", "BYDB_HAS_META_ROLE": None, "GOGC": 50}},
+    ),
+    "low": (["banyandb_data"], {"banyandb_http_port": 80, "banyandb_stop_timeout": 7, "banyandb_has_meta_role": "no"}),
+    "bad": (
+        ["banyandb_data"],
+        {
+            "banyandb_discovery_mode": "dns",
+            "banyandb_artifact": "release.tgz",
+            "banyandb_config_dir": "/etc dir",
+            "banyandb_http_port": 17912,
+        },
+    ),
+}
+
+EXPRESSIONS = {
+    "kind": "{{ banyandb_kind }}",
+    "version": "{{ banyandb_version }}",
+    "problems": "{{ banyandb_problems }}",
+    "release": "{{ banyandb_release_wanted if not banyandb_problems else none }}",
+    "node": "{{ banyandb_node_wanted if banyandb_kind and not banyandb_problems else none }}",
+    "unit": "{{ banyandb_unit if banyandb_kind and not banyandb_problems else none }}",
+    "environment": "{{ banyandb_environment if banyandb_kind and not banyandb_problems else none }}",
+    "ports": "{{ banyandb_ports }}",
+}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """What each host's variables come to, by its name."""
+    folder = tmp_path_factory.mktemp("roles")
+    inventory = {
+        "all": {"vars": {"banyandb_artifact": "https://mirror.example/skywalking-banyandb-0.11.0-banyand.tgz"}}
+    }
+    for name, (groups, variables) in HOSTS.items():
+        for group in groups:
+            inventory.setdefault(group, {"hosts": {}})["hosts"][name] = variables
+    files = [
+        f"{ROLES}/probe/defaults/main.yml",
+        *(f"{ROLES}/probe/vars/main/{name}" for name in os.listdir(f"{ROLES}/probe/vars/main")),
+    ]
+    roles = {"vars": {}, "defaults": {}}
+    for path in files:
+        with open(path, encoding="utf-8") as stream:
+            roles["defaults" if "/defaults/" in path else "vars"].update(yaml.safe_load(stream))
+    # defaults yield to the inventory's variables, as those of a role do
+    inventory["all"]["vars"] = {**roles["defaults"], **inventory["all"]["vars"]}
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": roles["vars"],
+        "tasks": [{"ansible.builtin.debug": {"msg": EXPRESSIONS}}],
+    }
+    (folder / "play.yml").write_text(json.dumps([play]))
+    (folder / "inventory.yml").write_text(json.dumps(inventory))
+    settings = {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", "play.yml"],
+        cwd=folder,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"^(\w+) \| SUCCESS => (\{.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
+    return {name: json.loads(text)["msg"] for name, text in found}
+
+
+def test_a_data_node_gets_its_identity_its_roots_and_the_safe_settings(rendered):
+    found = dict(rendered["data1"]["environment"])
+    assert re.fullmatch(r"[0-9a-f]{64}", found.pop("BANYANDB_UNIT_SHA256"))
+    roots = {
+        f"BYDB_{name}_ROOT_PATH": "/var/lib/banyandb"
+        for name in ("MEASURE", "STREAM", "TRACE", "PROPERTY", "SCHEMA_SERVER")
+    }
+    assert found == {
+        **roots,
+        "GRPC_ENABLE_TXT_SERVICE_CONFIG": "false",
+        "BYDB_NODE_HOST_PROVIDER": "flag",
+        "BYDB_NODE_HOST": "192.0.2.1",
+        "BYDB_NODE_LABELS": "type=hot,zone=a",
+        "BYDB_NODE_DISCOVERY_MODE": "file",
+        "BYDB_NODE_DISCOVERY_FILE_PATH": "/etc/banyandb/topology.yml",
+        "BYDB_NODE_DISCOVERY_FILE_FETCH_INTERVAL": "30s",
+        "BYDB_GRPC_PORT": 17912,
+        "BYDB_HTTP_PORT": 17913,
+        "BYDB_HAS_META_ROLE": True,
+    }
+
+
+def test_a_liaison_leaves_a_stopped_node_alone_within_a_second(rendered):
+    found = rendered["liaison1"]["environment"]
+    assert found["BYDB_DATA_CLIENT_HEALTH_CHECK_INTERVAL"] == found["BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL"] == "1s"
+    assert not {"BYDB_HAS_META_ROLE", "BYDB_PROPERTY_ROOT_PATH", "BYDB_SCHEMA_SERVER_ROOT_PATH"} & set(found)
+
+
+def test_the_gateway_of_a_liaison_follows_its_grpc_port(rendered):
+    assert rendered["liaison1"]["environment"]["BYDB_HTTP_GRPC_ADDR"] == "localhost:27912"
+    assert rendered["liaison1"]["ports"] == [27912, 17913, 18912]
+
+
+def test_a_standalone_server_needs_no_discovery(rendered):
+    found = rendered["standalone1"]["environment"]
+    assert found["BYDB_NODE_DISCOVERY_MODE"] == "none"
+    assert not any(name.startswith("BYDB_NODE_DISCOVERY_FILE") for name in found)
+    assert found["BYDB_SCHEMA_SERVER_ROOT_PATH"] == "/var/lib/banyandb"
+
+
+def test_a_host_is_named_by_its_inventory_name_when_it_has_no_other(rendered):
+    assert rendered["liaison1"]["environment"]["BYDB_NODE_HOST"] == "liaison1"
+
+
+def test_the_users_environment_is_merged_last(rendered):
+    found = rendered["overridden"]["environment"]
+    assert (found["BYDB_GRPC_PORT"], found["BYDB_NODE_HOST"], found["BYDB_HAS_META_ROLE"], found["GOGC"]) == (
+        1000,
+        "other",
+        None,
+        50,
+    )
+    assert rendered["overridden"]["ports"] == [1000, 17913]
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [("data1", "data"), ("liaison1", "liaison"), ("standalone1", "standalone"), ("bare", ""), ("chosen", "liaison")],
+)
+def test_the_groups_say_which_kind_a_host_is(rendered, host, kind):
+    assert (rendered[host]["kind"], rendered[host]["problems"]) == (kind, [])
+
+
+def test_a_host_of_two_kinds_is_refused(rendered):
+    (problem,) = rendered["both"]["problems"]
+    assert problem.startswith('banyandb_kind is "data and liaison": a host is one of data, liaison and standalone.')
+
+
+def test_all_problems_of_the_variables_are_told_at_once(rendered):
+    starts = (
+        "banyandb_discovery_mode is dns, which",
+        "banyandb_artifact is",
+        "banyandb_version cannot",
+        "banyandb_config_dir and",
+        "banyandb_grpc_port and",
+    )
+    problems = rendered["bad"]["problems"]
+    assert len(problems) == len(starts)
+    assert all(problem.startswith(start) for problem, start in zip(problems, starts)), problems
+
+
+def test_the_version_is_read_from_the_name_of_the_artifact(rendered):
+    assert rendered["data1"]["version"] == "0.11.0"
+    assert rendered["bad"]["version"] == ""
+
+
+def test_the_unit_runs_the_linked_program_as_its_own_user(rendered):
+    unit = rendered["data1"]["unit"].splitlines()
+    for line in (
+        "User=banyandb",
+        "ExecStart=/opt/banyandb/current/bin/banyand-server data",
+        "EnvironmentFile=/etc/banyandb/data.env",
+        "LimitNOFILE=800000",
+        "TimeoutStopSec=120s",
+        "CapabilityBoundingSet=",
+        "ReadWritePaths=/var/lib/banyandb",
+    ):
+        assert line in unit, line
+    assert not any(line.startswith("ExecReload") for line in unit)
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [("liaison1", "TimeoutStopSec=30s"), ("standalone1", "TimeoutStopSec=120s"), ("low", "TimeoutStopSec=7s")],
+)
+def test_only_a_liaison_is_killed_soon(rendered, host, line):
+    assert line in rendered[host]["unit"].splitlines()
+
+
+def test_a_low_port_gives_the_one_capability_for_it(rendered):
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in rendered["low"]["unit"].splitlines()
+    assert rendered["low"]["environment"]["BYDB_HAS_META_ROLE"] is False
+
+
+def test_a_release_is_wanted_by_its_version(rendered):
+    release = rendered["bare"]["release"]
+    assert release["users"] == [{"name": "banyandb", "group": "banyandb"}]
+    files = [file["path"] for file in release["files"]]
+    assert files == [f"/opt/banyandb/versions/0.11.0/{name}" for name in ("bin/banyand-server", "ARTIFACT")]
+    assert release["links"] == [{"path": "/opt/banyandb/current", "target": "versions/0.11.0"}]
+
+
+def test_a_known_checksum_is_compared_with_the_installed_versions_and_an_unknown_one_is_not(rendered):
+    assert re.fullmatch("[0-9a-f]{64}", rendered["bare"]["release"]["files"][1]["sha256"])
+    assert rendered["data1"]["release"]["files"][1]["sha256"] is None
+
+
+def test_secrets_may_be_read_by_root_and_the_server_only(rendered):
+    files = {file["path"]: file for file in rendered["data1"]["node"]["files"]}
+    environment = files["/etc/banyandb/data.env"]
+    assert (environment["owner"], environment["group"], environment["mode"]) == ("root", "banyandb", "0640")
+    directories = {
+        directory["path"]: (directory["owner"], directory["mode"])
+        for directory in rendered["data1"]["node"]["directories"]
+    }
+    assert directories == {"/etc/banyandb": ("root", "0755"), "/var/lib/banyandb": ("banyandb", "0700")}
+
+
+def specification(role, entry="main"):
+    with open(f"{ROLES}/{role}/meta/argument_specs.yml", encoding="utf-8") as stream:
+        return yaml.safe_load(stream)["argument_specs"][entry]["options"]
+
+
+def test_every_variable_with_a_default_is_in_a_specification_with_that_default():
+    with open(f"{ROLES}/probe/defaults/main.yml", encoding="utf-8") as stream:
+        defaults = yaml.safe_load(stream)
+    specified = {**specification("install"), **specification("node")}
+    assert set(defaults) - {"banyandb_probe"} == set(specified)
+    for name, option in specified.items():
+        computed = isinstance(defaults[name], str) and "{{" in defaults[name]
+        assert "default" not in option if computed else option["default"] == defaults[name], name
+
+
+@pytest.mark.parametrize("entry", ["start", "restart"])
+def test_every_entry_point_of_node_takes_the_same_variables(entry):
+    assert specification("node", entry) == specification("node")
+    assert os.path.exists(f"{ROLES}/node/tasks/{entry}.yml")
