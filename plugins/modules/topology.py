@@ -11,7 +11,8 @@ short_description: Push a topology file to a BanyanDB host and prove that its se
 version_added: 0.1.0
 description:
   - Writes the file that a BanyanDB server reads its nodes from (C(--node-discovery-mode=file)), waits until the server has reloaded it,
-    and proves with the server's own cluster state that every listed node that answers is in its view. All of it in one execution on the host.
+    and proves with the server's own cluster state that every listed node that answers is in its view. All of it in one execution on the
+    host.
   - The server takes a bad file without complaint and then drops nodes. What would make it do so is refused before anything is written.
   - A node leaves only when it is named in O(remove). A list that merely became shorter is refused, with the names that would have vanished.
   - A known node that gets another address is written in two steps, without it and then with it, because a server loses a node for good
@@ -117,7 +118,8 @@ options:
         default: http://127.0.0.1:17913
       timeout:
         description:
-          - Seconds to wait for the view after each write. The default outlasts the 30 s poll that the roles set, which heals a lost file watch.
+          - Seconds to wait for the view after each write. The default outlasts the 30 s poll that the roles set, which heals a lost file
+            watch.
         type: float
         default: 60
       ca_path:
@@ -507,13 +509,15 @@ def _ownership(params: dict) -> topology_file.Ownership:
     return topology_file.Ownership(uid, gid, mode)
 
 
-def _runs(service: str) -> bool:
-    state = subprocess.run(
-        ["systemctl", "show", "--property=MainPID", "--value", service], capture_output=True, text=True, check=False
-    )
-    if state.returncode:
-        raise ValueError(f"service {service}: systemctl does not say whether it runs: {state.stderr.strip()}")
-    return state.stdout.strip() not in ("", "0")
+def _runs(name: str) -> bool:
+    try:
+        return services([name])[name].main_pid != 0
+    except HostStateError as error:
+        raise ValueError(f"service {name}: {error}") from None
+
+
+def _require_seconds(option: str, seconds: float) -> None:
+    _require(0 < seconds <= LONGEST_SECONDS, f"{option} {seconds}: expected seconds above 0, at most {LONGEST_SECONDS:.0f}")
 
 
 def _require(condition: bool, message: str) -> None:

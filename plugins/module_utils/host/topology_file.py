@@ -149,7 +149,9 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     try:
         _sync_directory(directory)
     except OSError as error:
-        raise NotDurable(f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again") from None
+        raise NotDurable(
+            f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again"
+        ) from None
 
 
 def back_up(path: str) -> str:

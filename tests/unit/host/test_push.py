@@ -117,7 +117,8 @@ def test_an_unchanged_file_is_no_proof_when_the_view_differs(host: Host) -> None
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server._table.pop(b.grpc_address)
-    with pytest.raises(PushFailed, match=r"is right, but after .* own view differs: b is missing in property, expected registered\. ") as failed:
+    says = r"is right, but after .* own view differs: b is missing in property, expected registered\. "
+    with pytest.raises(PushFailed, match=says) as failed:
         host.push(a, b, timeout=0.2)
     assert (failed.value.outcome.writes, failed.value.outcome.changed, failed.value.outcome.proved) == (0, False, False)
 

@@ -90,7 +90,7 @@ def test_the_answer_of_a_liaison_has_two_tables_with_connections() -> None:
     assert set(LIAISON_VIEW.tables) == {TIRE1, TIRE2}
     for table in LIAISON_VIEW.tables.values():
         assert set(table.active) == set(table.by_name)
-    assert LIAISON_VIEW.registered_names() == {f"node{n}:{port}" for n, port in [(1, 18912), (2, 18912), (3, 17912), (4, 17912), (5, 17912)]}
+    assert LIAISON_VIEW.registered_names() == {"node1:18912", "node2:18912", "node3:17912", "node4:17912", "node5:17912"}
 
 
 def test_a_liaisons_internal_port_answers_with_no_tables() -> None:
@@ -142,10 +142,10 @@ def test_an_answer_of_another_shape_is_refused_with_its_place(path: tuple[Any, .
         View.from_mapping(answer if path else value)
 
 
+keys = st.sampled_from(["routeTables", "property", "registered", "active", "metadata", "name", "roles", "labels"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["routeTables", "property", "registered", "active", "metadata", "name", "roles", "labels"]), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
     max_leaves=20,
 )
 
@@ -314,9 +314,10 @@ def test_differences_of_one_view_are_those_that_the_verdict_rests_on() -> None:
 @st.composite
 def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool], float]:
     """Nodes, and any views of them: complete ones from which some names, connections or whole views were taken out."""
+    roles = st.sampled_from([DATA, LIAISON, STANDALONE])
+    labels = st.sampled_from([None, (), (("a", "1"),)])
     nodes = [
-        ExpectedNode(f"n{index}", f"node{index}:1", draw(st.sampled_from([DATA, LIAISON, STANDALONE])), labels=draw(st.sampled_from([None, (), (("a", "1"),)])))
-        for index in range(draw(st.integers(1, 4)))
+        ExpectedNode(f"n{index}", f"node{index}:1", draw(roles), labels=draw(labels)) for index in range(draw(st.integers(1, 4)))
     ]
     rarely = st.integers(0, 9).map(lambda number: number == 0)
     views: dict[str, View | Failure] = {}

@@ -125,7 +125,8 @@ def proof(url: str, **options: Any) -> dict[str, Any]:
 # What is refused
 
 
-GOOD = {"name": "c", "grpc_address": "127.0.0.1:1"}
+GOOD = {"name": "c", "grpc_address": "127.0.0.1:1", "node_name": "n:1"}
+TLS = {**GOOD, "tls_enabled": True}
 
 
 @pytest.mark.parametrize(
@@ -140,12 +141,12 @@ GOOD = {"name": "c", "grpc_address": "127.0.0.1:1"}
         (["a", {"name": " b", "grpc_address": "h:1"}], {}, "node name ' b': expected printable text"),
         (["a", "a"], {}, "node_name .* stands more than once|name 'a' stands more than once"),
         (["a", "b", {"name": "a", "grpc_address": "127.0.0.1:2"}], {}, "name 'a' stands more than once"),
-        (["a", {**GOOD, "node_name": "n:1"}, {**GOOD, "name": "d", "grpc_address": "h:2", "node_name": "n:1"}], {}, "node_name 'n:1' stands more"),
-        (["a", "b", {**GOOD, "tls_enabled": True}], {}, "node 'c': tls_enabled needs ca_cert_path"),
-        (["a", "b", {**GOOD, "tls_enabled": True, "ca_cert_path": "/no/ca.pem"}], {}, "ca_cert_path /no/ca.pem does not exist on this host"),
+        (["a", GOOD, {**GOOD, "name": "d", "grpc_address": "h:2"}], {}, "node_name 'n:1' stands more than once"),
+        (["a", "b", TLS], {}, "node 'c': tls_enabled needs ca_cert_path"),
+        (["a", "b", {**TLS, "ca_cert_path": "/no/ca.pem"}], {}, "ca_cert_path /no/ca.pem does not exist on this host"),
         (["a", "b", {**GOOD, "role": "liaison"}], {}, "node 'c': .* a liaison is listed on its internal port 18912"),
         (["a", "b", {**GOOD, "role": "standalone"}], {}, "value of role must be one of: data, liaison"),
-        (["a", {"name": "b", "grpc_address": "127.0.0.1:1"}], {}, r"re-addressing was not asked for: b .* -> 127.0.0.1:1.*readdress: stage"),
+        (["a", {"name": "b", "grpc_address": "127.0.0.1:1"}], {}, "re-addressing was not asked for: b .* -> 127.0.0.1:1.*readdress: stage"),
         (["a", "b"], {"remove": ["b"]}, "b: in nodes and in remove at once"),
         (["a", "b"], {"refresh": ["b"]}, "takes two writes.*needs prove"),
         (["a", "b"], {"refresh": ["x"]}, "refresh names x, which nodes does not list"),
@@ -264,7 +265,7 @@ def test_check_and_diff_show_what_the_push_then_does(host: Host) -> None:
 
 
 def test_a_start_topology_is_for_a_service_that_does_not_run(host: Host, systemd: Any) -> None:
-    systemd.unit("banyandb-data.service")
+    systemd.unit("banyandb-data.service", MainPID=4321)
     result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
     assert result["failed"] and "banyandb-data.service runs: a start topology would drop nodes" in result["msg"]
     result = host.push(host.a, host.b, admit="start", service="banyandb-data.service", prove=proof("http://127.0.0.1:1"))

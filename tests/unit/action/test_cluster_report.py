@@ -1,0 +1,86 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.skywalking.banyandb.plugins.action import cluster_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View
+
+ENTRIES = [
+    {"name": name, "node_name": f"{name}:17912", "grpc_address": f"{name}:17912", "role": "data", "roles": None, "labels": {}}
+    for name in ("d1", "d2")
+]
+
+
+def view(*names: str) -> View:
+    return View({"property": RouteTable(tuple(Identity(f"{name}:17912") for name in names))})
+
+
+def state(seen: View, **more: Any) -> dict[str, Any]:
+    return {"endpoints": {"d1": {"tables": seen.to_mapping(), "error": None}}, "reach": {}, "stood": 0.0, **more}
+
+
+def test_what_cluster_state_info_returned_is_read_back() -> None:
+    answer = cluster_report.answer_of("d1", {"d1": {"state": state(view("d1", "d2"), stood=31.0, reach={"d2:17912": True})}}, ["state"])
+    assert answer == cluster_report.Answer(view("d1", "d2"), {"d2:17912": True}, 31.0)
+
+
+def test_what_topology_returned_is_read_back() -> None:
+    assert cluster_report.answer_of("d1", {"d1": {"pushed": {"view": view("d1").to_mapping()}}}, ["pushed"]).view == view("d1")
+
+
+def test_the_first_variable_that_was_not_skipped_counts() -> None:
+    registered = {"pushed": {"skipped": True, "changed": False}, "asked": state(view("d1"))}
+    assert cluster_report.answer_of("d1", {"d1": registered}, ["pushed", "asked"]).view == view("d1")
+
+
+@pytest.mark.parametrize(
+    ("registered", "kind", "says"),
+    [
+        ({}, "not_asked", "not part of this run"),
+        ({"state": {"skipped": True}}, "not_asked", "not part of this run"),
+        ({"state": {"unreachable": True, "msg": "no route\nto host"}}, "unreachable", "no route to host"),
+        ({"state": {"failed": True, "msg": "module broke"}}, "failed", "module broke"),
+        (
+            {"state": {"endpoints": {"d1": {"tables": None, "error": {"kind": "refused", "message": "nobody"}}}, "reach": {}}},
+            "refused",
+            "nobody",
+        ),
+    ],
+)
+def test_a_host_without_a_view_is_never_taken_for_fine(registered: dict[str, Any], kind: str, says: str) -> None:
+    seen = cluster_report.answer_of("d1", {"d1": registered}, ["state"]).view
+    assert isinstance(seen, Failure) and seen.kind == kind and says in seen.message
+    answers = {"d1": cluster_report.Answer(seen), "d2": cluster_report.Answer(view("d1", "d2"))}
+    assert cluster_report.cluster_report("default", ENTRIES, answers)["verdict"] == "unknown"
+
+
+def test_a_result_of_something_else_is_an_error() -> None:
+    with pytest.raises(AnsibleActionFail, match="state of d1 is no result"):
+        cluster_report.answer_of("d1", {"d1": {"state": {"endpoints": {"d1": {}}}}}, ["state"])
+
+
+def test_views_of_all_hosts_make_one_verdict() -> None:
+    answers = {name: cluster_report.Answer(view("d1", "d2")) for name in ("d1", "d2")}
+    assert cluster_report.cluster_report("default", ENTRIES, answers)["verdict"] == "converged"
+    answers["d2"] = cluster_report.Answer(view("d2"), {"d1:17912": False})
+    found = cluster_report.cluster_report("default", ENTRIES, answers)
+    assert (found["verdict"], [(pair["observer"], pair["subject"]) for pair in found["pairs"]]) == ("partitioned", [("d2", "d1")])
+
+
+def test_the_file_has_the_verdict_and_replaces_an_older_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    path.write_text("old")
+    answers = {name: cluster_report.Answer(view("d1", "d2")) for name in ("d1", "d2")}
+    cluster_report._write(str(path), {"default": cluster_report.cluster_report("default", ENTRIES, answers)})
+    assert json.loads(path.read_text())["default"]["verdict"] == "converged"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
+    with pytest.raises(AnsibleActionFail, match="cannot be written on the controller: No such file"):
+        cluster_report._write(str(tmp_path / "no" / "status.json"), {})

@@ -1,0 +1,57 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+    ExpectedNode,
+    Identity,
+    RouteTable,
+    View,
+    judge,
+)
+
+
+def data(count: int) -> list[ExpectedNode]:
+    return [ExpectedNode(f"d{number:02}", f"d{number:02}:17912", "data") for number in range(count)]
+
+
+def view(nodes: list[ExpectedNode]) -> View:
+    return View({"property": RouteTable(tuple(Identity(node.node_name) for node in nodes))})
+
+
+def test_a_small_cluster_is_shown_whole() -> None:
+    nodes = [*data(2), ExpectedNode("l1", "l1:18912", "liaison")]
+    liaison = View(
+        {
+            "tire1": RouteTable((Identity("l1:18912"),), ("l1:18912",)),
+            "tire2": RouteTable(tuple(Identity(n.node_name) for n in nodes[:2]), ("d00:17912",), ("d01:17912",)),
+        }
+    )
+    verdict = judge(nodes, {"d00": view(nodes[:2]), "d01": view(nodes[:2]), "l1": liaison})
+    lines = report.lines("edge", nodes, verdict)
+    assert lines[0] == "cluster edge, 3 nodes: converging"
+    assert lines[1:5] == [
+        "                d00  d01        l1",
+        "  d00 (data)    ok   ok         -",
+        "  d01 (data)    ok   ok         -",
+        "  l1 (liaison)  ok   evictable  ok",
+    ]
+    assert lines[5].startswith("  converging: l1 shows d01 as evictable in tire2 (expected active). Ask again")
+
+
+def test_a_node_that_could_not_be_asked_is_told_with_its_reason() -> None:
+    nodes = data(1)
+    lines = report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens")}))
+    assert lines[0] == "cluster default, 1 node: unknown"
+    assert lines[-1].startswith("  unknown: d00: refused: nobody listens. Find out why d00")
+
+
+def test_of_a_large_cluster_only_rows_and_columns_with_findings_are_shown() -> None:
+    nodes = data(40)
+    views = {node.name: view(nodes) for node in nodes}
+    assert report.table(nodes, judge(nodes, views)) == ["  all 40 nodes see all that concern them"]
+    views["d07"] = view([node for node in nodes if node.name != "d33"])
+    assert report.table(nodes, judge(nodes, views)) == ["              d33", "  d07 (data)  missing"]
