@@ -357,7 +357,7 @@ def main() -> None:
     def once() -> tuple[Views, dict[tuple[str, str], bool]]:
         views = ask()
         found = answering(tried, terms.timeout)
-        reach.update((node.grpc_address, node.address_key in found) for node in tried)
+        reach.update((node.grpc_address, node.grpc_address in found) for node in tried)
         here = {params["observer"]: reach} if params["observer"] else {}
         return views, by_node(params["nodes"] or [], {**params["reached"], **here})
 

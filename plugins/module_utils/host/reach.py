@@ -42,8 +42,8 @@ def answers(node: Node, timeout: float) -> bool:
 
 
 def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
-    """The addresses (``Node.address_key``) that answer; all are tried side by side, each for ``timeout`` seconds."""
-    by_address = {node.address_key: node for node in nodes}
+    """The addresses (``Node.grpc_address``) that answer; all are tried side by side, each for ``timeout`` seconds."""
+    by_address = {node.grpc_address: node for node in nodes}
     rounds = -(-len(by_address) // WORKERS)
     tried = side_by_side(lambda address: answers(by_address[address], timeout), by_address, WORKERS, rounds * timeout + 1.0)
     return {address for address, ok in tried.items() if ok}

@@ -76,7 +76,7 @@ def plan(
 ) -> Plan:
     """Plan the writes that take a host from ``current`` to ``desired``.
 
-    ``answering``: the addresses (``Node.address_key``) that answer, of current and desired entries.
+    ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries.
     ``remove``: entry names that may leave; no other entry does. ``refresh``: entry names to drop and admit again.
     ``batch``: how many re-addressed or refreshed entries may be out of the view at one time.
     Raises PlanRefused, or TopologyError for a desired list that is no topology.
@@ -86,7 +86,7 @@ def plan(
     moving = {
         node.name
         for node in wanted.nodes
-        if node.name in current.by_name and current.by_name[node.name].address_key != node.address_key
+        if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address
     }
     listed_before = {node.name: node for node in current.listed}
     if moving & set(listed_before) and readdress == REFUSE:
@@ -100,7 +100,7 @@ def plan(
         )
 
     listed, held_back = _admit(current, wanted, answering, admit)
-    away = {node.name for node in listed if node.address_key not in answering}
+    away = {node.name for node in listed if node.grpc_address not in answering}
     final = Topology(ordered(listed, away), ordered(held_back))
     if not final.listed and admit != ADMIT_START:
         raise PlanRefused(
@@ -112,13 +112,13 @@ def plan(
     moved = tuple(
         Move(node.name, listed_before[node.name].grpc_address, node.grpc_address)
         for node in sorted(final.listed)
-        if node.name in listed_before and listed_before[node.name].address_key != node.address_key
+        if node.name in listed_before and listed_before[node.name].grpc_address != node.grpc_address
     )
     moved_names = {move.name for move in moved}
     again = {
         node.name
         for node in final.listed
-        if node.name in refresh and node.address_key in {before.address_key for before in current.listed}
+        if node.name in refresh and node.grpc_address in {before.grpc_address for before in current.listed}
     } - moved_names
     if admit == ADMIT_START or not current.listed:
         steps: tuple[Topology, ...] = (final,)
@@ -134,7 +134,7 @@ def plan(
         readdressed=moved,
         renamed=renamed,
         refreshed=tuple(sorted(again)),
-        held_back=_names(n for n in wanted.nodes if n.address_key not in {m.address_key for m in final.listed}),
+        held_back=_names(n for n in wanted.nodes if n.grpc_address not in {m.grpc_address for m in final.listed}),
         away=tuple(sorted(away)),
     )
 
@@ -153,7 +153,7 @@ def _refuse_bad_requests(
     vanished = [
         node
         for node in current.nodes
-        if node.name not in wanted.by_name and node.name not in remove and node.address_key not in wanted.by_address
+        if node.name not in wanted.by_name and node.name not in remove and node.grpc_address not in wanted.by_address
     ]
     if vanished:
         raise PlanRefused(
@@ -170,16 +170,16 @@ def _admit(
     stays listed as it was: nothing would be won by dropping it, and the old one may be alive."""
     listed: list[Node] = []
     held_back: list[Node] = []
-    addresses = {node.address_key for node in current.listed}
+    addresses = {node.grpc_address for node in current.listed}
     stays = {
-        node.name: node for node in current.listed if node.address_key not in wanted.by_address
+        node.name: node for node in current.listed if node.grpc_address not in wanted.by_address
     }
     for node in wanted.nodes:
-        if admit == ADMIT_ALL or node.address_key in answering:
+        if admit == ADMIT_ALL or node.grpc_address in answering:
             listed.append(node)
         elif admit == ADMIT_START:
             held_back.append(node)
-        elif node.address_key in addresses:
+        elif node.grpc_address in addresses:
             listed.append(node)
         elif node.name in stays:
             listed.append(stays[node.name])
@@ -193,7 +193,7 @@ def _renamed(current: Topology, wanted: Topology, remove: Collection[str]) -> tu
     return tuple(
         Move(node.grpc_address, before.name, node.name)
         for node in sorted(wanted.nodes)
-        for before in [current.by_address.get(node.address_key)]
+        for before in [current.by_address.get(node.grpc_address)]
         if before is not None
         and before.name not in wanted.by_name
         and before.name not in remove
@@ -205,8 +205,8 @@ def _staged(
     current: Topology, final: Topology, renamed: Collection[str], again: Collection[str], away: Collection[str], batch: int
 ) -> tuple[Topology, ...]:
     """The writes for a running server: leave first, arrive after; what does both, ``batch`` groups at a time."""
-    before = {node.address_key: node for node in current.listed}
-    after = {node.address_key: node for node in final.listed}
+    before = {node.grpc_address: node for node in current.listed}
+    after = {node.grpc_address: node for node in final.listed}
 
     def stays(address: str) -> bool:
         same = address in before and address in after
@@ -229,22 +229,26 @@ def _staged(
             )
         names = {node.name for node in standing.values()}
         # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.
-        out = [node for node in final.nodes if node.name not in names and node.address_key not in standing]
+        out = [node for node in final.nodes if node.name not in names and node.grpc_address not in standing]
         steps.append(Topology(ordered(standing.values(), away), ordered(out)))
 
     gone = [node for group in groups if not group[1] for node in group[0]]
+    arrivals = [node for group in groups if not group[0] for node in group[1]]
+    if arrivals and both:
+        # Who only arrives comes before others leave for a moment: they may be what a push that died had left out.
+        standing.update({node.grpc_address: node for node in arrivals})
+        write()
     for first in range(0, len(both), batch) if both else [0]:
         chunk = both[first : first + batch]
         for node in [*gone, *(node for group in chunk for node in group[0])]:
-            del standing[node.address_key]
+            del standing[node.grpc_address]
         gone = []
         write()
-        standing.update({node.address_key: node for group in chunk for node in group[1]})
+        standing.update({node.grpc_address: node for group in chunk for node in group[1]})
         if chunk:
             write()
-    arrivals = any(not group[0] for group in groups)
-    if arrivals or steps[-1] != final:
-        # Arrivals join the last write that adds; only a write that drops must not also add.
+    if steps[-1] != final:
+        # Only a write that drops must not also add.
         if both or not leaving:
             steps[-1] = final
         else:
@@ -259,7 +263,7 @@ def _linked(leaving: Iterable[Node], arriving: Iterable[Node]) -> list[tuple[lis
     group_of: dict[str, int] = {}
     for side, nodes in enumerate((leaving, arriving)):
         for node in sorted(nodes):
-            keys = (f"name {node.name}", f"address {node.address_key}")
+            keys = (f"name {node.name}", f"address {node.grpc_address}")
             found = sorted({group_of[key] for key in keys if key in group_of})
             if not found:
                 found = [len(groups)]

@@ -26,7 +26,7 @@ HELD_BACK = "# held back: "
 LIAISON_PORT = 18912
 
 _KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
 
 class TopologyError(ValueError):
@@ -40,6 +40,9 @@ class ForeignFormat(TopologyError):
 @dataclass(frozen=True, order=True)
 class Node:
     """One entry: ``grpc_address`` is ``host:port``; a ``ca_cert_path`` is a file on the host that reads it.
+
+    To the server an address in other letters (``Host:1``, ``host:1``) is another address, so addresses are compared
+    as they are written.
 
     Raises TopologyError for an entry that the server would reject or misread.
     """
@@ -59,11 +62,6 @@ class Node:
             )
         if self.ca_cert_path and not (self.ca_cert_path.startswith("/") and self.ca_cert_path.isprintable()):
             raise TopologyError(f"node {self.name!r}: ca_cert_path {self.ca_cert_path!r}: expected an absolute path")
-
-    @property
-    def address_key(self) -> str:
-        """What tells two addresses apart; the server takes two entries with one address for one node."""
-        return self.grpc_address.lower()
 
     @classmethod
     def from_mapping(cls, entry: object, where: str) -> Node:
@@ -104,7 +102,7 @@ class Topology:
     def __post_init__(self) -> None:
         for what, values in (
             ("name", [node.name for node in self.nodes]),
-            ("address", [node.address_key for node in self.nodes]),
+            ("address", [node.grpc_address.lower() for node in self.nodes]),
         ):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
@@ -120,7 +118,7 @@ class Topology:
 
     @property
     def by_address(self) -> dict[str, Node]:
-        return {node.address_key: node for node in self.nodes}
+        return {node.grpc_address: node for node in self.nodes}
 
     def render(self) -> str:
         """The text of the file."""

@@ -18,6 +18,7 @@ import time
 
 from . import messages
 from .resolver import resolve, split_address
+from .tasks import background
 from .wire import DEADLINE_EXCEEDED, UNAVAILABLE, ClientConnection, Status
 
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -57,7 +58,7 @@ class Channel:
         deadline = time.monotonic() + timeout
         if self.task is None or self.task.done():
             self.failure = None
-            self.task = asyncio.ensure_future(self._keep_connected())
+            self.task = background(self._keep_connected())
         while self.connection is None:
             if self.failure is not None:
                 raise Status(UNAVAILABLE, self.failure)
@@ -74,7 +75,7 @@ class Channel:
         while True:
             try:
                 connection = await self._connect()
-            except (OSError, ValueError, asyncio.TimeoutError) as error:
+            except (OSError, OverflowError, ValueError, asyncio.TimeoutError) as error:
                 self.failure = f"connection error: {error or 'timed out'}"
                 self.changed.set()
                 await asyncio.sleep(backoff * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)))
@@ -116,9 +117,9 @@ class Channel:
         """Whether the health service answers SERVING within timeout seconds."""
         try:
             reply = await self.call(HEALTH, messages.HealthCheckRequest().SerializeToString(), timeout)
+            return messages.decode(messages.HealthCheckResponse, reply).status == messages.SERVING
         except Status:
             return False
-        return messages.HealthCheckResponse.FromString(reply).status == messages.SERVING
 
 
 class Unreachable(Exception):
@@ -145,8 +146,8 @@ async def fetch_node(address, tls, timeout):
         try:
             request = messages.GetCurrentNodeRequest().SerializeToString()
             reply = await channel.call(CURRENT_NODE, request, deadline - time.monotonic())
+            return messages.decode(messages.GetCurrentNodeResponse, reply).node
         except Status as status:
             raise Unreachable(f"failed to get current node from {address}: {status.message}") from None
-        return messages.GetCurrentNodeResponse.FromString(reply).node
     finally:
         channel.close()

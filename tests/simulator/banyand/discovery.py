@@ -22,6 +22,7 @@ import time
 
 from .channel import Unreachable, client_tls, fetch_node
 from .log import log
+from .tasks import background
 from .topology import InvalidEntry, InvalidFile, parse_topology
 from .watch import REMOVE, FileWatch
 
@@ -112,7 +113,7 @@ class FileDiscovery(Discovery):
         await super().start()
         await self.load()
         self.watch.add()
-        self.tasks = [asyncio.ensure_future(run()) for run in (self._follow_watch, self._follow_poll, self._follow_retries)]
+        self.tasks = [background(run()) for run in (self._follow_watch, self._follow_poll, self._follow_retries)]
 
     async def close(self):
         """Stop. What is being asked at this moment is waited for, as the real server does."""

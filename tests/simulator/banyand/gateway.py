@@ -36,17 +36,17 @@ class Gateway:
     async def cluster_state(self, headers):
         try:
             reply = await self.channel.call(CLUSTER_STATE, b"", _TIMEOUT, _credentials(headers))
+            tables = messages.decode(messages.GetClusterStateResponse, reply).route_tables
         except Status as status:
             return _failure(status)
-        tables = messages.GetClusterStateResponse.FromString(reply).route_tables
         return json_reply(messages.cluster_state_json(tables), headers=_FROM_GRPC)
 
     async def api_version(self, headers):
         try:
             reply = await self.channel.call(_API_VERSION, b"", _TIMEOUT, _credentials(headers))
+            version = messages.decode(messages.GetAPIVersionResponse, reply).version
         except Status as status:
             return _failure(status)
-        version = messages.GetAPIVersionResponse.FromString(reply).version
         return json_reply({"version": {"version": version.version, "revision": version.revision}}, headers=_FROM_GRPC)
 
     async def health(self, headers):

@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import struct
 import time
 
 from . import messages
+
+_SIOCGIFADDR = 0x8915
 
 
 def node_host(flags):
@@ -17,13 +21,23 @@ def node_host(flags):
     provider = flags["node-host-provider"]
     if provider == "flag":
         return flags["node-host"]
-    hostname = socket.gethostname()
     if provider == "hostname":
-        return hostname
-    try:
-        return socket.gethostbyname(hostname)
-    except OSError:
-        return "127.0.0.1"
+        return socket.gethostname()
+    return _first_address() or "127.0.0.1"
+
+
+def _first_address():
+    """The IPv4 address of the first interface that is not the loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _, name in socket.if_nameindex():
+            try:
+                found = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", name.encode()))
+            except OSError:
+                continue  # has none
+            address = socket.inet_ntoa(found[20:24])
+            if not address.startswith("127."):
+                return address
+    return None
 
 
 def join(host, port):

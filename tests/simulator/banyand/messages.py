@@ -13,6 +13,9 @@ from __future__ import annotations
 import pkgutil
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from .wire import INTERNAL, Status
 
 DESCRIPTORS = "descriptors.binpb"
 
@@ -47,6 +50,14 @@ META = _role.values_by_name["ROLE_META"].number
 DATA = _role.values_by_name["ROLE_DATA"].number
 LIAISON = _role.values_by_name["ROLE_LIAISON"].number
 SERVING = HealthCheckResponse.DESCRIPTOR.enum_types_by_name["ServingStatus"].values_by_name["SERVING"].number
+
+
+def decode(kind, data):
+    """A message of a kind (a class of this module). Raises Status when the bytes are none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise Status(INTERNAL, f"cannot read a {kind.DESCRIPTOR.name}") from None
 
 
 def node_json(node):

@@ -25,6 +25,8 @@ _NXDOMAIN = 3
 
 def split_address(address):
     """(host, port) of `host:port`; brackets of IPv6 are taken off. An empty host means this machine. Raises ValueError."""
+    if address.startswith("dns:///"):
+        address = address[len("dns:///") :]
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         raise ValueError(f"{address!r} is not host:port")
@@ -80,8 +82,10 @@ def _configuration():
 async def lookup_txt(name):
     """Ask for a TXT record and wait as long as the real server would. The answer does not matter, the waiting does."""
     servers, search, options = _configuration()
-    candidates = [name + "."] if name.endswith(".") else [f"{name}.{suffix.strip('.')}." for suffix in search if suffix.strip(".")]
-    if not name.endswith("."):
+    if name.endswith("."):
+        candidates = [name]
+    else:
+        candidates = [f"{name}.{suffix.strip('.')}." for suffix in search if suffix.strip(".")]
         candidates.insert(0 if name.count(".") >= options["ndots"] else len(candidates), name + ".")
     for candidate in candidates:
         if await _ask_all(candidate, servers, options):

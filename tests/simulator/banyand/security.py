@@ -84,7 +84,7 @@ def client_context(flags, prefix):
         return None
     ca_cert = flags[prefix + "-ca-cert"]
     if not ca_cert:
-        raise ConfigError(f"TLS is enabled (--{prefix}-tls), but no CA certificate file was provided (--{prefix}-ca-cert is required)")
+        raise ConfigError(f"--{prefix}-tls is set, but no CA certificate file was provided (--{prefix}-ca-cert is required)")
     trust(ca_cert)
     return lambda: client_tls(ca_cert)
 

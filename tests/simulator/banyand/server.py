@@ -21,9 +21,10 @@ from .log import log
 from .metrics import Metrics
 from .security import Credentials, ServerTls, client_context, trust
 from .tables import Peers, Roster
+from .tasks import background
 from .topology import InvalidFile
 from .web import HttpServer, Reply
-from .wire import Server
+from .wire import NOT_FOUND, Server, Status
 
 API_VERSION = "0.10"  # of the build that the contract was measured on
 # Nanoseconds, as the real revision is; the nodes of a healthy cluster agree on it (recorded answers).
@@ -47,9 +48,8 @@ def _is_schema_node(node):
     return messages.META in node.roles and node.property_schema_grpc_address != ""
 
 
-def _split_listener(address):
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
+def _schema_address(node):
+    return node.property_schema_grpc_address
 
 
 class _Process:
@@ -98,12 +98,13 @@ class _Process:
         tls = client_context(self.flags, "schema-property-client")
         for attempt in range(1, REGISTRY_TRIES + 1):
             interval = self.flags["schema-property-client-health-check-interval"] or 10.0
-            schema = Peers("PROPERTY-SCHEMA-REGISTRY", _is_schema_node, lambda node: node.property_schema_grpc_address, interval, tls)
+            schema = Peers("PROPERTY-SCHEMA-REGISTRY", _is_schema_node, _schema_address, interval, tls)
             try:
                 await self._try_schema_server(schema)
             except (StartError, InvalidFile, OSError) as error:
                 schema.close()
-                log("warn", "METADATA", "failed to create property schema registry, retrying...", attempt=attempt, error=str(error))
+                message = "failed to create property schema registry, retrying..."
+                log("warn", "METADATA", message, attempt=attempt, error=str(error))
                 await asyncio.sleep(REGISTRY_PAUSE)
                 continue
             self.schema = schema
@@ -130,9 +131,10 @@ class _Process:
         """Open the ports and start discovery. Raises PortTaken."""
         await self.listen()
         # Only now: its own entry answers at once, and a restarted data node has its full view after 0.1 s (section 1).
-        self.starting = asyncio.ensure_future(self._start_discovery())
-        await self._listen_http({"/metrics": self.get_metrics}, *_split_listener(self.flags["observability-listener-addr"]))
-        await self._listen_http({}, *_split_listener(self.flags["pprof-listener-addr"]))
+        self.starting = background(self._start_discovery())
+        for flag, routes in (("observability-listener-addr", {"/metrics": self.get_metrics}), ("pprof-listener-addr", {})):
+            host, _, port = self.flags[flag].rpartition(":")
+            await self._listen_http(routes, host.strip("[]"), port)
 
     async def _start_discovery(self):
         try:
@@ -155,8 +157,8 @@ class _Process:
         server = Server(services)
         try:
             await server.listen(host, port, tls.context if tls else None)
-        except OSError as error:
-            raise PortTaken(f"Failed to listen on {host}:{port}: {error.strerror}") from None
+        except (OSError, OverflowError) as error:
+            raise PortTaken(f"Failed to listen on {host}:{port}: {error}") from None
         self.servers.append(server)
         self._follow(tls)
         log("info", self.command.upper(), "Listening to", addr=f"{host}:{port}")
@@ -164,9 +166,9 @@ class _Process:
     async def _listen_http(self, routes, host, port, tls=None, needed=False):
         server = HttpServer(routes)
         try:
-            await server.listen(host, port, tls.context if tls else None)
-        except OSError as error:
-            message = f"Failed to listen on {host}:{port}: {error.strerror}"
+            await server.listen(host, int(port), tls.context if tls else None)
+        except (OSError, OverflowError, ValueError) as error:
+            message = f"Failed to listen on {host}:{port}: {error}"
             if needed:
                 raise PortTaken(message) from None
             log("error", self.command.upper(), message)  # and runs on
@@ -176,7 +178,7 @@ class _Process:
 
     def _follow(self, tls):
         if tls:
-            self.following.append(asyncio.ensure_future(tls.follow()))
+            self.following.append(background(tls.follow()))
 
     def _gateway(self, address, tls=None):
         gateway = Gateway(address, tls)
@@ -210,6 +212,8 @@ class _Process:
         return {name: await source.table() for name, source in self.tables().items()}
 
     async def check_health(self, request, metadata):
+        if messages.decode(messages.HealthCheckRequest, request).service:
+            raise Status(NOT_FOUND, "unknown service")
         return messages.HealthCheckResponse(status=messages.SERVING).SerializeToString()
 
     async def get_current_node(self, request, metadata):
@@ -242,6 +246,13 @@ def _make_private(path):
         os.mkdir(path, 0o700)
 
 
+def _schema_roots(flags):
+    roots = [os.path.join(flags["property-root-path"], "property", "data")]
+    if flags["has-meta-role"]:
+        roots.append(os.path.join(flags["schema-server-root-path"], "schema-property", "data", "_schema", "shard-0"))
+    return roots
+
+
 class Data(_Process):
     command = "data"
 
@@ -263,11 +274,7 @@ class Data(_Process):
         )
 
     def roots(self):
-        flags = self.flags
-        roots = [os.path.join(flags["stream-root-path"], "stream", "data"), os.path.join(flags["property-root-path"], "property", "data")]
-        if flags["has-meta-role"]:
-            roots.append(os.path.join(flags["schema-server-root-path"], "schema-property", "data", "_schema", "shard-0"))
-        return roots
+        return [os.path.join(self.flags["stream-root-path"], "stream", "data"), *_schema_roots(self.flags)]
 
     def tables(self):
         return {"property": self.roster}
@@ -326,7 +333,8 @@ class Liaison(_Front):
     def _peers(self, kind, role):
         interval = self.flags[f"{kind}-client-health-check-interval"]
         tls = client_context(self.flags, f"{kind}-client")
-        return Peers(f"SERVER-QUEUE-PUB-{kind.upper()}", lambda node: role in node.roles, lambda node: node.grpc_address, interval, tls)
+        label = f"SERVER-QUEUE-PUB-{kind.upper()}"
+        return Peers(label, lambda node: role in node.roles, lambda node: node.grpc_address, interval, tls)
 
     def identity(self):
         flags = self.flags
@@ -361,8 +369,7 @@ class Standalone(_Front):
         )
 
     def roots(self):
-        kinds = ("measure", "stream", "trace", "property")
-        return [os.path.join(self.flags[f"{kind}-root-path"], kind, "data") for kind in kinds]
+        return _schema_roots(self.flags)
 
     async def prepare(self):
         flags = self.flags

@@ -20,6 +20,7 @@ import random
 from . import messages
 from .channel import Channel
 from .log import log
+from .tasks import background
 
 HEALTH_CHECK_TIMEOUT = 2.0
 _BACKOFF, _BACKOFF_MAX, _BACKOFF_JITTER = 1.0, 20.0, 0.2
@@ -104,7 +105,7 @@ class Peers:
         return Channel(self.address_of(node), self.tls() if self.tls else None)
 
     def _run(self, work):
-        task = asyncio.ensure_future(work)
+        task = background(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task

@@ -30,9 +30,12 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
+from .tasks import background
+
 OK = 0
 UNKNOWN = 2
 DEADLINE_EXCEEDED = 4
+NOT_FOUND = 5
 UNIMPLEMENTED = 12
 INTERNAL = 13
 UNAVAILABLE = 14
@@ -148,7 +151,7 @@ class _ServerConnection(_Connection):
         elif isinstance(event, StreamEnded):
             if event.stream_id in self.requests:
                 headers, body = self.requests.pop(event.stream_id)
-                task = asyncio.ensure_future(self.answer(event.stream_id, headers, body))
+                task = background(self.answer(event.stream_id, headers, body))
                 self.tasks[event.stream_id] = task
                 task.add_done_callback(lambda _: self.tasks.pop(event.stream_id, None))
         elif isinstance(event, StreamReset):
@@ -296,7 +299,8 @@ class ClientConnection(_Connection):
             raise Status(DEADLINE_EXCEEDED, "context deadline exceeded") from None
         finally:
             self.calls.pop(stream_id, None)
-        code = int(call["headers"].get("grpc-status", UNKNOWN))
+        code = call["headers"].get("grpc-status", "")
+        code = int(code) if code.isdigit() else UNKNOWN
         if code != OK:
             raise Status(code, unquote(call["headers"].get("grpc-message", "")))
         return unframe(call["body"])

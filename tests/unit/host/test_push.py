@@ -175,6 +175,15 @@ def test_a_slow_reload_is_proved_and_said_to_come_from_the_poll(host: Host, monk
     assert len(outcome.warnings) == 1 and "lost its watch" in outcome.warnings[0]
 
 
+def test_a_lost_watch_is_said_once_a_push(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    host.server.delay = 0.3
+    outcome = host.push(a, b, refresh=["b"])
+    assert (outcome.writes, len(outcome.warnings)) == (2, 1)
+
+
 def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b, c = host.nodes("abc")
     host.runs_with(a, c)
@@ -337,7 +346,8 @@ def test_a_drop_that_is_not_seen_stops_the_push_with_the_entry_held_back(host: H
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server.delay = None
-    with pytest.raises(PushFailed, match="was written, but .* is extra in property") as failed:
+    says = "was written, but .* is still in property, so the server has not taken the file.*stopped between its writes"
+    with pytest.raises(PushFailed, match=says) as failed:
         host.push(a, b, refresh=["b"], timeout=0.3)
     assert failed.value.outcome.writes == 1
     assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), host.path.read_text())

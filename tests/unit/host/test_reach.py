@@ -183,7 +183,7 @@ def test_only_those_that_answer_are_found_by_address() -> None:
         assert answering([a, b, Node("d", closed), upper, Node("again", b.grpc_address)], 2.0) == {
             a.grpc_address,
             b.grpc_address,
-            upper.grpc_address.lower(),
+            upper.grpc_address,
         }
 
 

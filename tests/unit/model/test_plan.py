@@ -25,7 +25,7 @@ A2, B2, C2 = (Node(name, f"{name}2:17912") for name in "abc")
 
 
 def made(current: Sequence[Node], desired: Sequence[Node], answering: Collection[str] | None = None, **options: Any) -> Plan:
-    alive = {node.address_key for node in [*current, *desired]} if answering is None else answering
+    alive = {node.grpc_address for node in [*current, *desired]} if answering is None else answering
     return plan(Topology(tuple(sorted(current))), desired, answering=alive, **options)
 
 
@@ -58,8 +58,8 @@ def test_a_node_leaves_only_by_name() -> None:
 def test_a_held_back_node_is_known_and_leaves_only_by_name_too() -> None:
     current = Topology((A,), (B,))
     with pytest.raises(PlanRefused, match="b "):
-        plan(current, [A], answering={A.address_key})
-    assert plan(current, [A], answering={A.address_key}, remove=["b"]).final == Topology((A,))
+        plan(current, [A], answering={A.grpc_address})
+    assert plan(current, [A], answering={A.grpc_address}, remove=["b"]).final == Topology((A,))
 
 
 def test_an_empty_list_is_refused() -> None:
@@ -176,7 +176,7 @@ def test_a_start_does_not_forget_a_node_either() -> None:
 
 nodes = st.lists(
     st.builds(lambda name, address: Node(name, f"{address}:17912"), st.sampled_from("abcdef"), st.sampled_from("uvwxyz")),
-    unique_by=(lambda node: node.name, lambda node: node.address_key),
+    unique_by=(lambda node: node.name, lambda node: node.grpc_address),
     max_size=6,
 )
 
@@ -196,11 +196,11 @@ def test_no_plan_loses_a_node_unnamed_mixes_an_address_change_or_empties_a_runni
     kept = {node.name for node in before.nodes} - remove
     known = {node.name for node in result.final.nodes} | set(result.held_back)
     assert {name for name in kept if name not in known} <= {move.before for move in result.renamed} | {
-        node.name for node in before.nodes if any(node.address_key == d.address_key for d in desired)
+        node.name for node in before.nodes if any(node.grpc_address == d.grpc_address for d in desired)
     }
-    previous = {node.address_key: node.name for node in before.listed}
+    previous = {node.grpc_address: node.name for node in before.listed}
     for step in result.steps:
-        now = {node.address_key: node.name for node in step.listed}
+        now = {node.grpc_address: node.name for node in step.listed}
         assert now
         if previous:
             # One write never both drops and adds: the server would add first and then delete by node name.
