@@ -8,6 +8,7 @@ INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.jso
 SOURCES := $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule/state
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
@@ -34,8 +35,9 @@ lab: setup ## tests of the lab itself
 contract: setup ## the server's measured behaviour, shown by the simulator (or by BANYANDB_SERVER)
 	$(BIN)/python -m pytest tests/contract
 
-molecule: setup install ## scenarios on real systemd hosts
-	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test --all
+molecule: setup install ## scenarios on real systemd hosts; SCENARIO=hot_reload runs one
+	rm -rf $(MOLECULE_EPHEMERAL_DIRECTORY)
+	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
 
 setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
 	$(BIN)/python -m tests.lab setup
