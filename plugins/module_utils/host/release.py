@@ -19,6 +19,8 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import sync
+
 PROGRAM = "bin/banyand-server"
 MARKER = "ARTIFACT"
 _INCOMING = ".incoming-"
@@ -121,7 +123,7 @@ def install(release: Release, program: str, sha256: str) -> None:
             except BaseException:
                 shutil.rmtree(incoming, ignore_errors=True)
                 raise
-            _sync(release.versions)
+            sync(release.versions)
     except OSError as error:
         raise ReleaseError(
             f"{error.filename or release.versions}: {error.strerror}; version {release.version} was not installed"
@@ -139,7 +141,7 @@ def link(release: Release) -> None:
         except OSError:
             os.unlink(temporary)
             raise
-        _sync(release.root)
+        sync(release.root)
     except OSError as error:
         raise ReleaseError(f"{release.link}: {error.strerror}; the link was left as it is") from error
 
@@ -166,7 +168,7 @@ def _fill(directory: str, program: str, sha256: str, marker: str) -> None:
         os.fsync(stream.fileno())
     for path in (os.path.dirname(target), directory):
         os.chmod(path, 0o755)
-        _sync(path)
+        sync(path)
 
 
 def _remove_leftovers(versions: str) -> None:
@@ -185,10 +187,3 @@ def _locked(directory: str) -> Iterator[None]:
     finally:
         os.close(handle)
 
-
-def _sync(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

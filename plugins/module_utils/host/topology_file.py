@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import sync
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     ForeignFormat,
     Topology,
@@ -147,7 +148,7 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     except OSError as error:
         raise TopologyFileError(f"{path}: not written: {_reason(error)}; the file is as it was") from None
     try:
-        _sync_directory(directory)
+        sync(directory)
     except OSError as error:
         raise NotDurable(
             f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again"
@@ -224,14 +225,6 @@ def _give(handle: int, wanted: Ownership) -> None:
     # Owner first: a change of owner clears set-id bits.
     os.fchown(handle, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
     os.fchmod(handle, wanted.mode)
-
-
-def _sync_directory(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reason(error: OSError) -> str:

@@ -526,7 +526,7 @@ def test_a_write_that_may_not_last_counts_as_a_write(host: Host, monkeypatch: py
     def lost(directory: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(topology_file, "_sync_directory", lost)
+    monkeypatch.setattr(topology_file, "sync", lost)
     with pytest.raises(PushFailed, match="may not outlast a power cut: Input/output error") as failed:
         host.push(a)
     assert failed.value.outcome.writes == 1

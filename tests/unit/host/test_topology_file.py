@@ -266,7 +266,7 @@ def test_a_directory_that_cannot_be_synced_is_said_to_be_written_nevertheless(pa
     def failing(directory: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(topology_file, "_sync_directory", failing)
+    monkeypatch.setattr(topology_file, "sync", failing)
     with pytest.raises(NotDurable, match="written, but it may not outlast a power cut: Input/output error"):
         write(str(path), OWN_FORMAT, MINE)
     assert path.read_text() == OWN_FORMAT
