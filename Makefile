@@ -16,7 +16,7 @@ ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 .PHONY: help demo demo-down test unit lab contract molecule setup install clean
 
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
 
 demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show who sees whom
 	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh
