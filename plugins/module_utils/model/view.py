@@ -312,6 +312,8 @@ def role_of(node: Node) -> str:
 
 def _not_asked(node: ExpectedNode, failure: Failure) -> Pair:
     remedy = f"Find out why {node.name} could not be asked ({failure.kind}): its service, its host, the way to it."
+    if failure.kind == ErrorKind.NOT_ASKED:
+        remedy = f"Ask {node.name} too: run without a limit, or see above why its host dropped out."
     return Pair(node.name, node.name, "", "a view", f"{failure.kind}: {failure.message}", UNKNOWN, remedy)
 
 
