@@ -39,12 +39,12 @@ _value:
   sample: "BYDB_HAS_META_ROLE=\"true\"\nBYDB_NODE_HOST=\"data1\"\n"
 """
 
-from collections.abc import Callable, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import node_labels, systemd_env  # noqa: E402
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import node_labels, systemd_env
 
 
 def _filter(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Any], Any]:

@@ -231,17 +231,17 @@ error_type:
   sample: permission_denied
 """
 
-import os  # noqa: E402
-import platform  # noqa: E402
-import re  # noqa: E402
-import shutil  # noqa: E402
-from collections.abc import Mapping, Sequence  # noqa: E402
-from dataclasses import asdict  # noqa: E402
-from typing import Any  # noqa: E402
+import os
+import platform
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service  # noqa: E402
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service
 
 _OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
 

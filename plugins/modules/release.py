@@ -107,12 +107,12 @@ error_type:
   sample: artifact
 """
 
-import re  # noqa: E402
-from typing import Any  # noqa: E402
+import re
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, release  # noqa: E402
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, release
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},

@@ -92,11 +92,11 @@ error_type:
   sample: not_ready
 """
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service  # noqa: E402
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},

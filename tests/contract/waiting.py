@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 PAUSE = 0.02
 """Seconds between two looks: far below every time that the tests tell apart."""

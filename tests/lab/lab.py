@@ -13,8 +13,9 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
+from typing import Any
 
 from . import inventory, processes, rootfs, tools
 from .errors import LabError
@@ -108,14 +109,14 @@ class Lab:
         for suite in suites:
             rootfs.ensure(suite)
 
-    def up(self, wanted: Union[int, Iterable[str], Mapping[str, str]] = 1, suite: str = DEFAULT_SUITE) -> list[Host]:
+    def up(self, wanted: int | Iterable[str] | Mapping[str, str] = 1, suite: str = DEFAULT_SUITE) -> list[Host]:
         """Have hosts up and ready: a number N (node1..nodeN), names, or a mapping of names to Debian suites.
 
         Boots only what is not running; other hosts stay as they are. A host that was killed comes back with its disk.
         """
         if isinstance(wanted, int):
             wanted = [f"node{number}" for number in range(1, wanted + 1)]
-        suites = dict(wanted) if isinstance(wanted, Mapping) else {name: "" for name in wanted}
+        suites = dict(wanted) if isinstance(wanted, Mapping) else dict.fromkeys(wanted, "")
         numbers = {_number(name): asked for name, asked in suites.items()}
         tools.require_root()
         self.setup(set(_suites(numbers, self._load()["hosts"], suite).values()))

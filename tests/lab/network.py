@@ -13,9 +13,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
 
 from .errors import LabError
 from .shell import run, wait_until

@@ -15,9 +15,9 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
 
 MARK = "BANYANDB_LAB_HOST"
 

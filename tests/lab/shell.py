@@ -11,8 +11,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Sequence
 
 from .errors import LabError
 
@@ -24,7 +24,7 @@ def say(text: str) -> None:
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str], stdin: Optional[str] = None, timeout: float = 60, check: bool = True) -> str:
+def run(command: Sequence[str], stdin: str | None = None, timeout: float = 60, check: bool = True) -> str:
     """Run a command and return its stdout.
 
     Raises LabError with the command and the end of its output when it fails (unless check is false),

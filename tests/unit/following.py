@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View

@@ -139,7 +139,7 @@ class Certificate:
     def __init__(self, directory, name="localhost", address="127.0.0.1"):
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         names = [x509.DNSName(name)] + ([x509.IPAddress(ipaddress.ip_address(address))] if address else [])
         certificate = (
             x509.CertificateBuilder()

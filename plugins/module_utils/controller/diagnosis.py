@@ -36,7 +36,7 @@ async def diagnose(address: str, context: ssl.SSLContext | None, server_name: st
     """
     try:
         kind, what = await asyncio.wait_for(_look(address, context, server_name), within)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         kind, what = ErrorKind.TIMEOUT, f"no answer within {within:.3g} s ({details})"
     # A TLS port that is sent plain bytes closes, sends an alert, or an HTTP/1 error: all look foreign.
     if context is None and (kind == ErrorKind.NOT_BANYANDB or what == CLOSED) and await _speaks_tls(address, within):
@@ -82,7 +82,7 @@ async def _speaks_tls(address: str, within: float) -> bool:
     context.verify_mode = ssl.CERT_NONE
     try:
         _, writer = await asyncio.wait_for(_connect(address, context, ""), within)
-    except (OSError, asyncio.TimeoutError):
+    except (TimeoutError, OSError):
         return False
     writer.transport.abort()
     return True

@@ -16,7 +16,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 PROTOBUF_IMPORT_ERROR: str | None = None
@@ -161,7 +161,7 @@ class Method:
     decode: Callable[[bytes], Any]
 
 
-@lru_cache(maxsize=None)
+@cache
 def load() -> Mapping[str, Any]:
     """Full message name -> message class, for every message of FILES and LEAN_FILE."""
     pool = DescriptorPool()

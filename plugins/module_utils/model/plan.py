@@ -275,7 +275,7 @@ def _linked(leaving: Iterable[Node], arriving: Iterable[Node]) -> list[tuple[lis
                     groups[other][which].clear()
                 group_of.update({key: into for key, value in group_of.items() if value == other})
             groups[into][side].append(node)
-            group_of.update({key: into for key in keys})
+            group_of.update(dict.fromkeys(keys, into))
     return [group for group in groups if group[0] or group[1]]
 
 

@@ -18,7 +18,6 @@ from .log import log
 from .web import text_reply
 from .wire import UNAUTHENTICATED, Status
 
-
 # A replaced certificate is served after 2.0-2.5 s (measured, section 7).
 _CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push as push_module
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.push import Outcome, Proof, PushFailed, Request, push

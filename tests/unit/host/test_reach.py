@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.reach import answering, answers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import (
     NotDurable,
@@ -358,9 +359,8 @@ def test_another_process_gives_up_after_its_timeout_and_says_why(path: Path) -> 
     with python(holder(path)) as other:
         assert said(other) == b"held\n"
         began = time.monotonic()
-        with pytest.raises(TopologyFileError, match="another push has held it for 0.4 s; wait for that one to end"):
-            with locked(str(path), 0.4):
-                raise AssertionError("the lock is held by two")
+        with pytest.raises(TopologyFileError, match="another push has held it for 0.4 s; wait for that one to end"), locked(str(path), 0.4):
+            raise AssertionError("the lock is held by two")
         assert 0.4 <= time.monotonic() - began < 3.0
 
 
@@ -394,9 +394,8 @@ def test_the_lock_is_free_again_after_an_error(path: Path) -> None:
 @pytest.mark.parametrize(("below", "says"), [("missing/t.yml", "No such file or directory"), ("file/t.yml", "Not a directory")])
 def test_a_missing_directory_is_named_with_who_makes_it(path: Path, below: str, says: str) -> None:
     (path.parent / "file").write_text("")
-    with pytest.raises(TopologyFileError, match=f"{says}; the topology file needs an existing directory"):
-        with locked(str(path.parent / below), 0.1):
-            raise AssertionError("locked")
+    with pytest.raises(TopologyFileError, match=f"{says}; the topology file needs an existing directory"), locked(str(path.parent / below), 0.1):
+        raise AssertionError("locked")
 
 
 def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,6 +403,5 @@ def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monke
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(topology_file.fcntl, "flock", unsupported)
-    with pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported; .*local file system"):
-        with locked(str(path), 5.0):
-            raise AssertionError("locked")
+    with pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported; .*local file system"), locked(str(path), 5.0):
+        raise AssertionError("locked")

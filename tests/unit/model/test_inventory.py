@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import Cluster, clusters
 
 GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "all": ["d1", "d2", "l1", "x"]}

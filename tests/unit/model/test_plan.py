@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import (
     ADMIT_ALL,
     ADMIT_START,
@@ -17,8 +20,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
     plan,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 A, B, C, D = (Node(name, f"{name}:17912") for name in "abcd")
 A2, B2, C2 = (Node(name, f"{name}2:17912") for name in "abc")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 import yaml
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     ForeignFormat,
     Node,

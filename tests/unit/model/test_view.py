@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
@@ -33,8 +36,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
     judge,
     role_of,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.modules import topology as module
