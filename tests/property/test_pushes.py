@@ -1,0 +1,171 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sequences of inventories, pushes and refusals, some cut off between their writes, and what a server makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hypothesis import given
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, STAGE, PlanRefused, plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Topology, from_entries, parse
+
+from .draw import Choices, made
+
+PROCESSES = 5
+# Each process answers at two addresses, a name and an IP address, say.
+HOSTS = tuple((f"p{number}", f"10.0.0.{number}") for number in range(PROCESSES))
+PROCESS_AT = {f"{host}:17912": number for number, hosts in enumerate(HOSTS) for host in hosts}
+NEW_NAMES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One push. ``hosts``: inventory name -> the host name or IP address of its process; ``down``: processes that do not answer;
+    ``writes``: after how many it is cut off."""
+
+    hosts: Mapping[str, str]
+    down: frozenset[int] = frozenset()
+    remove: tuple[str, ...] = ()
+    refresh: tuple[str, ...] = ()
+    admit: str = ADMIT[0]
+    readdress: str = STAGE
+    batch: int = 1
+    writes: int = 99
+
+
+def sequence(choices: Choices) -> list[Asked]:
+    """Up to 6 pushes; from one to the next a few hosts come, leave (named or not), move, change names or go down."""
+    hosts = {f"n{number}": HOSTS[number][0] for number in range(PROCESSES - choices.below(2))}
+    down: set[int] = set()
+    # Either hosts exchange names, or they have other addresses too. Who gets another's name while that one is new at another address nobody
+    # could tell from the files: they know names and addresses, but not who answers there.
+    exchanging = choices.once_in(3)
+    owners = {f"n{number}": number for number in range(PROCESSES)}
+
+    def new_name(number: int, names: tuple[str, ...]) -> str:
+        free = [name for name in names if exchanging or owners.get(name, number) == number]
+        name = choices.pick(free or [f"n{number}"])
+        owners.setdefault(name, number)
+        return name
+
+    asked = [Asked(dict(hosts))]
+    for _ in range(choices.below(6)):
+        remove = []
+        for _ in range(choices.below(4)):
+            kind = choices.below(8)
+            number = choices.below(PROCESSES)
+            name = next((name for name, host in hosts.items() if host in HOSTS[number]), None)
+            if kind == 0 or name is None:
+                down ^= {number}
+            elif kind < 3 and not exchanging:
+                hosts[name] = HOSTS[number][HOSTS[number][0] == hosts[name]]  # another address
+            elif kind <= 3:
+                hosts[new_name(number, NEW_NAMES)] = hosts.pop(name)  # another name, or that of another host, which vanishes
+            elif kind == 4 and not exchanging:
+                del hosts[name]
+                hosts[new_name(number, NEW_NAMES)] = HOSTS[number][choices.below(2)]  # another name and perhaps another address
+                remove.append(name)
+            elif kind < 7:
+                remove += [name] if kind == 5 else []
+                del hosts[name]
+            elif exchanging:
+                other = choices.pick(sorted(hosts))
+                hosts[name], hosts[other] = hosts[other], hosts[name]
+            if name is None and kind > 3:
+                hosts[new_name(number, (f"n{number}", *NEW_NAMES))] = HOSTS[number][0 if exchanging else choices.below(2)]
+        asked.append(
+            Asked(
+                dict(hosts),
+                frozenset(down),
+                tuple(remove) if choices.byte() < 230 else (choices.pick(("n0", "n3", "x")),),
+                tuple(choices.some(sorted(hosts))[:2]) if choices.once_in(4) else (),
+                ADMIT[choices.below(16) // 6],
+                STAGE if choices.byte() < 220 else "refuse",
+                choices.below(3) + 1,
+                choices.below(4) if choices.once_in(3) else 99,
+            )
+        )
+    return asked
+
+
+@dataclass
+class Server:
+    """A running server, by section 1 of the contract: it keeps nodes by the address that was listed, shows them by the name that they
+    say themselves; of a new file it adds the new addresses first, then deletes *by node name* what is no longer listed."""
+
+    cached: dict[str, int] = field(default_factory=dict)
+    view: set[int] = field(default_factory=set)
+
+    def reload(self, topology: Topology, down: frozenset[int]) -> None:
+        listed = {node.grpc_address for node in topology.listed}
+        gone = [address for address in self.cached if address not in listed]
+        for address in listed - set(self.cached):
+            if PROCESS_AT[address] not in down:
+                self.cached[address] = PROCESS_AT[address]
+                self.view.add(PROCESS_AT[address])
+        for address in gone:
+            self.view.discard(self.cached.pop(address))
+
+
+def check_view(server: Server, file: Topology, down: frozenset[int]) -> None:
+    """What is listed and answers is shown."""
+    assert server.view >= {PROCESS_AT[node.grpc_address] for node in file.listed} - down
+
+
+@given(made(140, sequence))
+def test_no_sequence_of_pushes_loses_a_node_that_nobody_named(asks: list[Asked]) -> None:
+    file, server = Topology(), Server()
+    for asked in asks:
+        if not file.listed:
+            server = Server()
+        before = file
+        for step, moving in steps(file, asked):
+            if asked.admit == ADMIT_START:  # of a server that is stopped, and then started
+                server = Server()
+            file = parse(step.render())
+            server.reload(file, asked.down)
+            # In the file, under its name or, renamed, at its address; each in a place of its own.
+            names, addresses = file.by_name, file.by_address
+            for node in before.nodes:
+                if node.name not in names and node.name not in asked.remove:
+                    assert addresses[node.grpc_address].name not in before.by_name
+            # In the view, unless its entry is named for a change.
+            for node in before.listed:
+                if node.name not in moving and PROCESS_AT[node.grpc_address] not in asked.down:
+                    assert PROCESS_AT[node.grpc_address] in server.view
+            check_view(server, file, asked.down)
+            assert file.listed or asked.admit == ADMIT_START
+        server.reload(file, asked.down)  # the retries: what was down may be up
+        check_view(server, file, asked.down)
+
+
+def steps(file: Topology, asked: Asked) -> list[tuple[Topology, set[str]]]:
+    """The writes of one push until it is cut off, none where it is refused; with each, the names that may leave the view."""
+    groups = {"banyandb_data": list(asked.hosts)}
+    variables = {"banyandb_remove": list(asked.remove)}
+    found = clusters(groups, {name: {**variables, "banyandb_node_host": host} for name, host in asked.hosts.items()})
+    if not found or found["default"].problems:
+        return []
+    wanted = from_entries(found["default"].nodes, "nodes")
+    answering = {address for address, number in PROCESS_AT.items() if number not in asked.down}
+    options = {"remove": found["default"].remove, "readdress": asked.readdress, "admit": asked.admit, "batch": asked.batch}
+    refresh = [name for name in asked.refresh if name in {node.name for node in wanted}]
+    try:
+        made_plan = plan(file, wanted, answering=answering, refresh=refresh, **options)
+    except PlanRefused:
+        return []
+    moving = {*asked.remove, *refresh}
+    for node in wanted:
+        there = file.by_name.get(node.name)
+        if there and there.grpc_address != node.grpc_address:
+            # An entry of another name that had this address makes room for it.
+            moving |= {node.name, *(other.name for other in file.nodes if other.grpc_address == node.grpc_address)}
+    moving |= {move.before for move in made_plan.renamed if move.after in refresh}
+    if asked.admit == ADMIT_START:
+        moving |= set(file.by_name)
+    return [(step, moving) for step in made_plan.steps[: asked.writes]]
