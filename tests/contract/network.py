@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts of the contract suite: network namespaces on one bridge, named node1, node2, ...
+"""The hosts of the contract suite, and of others that start servers: network namespaces on one bridge, named node1, node2, ...
 
 Each host has an address and all ports of its own, so that servers listen where they do in production, and names
 that only these hosts know (/etc/netns/<namespace>/hosts). The bridge stands in a namespace too: packet filters of
@@ -24,19 +24,15 @@ import subprocess
 
 from .waiting import NotInTime, until
 
-PREFIX = "bydb-contract-"
-"""Whatever has a name that starts so belongs to this suite, and to one run of it at a time."""
-
-MACHINE_LINK = "bydb-contract"
-SUBNET = "198.18.40."
-"""From the range that RFC 2544 sets aside for tests: no route on any machine leads there."""
+SUBNETS = {"contract": "198.18.40.", "crash": "198.18.41."}
+"""By suite; from the range that RFC 2544 sets aside for tests: no route on any machine leads there."""
 
 HOSTS = 20
 PECULIAR = 9
 CONFIGURATION = pathlib.Path("/etc/netns")
 TURN = 600.0
 """Seconds to wait for another run of the suite on this machine."""
-LOCK = pathlib.Path("/run/lock/bydb-contract")
+LOCKS = pathlib.Path("/run/lock")
 
 
 class NetworkError(RuntimeError):
@@ -47,7 +43,7 @@ def _ip(*lines: str) -> None:
     """Run commands of ip(8), one a line, in one process. Raises NetworkError."""
     done = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, capture_output=True)
     if done.returncode:
-        raise NetworkError(f"ip refused: {done.stderr.strip()}; the contract suite needs root and network namespaces")
+        raise NetworkError(f"ip refused: {done.stderr.strip()}; this suite needs root and network namespaces")
 
 
 def _ip_in(namespace: str, *lines: str) -> None:
@@ -60,10 +56,10 @@ def _ip_in(namespace: str, *lines: str) -> None:
 class Host:
     """One host: ``name`` as the others know it, ``address``, and the ``namespace`` to start processes in."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, prefix: str, subnet: str) -> None:
         self.name = f"node{number}"
-        self.address = f"{SUBNET}{10 + number}"
-        self.namespace = f"{PREFIX}{self.name}"
+        self.address = f"{subnet}{10 + number}"
+        self.namespace = f"{prefix}{self.name}"
 
     def command(self, *words: str) -> list[str]:
         """The command that runs ``words`` on this host, as the very process that was started."""
@@ -83,30 +79,36 @@ class Host:
 
 
 class Network:
-    """All hosts of the suite, from ``with`` to its end. Removes first what a crashed run left behind."""
+    """All hosts of a suite, from ``with`` to its end. Removes first what a crashed run left behind.
 
-    def __init__(self) -> None:
-        self.hosts = {number: Host(number) for number in range(1, HOSTS + 1)}
-        self.silent_nameserver = f"{SUBNET}{200}"
+    Whatever has a name that starts with ``bydb-<suite>`` belongs to the suite, and to one run of it at a time.
+    """
+
+    def __init__(self, suite: str = "contract") -> None:
+        self.suite, self.subnet, self.link = suite, SUBNETS[suite], f"bydb-{suite}"
+        self.prefix = f"{self.link}-"
+        self.hosts = {number: Host(number, self.prefix, self.subnet) for number in range(1, HOSTS + 1)}
+        self.silent_nameserver = f"{self.subnet}{200}"
 
     def __enter__(self) -> Network:
         if os.geteuid() != 0:
-            raise NetworkError("the contract suite makes network namespaces: run it as root")
-        self._lock = LOCK.open("w")
+            raise NetworkError(f"the {self.suite} suite makes network namespaces: run it as root")
+        lock = LOCKS / self.link
+        self._lock = lock.open("w")
         try:
-            until(self._locked, TURN, f"{LOCK} is free")
+            until(self._locked, TURN, f"{lock} is free")
         except NotInTime as error:
-            raise NetworkError(f"another run of the contract suite holds {LOCK}: run it again when that is done") from error
-        _remove_all()
+            raise NetworkError(f"another run of the {self.suite} suite holds {lock}: run it again when that is done") from error
+        self._remove()
         try:
             self._make()
         except BaseException:
-            _remove_all()
+            self._remove()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        _remove_all()
+        self._remove()
         self._lock.close()
 
     def _locked(self) -> bool:
@@ -114,21 +116,21 @@ class Network:
         return True
 
     def _make(self) -> None:
-        bridge, refusing, silent = f"{PREFIX}bridge", f"{PREFIX}refusing", f"{PREFIX}silent"
+        bridge, refusing, silent = f"{self.prefix}bridge", f"{self.prefix}refusing", f"{self.prefix}silent"
         _ip(f"netns add {bridge}")
         _ip_in(bridge, "link add bridge type bridge", "link set bridge up")
-        _ip(f"link add {MACHINE_LINK} type veth peer name machine netns {bridge}")
+        _ip(f"link add {self.link} type veth peer name machine netns {bridge}")
         _ip_in(bridge, "link set machine master bridge up")
-        _ip(f"address add {SUBNET}1/24 dev {MACHINE_LINK}", f"link set {MACHINE_LINK} up")
+        _ip(f"address add {self.subnet}1/24 dev {self.link}", f"link set {self.link} up")
         names = ["127.0.0.1 localhost"]
         for host in self.hosts.values():
             self._add_host(bridge, host.namespace, host.name, f"{host.address}/24")
             names.append(f"{host.address} {host.name}")
-        self._add_host(bridge, refusing, "refusing", *(f"{SUBNET}{100 + i}/24" for i in range(1, PECULIAR + 1)))
-        names += [f"{SUBNET}{100 + i} refusing{i}" for i in range(1, PECULIAR + 1)]
+        self._add_host(bridge, refusing, "refusing", *(f"{self.subnet}{100 + i}/24" for i in range(1, PECULIAR + 1)))
+        names += [f"{self.subnet}{100 + i} refusing{i}" for i in range(1, PECULIAR + 1)]
         # Single addresses make no route to the others: packets come in, and no answer finds a way out.
-        self._add_host(bridge, silent, "silent", *(f"{SUBNET}{200 + i}/32" for i in range(PECULIAR + 1)))
-        names += [f"{SUBNET}{200 + i} silent{i}" for i in range(1, PECULIAR + 1)]
+        self._add_host(bridge, silent, "silent", *(f"{self.subnet}{200 + i}/32" for i in range(PECULIAR + 1)))
+        names += [f"{self.subnet}{200 + i} silent{i}" for i in range(1, PECULIAR + 1)]
         for host in self.hosts.values():
             folder = CONFIGURATION / host.namespace
             folder.mkdir(parents=True)
@@ -141,16 +143,15 @@ class Network:
         _ip_in(bridge, f"link add {link} type veth peer name eth0 netns {namespace}", f"link set {link} master bridge up")
         _ip_in(namespace, "link set lo up", *(f"address add {a} dev eth0" for a in addresses), "link set eth0 up")
 
-
-def _remove_all() -> None:
-    """Remove all namespaces of this suite, the processes in them and their configuration."""
-    listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
-    for namespace in (line.split()[0] for line in listed.splitlines() if line.startswith(PREFIX)):
-        inside = subprocess.run(["ip", "netns", "pids", namespace], text=True, capture_output=True, check=True).stdout
-        for pid in inside.split():
-            os.kill(int(pid), signal.SIGKILL)
-        _ip(f"netns del {namespace}")
-    for folder in CONFIGURATION.glob(f"{PREFIX}*"):
-        shutil.rmtree(folder)
-    # Its other end went with the bridge's namespace, and so it did, but later: the kernel clears namespaces lazily.
-    subprocess.run(["ip", "link", "delete", MACHINE_LINK], capture_output=True)
+    def _remove(self) -> None:
+        """Remove all namespaces of this suite, the processes in them and their configuration."""
+        listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
+        for namespace in (line.split()[0] for line in listed.splitlines() if line.startswith(self.prefix)):
+            inside = subprocess.run(["ip", "netns", "pids", namespace], text=True, capture_output=True, check=True).stdout
+            for pid in inside.split():
+                os.kill(int(pid), signal.SIGKILL)
+            _ip(f"netns del {namespace}")
+        for folder in CONFIGURATION.glob(f"{self.prefix}*"):
+            shutil.rmtree(folder)
+        # Its other end went with the bridge's namespace, and so it did, but later: the kernel clears namespaces lazily.
+        subprocess.run(["ip", "link", "delete", self.link], capture_output=True)

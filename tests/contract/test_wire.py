@@ -138,7 +138,7 @@ def test_a_data_node_without_the_meta_role_has_the_role_data_alone(add: Callable
     until(lambda: server.name in server.sees(), 15, f"{server} sees itself")
     registered = asking.state(server.host.address)["routeTables"]["property"]["registered"]
     roles = {node["metadata"]["name"]: node["roles"] for node in registered}
-    assert roles == dict.fromkeys(cluster.names(cluster.data), ["ROLE_META", "ROLE_DATA"]) | {server.name: ["ROLE_DATA"]}
+    assert roles == {name: ["ROLE_META", "ROLE_DATA"] for name in cluster.names(cluster.data)} | {server.name: ["ROLE_DATA"]}
 
 
 def test_a_standalone_server_has_all_roles_and_no_tables(add: Callable[..., Server], calls: Calls) -> None:

@@ -23,6 +23,7 @@ PACKAGES = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "mount": "mount",
+    "mkfs.ext4": "e2fsprogs",  # tests/crash
 }
 """Tool -> Debian package that has it."""
 
@@ -32,7 +33,7 @@ LIMITS = {"max_user_instances": 4096, "max_user_watches": 524288}
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise LabError("The lab makes mounts, bridges and containers: run it as root (it runs as user id %d)." % os.geteuid())
+        raise LabError(f"The lab makes mounts, bridges and containers: run it as root (it runs as user id {os.geteuid()}).")
 
 
 def install_missing() -> None:
