@@ -73,16 +73,20 @@ class Lab:
         return Network(self.name, network, self.state)
 
     def describe(self) -> dict[str, Any]:
-        """The lab as data. A host's state is "running", "off", or "broken" (only a part of it lives; the next `up` mends that)."""
+        """The lab as data. A host's state is "running", "off", or "broken" (only a part of it lives; the next `up` mends that).
+
+        `asked_silent_dns`: packets that the host sent to the nameserver that never answers, since a fault was last set or undone.
+        """
         tools.require_root()
         memory = self._load()
         found = processes.find(self.state / "hosts")
+        asked = self.network().asked()
         entries = []
         for host in self.hosts():
             own = {process.role: {"pid": process.pid, "start": process.start} for process in found if process.host == host.directory}
             state = "off" if not own else "running" if _is_whole(set(own)) and host.network.plugged(host.number) else "broken"
             entries.append({"name": host.name, "address": host.address, "suite": host.suite, "state": state,
-                            "processes": own, "root": str(host.root)})
+                            "processes": own, "root": str(host.root), "asked_silent_dns": asked.get(host.address, 0)})
         return {"lab": self.name, "subnet": str(self.network().subnet), "state": str(self.state), "hosts": entries,
                 "partitions": memory["partitions"], "cut": memory["cut"], "blackholed": memory["blackholed"]}
 
@@ -221,7 +225,9 @@ class Lab:
             tools.require_root()
             raise
         except ValueError as error:
-            raise LabError(f"{self._memory} is not what the lab wrote: {error}. Remove that file, then 'down' finds and removes all of the lab without it.") from None
+            raise LabError(
+                f"{self._memory} is not what the lab wrote: {error}. Remove that file, then 'down' finds and removes all of the lab without it."
+            ) from None
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         write(self._memory, json.dumps(memory, indent=1) + "\n", 0o600)

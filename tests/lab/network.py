@@ -123,15 +123,23 @@ class Network:
             f"table bridge {self._table}\n"
             f"delete table bridge {self._table}\n"
             f"table bridge {self._table} {{\n"
+            "  set asked { type ipv4_addr; size 256; flags dynamic; counter; }\n"
             "  chain between_hosts {\n"
             "    type filter hook forward priority 0\n"
             + "".join(f"    {rule}\n" for rule in rules)
             + "  }\n"
             "  chain to_controller {\n"
             "    type filter hook input priority 0\n"
-            f"    ip daddr {self.silent_dns} meta l4proto {{ tcp, udp }} th dport 53 drop\n"
+            f"    ip daddr {self.silent_dns} meta l4proto {{ tcp, udp }} th dport 53 update @asked {{ ip saddr }} drop\n"
             "  }\n"
             "}\n"))
+
+    def asked(self) -> dict[str, int]:
+        """Address of a host -> packets that it sent to the nameserver that never answers, since the faults were last set."""
+        listed = run(["nft", "--json", "list", "set", "bridge", self._table, "asked"], check=False)  # fails without a lab
+        sets = [part["set"] for part in json.loads(listed or '{"nftables": []}')["nftables"] if "set" in part]
+        elements = [entry["elem"] for one in sets for entry in one.get("elem", [])]
+        return {element["val"]: element["counter"]["packets"] for element in elements}
 
     def down(self) -> None:
         """Remove the bridge, the faults, and whatever ports and namespaces are left. Nothing there is fine."""

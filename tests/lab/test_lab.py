@@ -212,6 +212,7 @@ for kind, port in ((socket.SOCK_DGRAM, 53), (socket.SOCK_STREAM, 53), (socket.SO
         print(type(error).__name__)
 '"""
     assert lab.run("node1", ask).stdout.split() == ["TimeoutError", "TimeoutError", "ConnectionRefusedError"]
+    assert {host["name"]: host["asked_silent_dns"] > 0 for host in lab.describe()["hosts"]} == {"node1": True, "node2": False, "node3": False}
     lab.heal()
     assert lab.run("node1", "cat /etc/resolv.conf").stdout == before
 
