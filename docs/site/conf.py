@@ -1,0 +1,41 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How Sphinx makes the site of what build.py has put together. Nothing is fetched: it builds without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+project = "skywalking.banyandb"
+author = "The skywalking.banyandb contributors"
+project_copyright = f"%Y {author}"
+html_title = html_short_title = "Ansible collection skywalking.banyandb"
+
+extensions = ["myst_parser", "sphinx.ext.intersphinx", "sphinx_antsibull_ext"]
+nitpicky = True
+# The few pages of Ansible's documentation that the reference leads to; build.py writes the inventory beside the pages.
+intersphinx_mapping = {"ansible": ("https://docs.ansible.com/ansible/latest/", "ansible.inv")}
+exclude_patterns = ["ansible.inv"]
+
+# Headings are link targets, as on the forges.
+myst_heading_anchors = 4
+
+pygments_style = "ansible"
+highlight_language = "none"
+html_theme = "sphinx_ansible_theme"
+html_theme_options = {"collapse_navigation": False, "navigation_depth": 3, "topbar_links": ""}
+html_show_sphinx = False
+html_use_index = False
+html_copy_source = False
+
+
+def setup(app: Sphinx) -> None:
+    """Let the title at the top lead to the first page, wherever the site lies; the theme lets it lead to the root of the server."""
+
+    def home(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+        context["theme_documentation_home_url"] = context["pathto"](app.config.root_doc)
+
+    app.connect("html-page-context", home)

@@ -1,0 +1,228 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation names exists: variables, playbooks, plugins, verdicts, messages, files; and its examples are well-formed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report, view
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import GROUPS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")])
+PLUGINS = sorted(path for kind in ("modules", "filter") for path in ROOT.glob(f"plugins/{kind}/*") if path.suffix in (".py", ".yml"))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"skywalking\.banyandb\.([a-z_]+)")
+VARIABLE = re.compile(r"\b(?<![./-])banyandb_[a-z_]*[a-z]\b(?!\.)")
+# What stands for the part of a message that varies.
+VARIES = "…"
+
+
+def pages():
+    return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def documentation(path):
+    """DOCUMENTATION and EXAMPLES of a plugin, from its Python file or from the YAML file that documents it."""
+    if path.suffix == ".yml":
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    names = {}
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            names[statement.targets[0].id] = statement.value.value
+    return {**names, "DOCUMENTATION": yaml.safe_load(names.get("DOCUMENTATION", "null"))}
+
+
+def fragment_options(name):
+    """Options of a documentation fragment, which is a class with a text."""
+    (fragment,) = [
+        statement
+        for statement in ast.parse((ROOT / "plugins" / "doc_fragments" / f"{name.rpartition('.')[2]}.py").read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.ClassDef)
+    ]
+    texts = [statement.value.value for statement in fragment.body if isinstance(statement, ast.Assign)]
+    return {key: value for text in texts for key, value in yaml.safe_load(text).get("options", {}).items()}
+
+
+DOCUMENTED = {path: found for path in PLUGINS for found in [documentation(path)] if found["DOCUMENTATION"]}
+
+
+def options(role):
+    """Option names of all entry points of a role."""
+    specification = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    return {name for entry in specification["argument_specs"].values() for name in entry["options"]}
+
+
+ROLES = [path.parent.parent.name for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))]
+VARIABLES = {name for role in ROLES for name in options(role)}
+
+
+def put_together(part):
+    """The text that an expression of texts makes, with VARIES where something is put in; nothing for any other expression."""
+    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+        return part.value
+    if isinstance(part, ast.JoinedStr):
+        return "".join(piece.value if isinstance(piece, ast.Constant) else VARIES for piece in part.values)
+    if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
+        sides = [put_together(side) for side in (part.left, part.right)]
+        return "".join(side or VARIES for side in sides) if any(sides) else ""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """All texts of the plugins, roles and playbooks, each with VARIES where something is put in."""
+    found = []
+    for path in sorted(ROOT.glob("plugins/**/*.py")):
+        found += filter(None, map(put_together, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
+    for path in sorted([*ROOT.glob("roles/**/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+        text = path.read_text(encoding="utf-8")
+        found.append(" ".join(re.sub(r"' ~ .+? ~ '|\{\{.+?\}\}", VARIES, text.replace("'\n     '", "")).split()))
+    return found
+
+
+@pages()
+def test_every_block_of_yaml_is_well_formed(page):
+    for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "yaml":
+            assert yaml.safe_load(block), block
+
+
+@pages()
+def test_every_plugin_role_and_playbook_that_is_named_exists(page):
+    there = {found["DOCUMENTATION"].get("module") or found["DOCUMENTATION"]["name"] for found in DOCUMENTED.values()}
+    there |= {*ROLES, "probe", *(path.stem for path in ROOT.glob("playbooks/*.yml"))}
+    assert set(NAME.findall(page.read_text(encoding="utf-8"))) <= there
+
+
+@pages()
+def test_every_variable_that_is_named_exists(page):
+    playbooks = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("playbooks/*.yml"))
+    internal = {"banyandb_host", "banyandb_clusters", "banyandb_probe"}
+    there = VARIABLES | set(GROUPS) | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
+    text = re.sub(r"^```console\n.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert set(VARIABLE.findall(text)) <= there
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_of_a_role_is_in_its_readme_or_in_the_one_that_it_points_to(role):
+    text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    assert {name for name in options(role) if f"`{name}`" not in text} <= (options("node") if "(../node/README.md)" in text else set())
+
+
+def test_the_page_operation_tells_of_every_variable_of_every_role():
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    rare = {"banyandb_kind", "banyandb_cache_dir", "banyandb_discovery_mode", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
+    assert {name for name in VARIABLES if f"`{name}`" not in text} == rare
+
+
+def test_the_page_concept_explains_every_verdict():
+    text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
+    section = text.split("## Verdicts")[1]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == view.VERDICTS
+
+
+def test_the_page_concept_explains_every_word_of_the_table():
+    text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
+    words = {view.NOT_LISTED, view.NOT_ASKED, view.MISSING, view.STALE, view.CONNECTING, view.EVICTABLE, view.UNREACHED}
+    assert set(re.findall(r"^\| `([^`]+)` \|", text.split("| cell | meaning |")[1], re.MULTILINE)) == words | {report.OK}
+
+
+def test_the_page_troubleshooting_tells_of_every_verdict_but_the_good_one():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    assert {verdict for verdict in view.VERDICTS if f"verdict `{verdict}`" in text} == set(view.VERDICTS) - {"converged"}
+
+
+def quoted():
+    """The messages that troubleshooting.md quotes: what stands in backticks in the column of symptoms, and is more than one word."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    for row in re.findall(r"^\| (.*) \|$", text, re.MULTILINE):
+        cells = row.split(" | ")
+        symptom = cells[1] if cells[0].strip("`") in REMEDY else cells[0]
+        if "<!-- a key of the result -->" not in symptom:
+            yield from (message for message in re.findall(r"`([^`]+)`", symptom) if " " in message)
+
+
+def test_messages_are_quoted_and_refusals_are_found():
+    assert len(list(quoted())) > 60
+    assert len(list(refusals())) > 40
+
+
+def pattern(message):
+    """What finds a quoted message in the text that makes it. A number may be a constant of the source that is put in."""
+    parts = [re.escape(part.strip()) for part in message.split(VARIES) if part.strip(" .;:()")]
+    return re.compile(".*".join(re.sub(r"\d+", rf"(?:\g<0>|{VARIES})", part) for part in parts), re.DOTALL)
+
+
+@pytest.mark.parametrize("message", list(quoted()))
+def test_every_message_that_is_quoted_stands_in_the_source(message, texts):
+    assert any(pattern(message).search(text) for text in texts)
+
+
+def refusals():
+    """The messages of the errors that end a push, or that an inventory is refused with, as their source makes them."""
+    for name in ("model/plan.py", "model/inventory.py", "host/push.py", "host/topology_file.py", "host/release.py", "controller/artifact.py"):
+        for part in ast.walk(ast.parse((ROOT / "plugins" / "module_utils" / name).read_text(encoding="utf-8"))):
+            if isinstance(part, ast.Raise) and isinstance(part.exc, ast.Call) and part.exc.args:
+                text = put_together(part.exc.args[0])
+                if len(text.replace(VARIES, "").strip()) > 10:
+                    yield text
+
+
+@pytest.mark.parametrize("text", list(refusals()))
+def test_every_refusal_is_in_the_page_troubleshooting(text):
+    assert any(pattern(message).search(text) for message in quoted())
+
+
+def names(document):
+    """The values of all keys ``name`` in a YAML document."""
+    if isinstance(document, dict):
+        yield from [document["name"]] if isinstance(document.get("name"), str) else []
+        document = list(document.values())
+    if isinstance(document, list):
+        for part in document:
+            yield from names(part)
+
+
+def test_every_play_and_task_in_a_recorded_output_exists():
+    """Otherwise it is time for ``python -m tests.docs.record docs/operation.md``."""
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    files = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]
+    there = {name for path in files for name in names(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    there |= {name for language, block in BLOCK.findall(text) if language == "yaml" for name in names(yaml.safe_load(block))}
+    recorded = set(re.findall(r"^(?:PLAY|TASK) \[(?:skywalking\.banyandb\.\w+ : )?(.+)\] \*+$", text, re.MULTILINE))
+    assert recorded
+    # What Ansible itself does before a role runs has a name too.
+    assert {name for name in recorded if not name.startswith("Validating arguments against arg spec")} <= there
+
+
+@pages()
+def test_every_file_that_is_linked_exists(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: path.name)
+def test_the_examples_of_a_plugin_use_it_as_it_is_documented(path):
+    found = DOCUMENTED[path]
+    tasks = yaml.safe_load(found["EXAMPLES"])
+    assert tasks
+    if path.parent.name == "filter":
+        assert f"| skywalking.banyandb.{found['DOCUMENTATION']['name']}" in found["EXAMPLES"]
+        return
+    known = dict(found["DOCUMENTATION"]["options"])
+    for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", []):
+        known.update(fragment_options(fragment))
+    module = f"skywalking.banyandb.{found['DOCUMENTATION']['module']}"
+    uses = [task[module] for task in tasks if module in task]
+    assert uses
+    for arguments in uses:
+        assert {name for name, option in known.items() if option.get("required")} <= set(arguments) <= set(known)
