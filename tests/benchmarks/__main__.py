@@ -1,0 +1,71 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.benchmarks``: takes the figures and writes ``docs/figures.md``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from tests.conftest import ROOT
+
+from . import ask, cold_start, deploy, machine, plan, push
+from .figures import Result, load, page, save
+from .fleet import WORK, Failed
+
+BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
+    "deploy": deploy.run,
+    "push": push.run,
+    "cold_start": cold_start.run,
+    "ask": ask.run,
+    "plan": plan.run,
+}
+RESULTS = WORK / "results"
+TEMPLATE = ROOT / "tests" / "benchmarks" / "figures.template.md"
+PAGE = ROOT / "docs" / "figures.md"
+
+
+def parser() -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Takes the figures of docs/figures.md and writes it anew; benchmarks that are not asked for keep what they found last. "
+        "BANYANDB_ARTIFACT or BANYANDB_SERVER selects the real server. Ends with an error only when something does not work. Needs root.",
+    )
+    words.add_argument("name", nargs="*", help=f"which ({', '.join(BENCHMARKS)}; default: all)")
+    words.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: %(default)s)")
+    return words
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    unknown = [name for name in arguments.name if name not in BENCHMARKS]
+    if unknown or arguments.rounds < 1:
+        parser().error(f"unknown benchmark: {', '.join(unknown)}" if unknown else "--rounds: expected at least 1")
+    for name in arguments.name or BENCHMARKS:
+        if machine.load() > 1:
+            print(f"{name}: the machine is not quiet (load {machine.load():.1f}), so the spread will be wide", flush=True)
+        began = time.monotonic()
+
+        def say(text: str, name: str = name) -> None:
+            print(f"{name}: {text}", flush=True)
+
+        try:
+            result = BENCHMARKS[name](arguments.rounds, say)
+        except Failed as error:
+            print(f"{name}: did not work: {error}", file=sys.stderr)
+            return 1
+        result.seconds = time.monotonic() - began
+        result.taken = time.strftime("%Y-%m-%d", time.gmtime())
+        result.machine = machine.describe()
+        save(RESULTS, result)
+    results = {name: load(RESULTS, name) for name in BENCHMARKS}
+    PAGE.write_text(page(results, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"written: {PAGE.relative_to(ROOT)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
