@@ -1,11 +1,20 @@
 # `make demo` shows the collection at work, `make test` runs every test. Both install what they need, as root on Debian 12.
 PYTHON ?= python3
+PYTHON_NEWEST ?= python3.13
+# Which controller the tests run on: `oldest` is ansible-core 2.19, by Python 3.11; `newest` the newest one, by PYTHON_NEWEST.
+CONTROLLER ?= oldest
+ifeq ($(CONTROLLER),newest)
+VENV := .venv-newest
+else ifeq ($(CONTROLLER),oldest)
 VENV := .venv
+else
+$(error CONTROLLER is $(CONTROLLER): expected oldest or newest)
+endif
 BIN := $(VENV)/bin
 COLLECTIONS := .cache/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
 # What a release is made of; everything else of this tree stays at home.
-SOURCES := $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs)
+SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs))
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule/state
@@ -13,7 +22,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-.PHONY: help demo demo-down test unit lab contract molecule setup install clean
+.PHONY: help demo demo-down test lint sanity unit lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -24,9 +33,18 @@ demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload
 demo-down: ## take the demo's hosts down
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: unit lab contract molecule ## run every test
+test: lint sanity unit lab contract molecule matrix ## run every test
 
-unit: setup ## model, host, controller and module tests
+lint: install ## ruff, mypy, antsibull-docs and ansible-lint
+	ruff check .
+	MYPYPATH=$(COLLECTIONS) mypy -p ansible_collections.skywalking.banyandb.plugins
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all $(dir $(INSTALLED))
+	ansible-lint --offline
+
+sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs one
+	$(BIN)/python -m tests.sanity $(if $(TEST),--test $(TEST))
+
+unit: setup ## model, host, controller and module tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
 	$(BIN)/python -m pytest tests/unit tests/simulator
 
 lab: setup ## tests of the lab itself
@@ -39,13 +57,21 @@ molecule: setup install ## scenarios on real systemd hosts; SCENARIO=hot_reload 
 	rm -rf $(MOLECULE_EPHEMERAL_DIRECTORY)
 	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
 
+matrix: ## the unit tests and one scenario on the newest ansible-core
+	$(MAKE) CONTROLLER=newest unit
+	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload
+
 setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
 	$(BIN)/python -m tests.lab setup
 
 install: $(INSTALLED) ## build the collection and install it where the tests use it
 
-$(VENV)/.complete: requirements/controller.txt requirements/dev.txt
-	tests/python-environment.sh $(PYTHON) $(VENV)
+.venv/.complete: requirements/controller.txt requirements/tests.txt requirements/dev.txt
+	tests/python-environment.sh $(PYTHON) .venv requirements/dev.txt
+	touch $@
+
+.venv-newest/.complete: requirements/controller.txt requirements/tests.txt
+	tests/python-environment.sh $(PYTHON_NEWEST) .venv-newest requirements/tests.txt
 	touch $@
 
 $(INSTALLED): $(VENV)/.complete $(SOURCES)
@@ -55,4 +81,4 @@ $(INSTALLED): $(VENV)/.complete $(SOURCES)
 	touch $@
 
 clean: ## remove everything that make has made here
-	rm -rf $(VENV) .cache
+	rm -rf .venv .venv-newest .cache
