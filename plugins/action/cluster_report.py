@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model import r
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
-    CONVERGED,
+    VERDICTS,
     ExpectedNode,
     View,
     judge,
@@ -28,7 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
     "path": {"type": "path"},
-    "require_converged": {"type": "bool", "default": False},
+    "accept": {"type": "list", "elements": "str", "choices": list(VERDICTS), "default": list(VERDICTS)},
 }
 
 
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         reports = {}
@@ -51,32 +51,34 @@ class ActionModule(ActionBase):
         if arguments["path"]:
             _write(arguments["path"], reports)
         result.update(changed=False, clusters=reports)
-        worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] != CONVERGED]
-        if worst and arguments["require_converged"]:
+        worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
+        if worst:
             result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table above says who misses whom and what to do.")
         return result
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one host said: the view of its server, the addresses it tried, how long the view has been so (seconds)."""
+    """What one host said: the view of its server, how long the view has been so (seconds), and what it tried: addresses,
+    or all entries, of which those in ``silent`` did not answer."""
 
     view: View | Failure
     reach: Mapping[str, bool] = field(default_factory=dict)
     stood: float = 0.0
+    silent: Collection[str] | None = None
 
 
 def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -> Answer:
     """Read what ``host`` registered: a result of cluster_state_info or of topology, or that of a task that failed."""
     registered = [hostvars[host].get(name) for name in register]
-    found = next((result for result in registered if isinstance(result, Mapping) and not result.get("skipped")), None)
+    found = next((result for result in registered if isinstance(result, Mapping) and _says_something(result)), None)
     if found is None:
         return Answer(Failure(ErrorKind.NOT_ASKED, "its host was not part of this run"))
     if found.get("unreachable"):
         return Answer(Failure("unreachable", " ".join(str(found.get("msg", "")).split())))
     try:
         if found.get("view") is not None:
-            return Answer(View.from_result(found["view"]))
+            return Answer(View.from_result(found["view"]), silent=[*found["away"], *found["held_back"]])
         if host in found.get("endpoints", {}):
             endpoint = found["endpoints"][host]
             if endpoint["tables"] is None:
@@ -87,6 +89,11 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
             f"cluster_report: {', '.join(register)} of {host} is no result of cluster_state_info or topology ({error!r})"
         ) from error
     return Answer(Failure("failed", " ".join(str(found.get("msg", "the task gave no view")).split())))
+
+
+def _says_something(result: Mapping[str, Any]) -> bool:
+    """Whether a result tells of a view or why there is none; one that was skipped, or is of another task that went well, does not."""
+    return bool(result.get("unreachable") or result.get("failed")) or any(result.get(key) is not None for key in ("view", "endpoints"))
 
 
 def cluster_report(name: str, entries: list[dict[str, Any]], answers: Mapping[str, Answer]) -> dict[str, Any]:
@@ -108,6 +115,9 @@ def cluster_report(name: str, entries: list[dict[str, Any]], answers: Mapping[st
         for address, reached in answer.reach.items()
         if address in names
     }
+    for observer, answer in answers.items():
+        if answer.silent is not None:
+            reach.update({(observer, entry["name"]): entry["name"] not in answer.silent for entry in entries})
     views = {observer: answer.view for observer, answer in answers.items()}
     stood = {observer: answer.stood for observer, answer in answers.items()}
     verdict = judge(nodes, views, reach, stood)

@@ -11,24 +11,27 @@ module: cluster_report
 short_description: Judge the views that many hosts gave, and print who sees whom
 version_added: 0.1.0
 description:
-  - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with what to do about
-    each finding, and can write it all to a JSON file.
+  - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with
+    what to do about each finding, and can write it all to a JSON file.
   - Runs on the controller alone.
 options:
   register:
     description:
-      - Names of the variables in which each host registered what it was asked (the first that it has counts), the result of M(skywalking.banyandb.cluster_state_info) with
-        one endpoint named after the host, or of M(skywalking.banyandb.topology). Hosts that failed or could not be reached count too.
+      - Names of the variables in which each host registered what it was asked (the first that says anything counts), the result of
+        M(skywalking.banyandb.cluster_state_info) with one endpoint named after the host, or of M(skywalking.banyandb.topology). Hosts that
+        failed or could not be reached count too, and are told so when any of these tasks had that end.
     type: list
     elements: str
     required: true
   path:
     description: A file on the controller for the result as JSON.
     type: path
-  require_converged:
-    description: Fail unless every cluster is converged.
-    type: bool
-    default: false
+  accept:
+    description: Fail when the verdict of a cluster is none of these.
+    type: list
+    elements: str
+    choices: [converged, converging, unknown, drift, stuck, partitioned]
+    default: [converged, converging, unknown, drift, stuck, partitioned]
 attributes:
   check_mode:
     support: full
@@ -55,7 +58,7 @@ EXAMPLES = r"""
 - name: Print who sees whom
   skywalking.banyandb.cluster_report:
     register: state
-    require_converged: true
+    accept: [converged]
   run_once: true
 """
 

@@ -144,7 +144,7 @@ EXAMPLES = r"""
 - name: Stop here unless all see all
   ansible.builtin.assert:
     that: state.verdict == 'converged'
-    fail_msg: "{{ state.pairs }}"
+    fail_msg: "{{ state.pairs | map(attribute='remedy') | join(' ') }}"
 
 - name: Ask the server of this host over HTTP, and try its peers from here
   skywalking.banyandb.cluster_state_info:
@@ -240,7 +240,8 @@ pairs:
 matrix:
   description:
     - Observer, then subject, then what the observer shows of it. C(active), C(registered), C(connecting), C(evictable), C(stale) (other
-      labels, roles or name), C(missing), C(-) (not its concern) or C(?) (could not be asked).
+      labels, roles or name), C(missing), C(unreached) (as it should be, but it does not answer from the observer's host), C(-) (not its
+      concern) or C(?) (could not be asked).
   type: dict
   returned: always
   sample:

@@ -119,6 +119,10 @@ options:
   data_dir:
     description: Directory whose file system's free space is told; it need not exist yet.
     type: path
+  root:
+    description: Fail unless this runs as root, which what differs is going to be changed by. Without, it fails only for what it may not read.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and return what it would return otherwise.
@@ -135,7 +139,7 @@ notes:
 seealso:
   - module: skywalking.banyandb.service_ready
 author:
-  - The skywalking.banyandb contributors
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
@@ -275,6 +279,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "versions_dir": {"type": "path"},
     "data_dir": {"type": "path"},
+    "root": {"type": "bool", "default": False},
 }
 
 
@@ -320,6 +325,8 @@ def _mode(option: str, path: str, mode: str | None) -> int | None:
 
 def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that this module returns. Raises InvalidArgument and HostStateError."""
+    if parameters["root"]:
+        host_state.require_root()
     differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
     differs += host_state.differences(wanted(parameters))
     result = {

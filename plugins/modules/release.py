@@ -65,7 +65,7 @@ attributes:
     support: full
     platforms: linux
 author:
-  - The skywalking.banyandb contributors
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""

@@ -54,7 +54,7 @@ notes:
 seealso:
   - module: skywalking.banyandb.host_info
 author:
-  - The skywalking.banyandb contributors
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
@@ -138,10 +138,7 @@ def _diff(active_state: str, restart: bool, changed: bool) -> dict[str, str]:
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        if module.check_mode:
-            result = predict(module.params["name"], module.params["state"] == "restarted")
-        else:
-            result = act(module.params)
+        result = predict(module.params["name"], module.params["state"] == "restarted") if module.check_mode else act(module.params)
     except service.NotReady as error:
         module.fail_json(msg=str(error), error_type="not_ready")
     except host_state.HostStateError as error:

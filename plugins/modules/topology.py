@@ -263,7 +263,7 @@ view:
   returned: when O(prove) is given and the server answered
   sample: {"property": {"registered": [{"node_name": "data1:17912"}], "active": [], "evictable": []}}
 verdict:
-  description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (a listed node does not answer).
+  description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (one of O(nodes) does not answer).
   type: str
   returned: always
   sample: converged
@@ -284,13 +284,12 @@ import grp
 import hashlib
 import os.path
 import pwd
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client, push, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import read_ca
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.service import services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, READDRESS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
@@ -388,7 +387,7 @@ def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
         module.warn(warning)
 
 
-def request(params: dict, check: bool) -> push.Request:
+def request(params: dict[str, Any], check: bool) -> push.Request:
     """Read the module's parameters. Raises TopologyError or ValueError that names the parameter."""
     path = params["path"]
     _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
@@ -422,7 +421,7 @@ def request(params: dict, check: bool) -> push.Request:
     )
 
 
-def expected_node(entry: dict) -> ExpectedNode:
+def expected_node(entry: dict[str, Any]) -> ExpectedNode:
     """What views should show of one entry of ``nodes``. Raises TopologyError."""
     node = from_entries([entry], "nodes")[0]
     role = entry["role"] or role_of(node)
@@ -441,7 +440,7 @@ def expected_node(entry: dict) -> ExpectedNode:
     )
 
 
-def report(outcome: push.Outcome, changed: bool) -> dict:
+def report(outcome: push.Outcome, changed: bool) -> dict[str, Any]:
     """The module's result."""
     plan = outcome.plan
     result = dict(
@@ -469,11 +468,11 @@ def report(outcome: push.Outcome, changed: bool) -> dict:
     return result
 
 
-def _proof(prove: dict | None) -> push.Proof | None:
+def _proof(prove: dict[str, Any] | None) -> push.Proof | None:
     if prove is None:
         return None
     _require_seconds("prove.timeout", prove["timeout"])
-    scheme, _, address = prove["url"].rstrip("/").partition("://")
+    scheme, _sep, address = prove["url"].rstrip("/").partition("://")
     _require(scheme in ("http", "https"), f"prove.url {prove['url']!r}: expected http://host:port or https://host:port")
     split_address(address, f"prove.url {prove['url']!r}:")
     tls = scheme == "https"
@@ -489,7 +488,7 @@ def _proof(prove: dict | None) -> push.Proof | None:
     return push.Proof(observer, lambda: http_client.state(address, terms), prove["timeout"])
 
 
-def _ownership(params: dict) -> topology_file.Ownership:
+def _ownership(params: dict[str, Any]) -> topology_file.Ownership:
     mode = params["mode"]
     if isinstance(mode, str):
         try:
@@ -510,6 +509,10 @@ def _ownership(params: dict) -> topology_file.Ownership:
 
 
 def _runs(name: str) -> bool:
+    # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.service import services
+
     try:
         return services([name])[name].main_pid != 0
     except HostStateError as error:

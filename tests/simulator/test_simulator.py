@@ -146,7 +146,8 @@ def test_it_writes_into_its_roots_only_and_nobody_else_may_look_into_them(server
     home.mkdir()
     ports = free_ports(6)
     flags = [f"--{kind}-root-path={roots}" for kind in ("measure", "stream", "trace", "property", "schema-server")]
-    flags += [f"--{name}-port={port}" for name, port in zip(("grpc", "http", "schema-server-grpc", "property-repair-gossip-grpc"), ports)]
+    flags += [f"--grpc-port={ports[0]}", f"--http-port={ports[1]}"]
+    flags += [f"--schema-server-grpc-port={ports[2]}", f"--property-repair-gossip-grpc-port={ports[3]}"]
     flags += [f"--observability-listener-addr=127.0.0.1:{ports[4]}", f"--pprof-listener-addr=127.0.0.1:{ports[5]}"]
     flags += ["--node-host-provider=flag", "--node-host=127.0.0.1"]
     process = subprocess.Popen([server, "data", *flags], cwd=home, env={"PATH": os.environ["PATH"], "HOME": str(home)})

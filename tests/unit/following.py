@@ -47,7 +47,7 @@ class Network:
         """A node that answers, at a new address; it calls itself ``node_name``, by default its address."""
         listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=_answer, args=(listening,), daemon=True).start()
-        address = "127.0.0.1:%d" % listening.getsockname()[1]
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
         self._listening[address] = listening
         self.identities[address] = Identity(node_name or address, address, ("ROLE_DATA",), tuple(sorted(labels.items())))
         return Node(name, address)

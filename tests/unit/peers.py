@@ -103,7 +103,7 @@ async def byte_server(answer, certificate=None):
         context.set_alpn_protocols(["h2", "http/1.1"])
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
-        yield "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
 
@@ -118,7 +118,7 @@ def closed_port():
     """An address that refuses: bound, so that nobody else takes it, and not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        yield "127.0.0.1:%d" % bound.getsockname()[1]
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def blackhole():
         for taken in (first, second):
             taken.setblocking(False)
             taken.connect_ex(listening.getsockname())
-        yield "127.0.0.1:%d" % listening.getsockname()[1]
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 class Certificate:

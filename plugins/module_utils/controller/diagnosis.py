@@ -81,7 +81,7 @@ async def _speaks_tls(address: str, within: float) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        _, writer = await asyncio.wait_for(_connect(address, context, ""), within)
+        _reader, writer = await asyncio.wait_for(_connect(address, context, ""), within)
     except (TimeoutError, OSError):
         return False
     writer.transport.abort()
@@ -96,7 +96,7 @@ async def _connect(address: str, context: ssl.SSLContext | None, server_name: st
     host, port = split_address(address)
     loop = asyncio.get_running_loop()
     failed: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-    for family, kind, protocol, _, where in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _name, where in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         try:

@@ -77,7 +77,7 @@ async def ask(endpoints: Mapping[str, str], methods: Sequence[Method], terms: Te
         for name, address in waiting:
             answers[name] = await asker.endpoint(address)
 
-    await asyncio.gather(*(work() for _ in range(min(terms.concurrency, len(endpoints)))))
+    await asyncio.gather(*(work() for _worker in range(min(terms.concurrency, len(endpoints)))))
     return answers
 
 
@@ -106,7 +106,7 @@ class _Asker:
             if not again or pause >= self._until_deadline():
                 break
             await asyncio.sleep(pause)
-            for at, answer in zip(again, await self._try(address, [self.methods[at] for at in again])):
+            for at, answer in zip(again, await self._try(address, [self.methods[at] for at in again]), strict=True):
                 answers[at] = answer
         return tuple(answers)
 

@@ -184,7 +184,7 @@ def parse(name: str, data: bytes) -> Any:
 def method(path: str, decode: Callable[[bytes], Any] | None = None) -> Method:
     """The method called ``package.Service/Method``, with an empty request; ``decode`` reads the
     answer otherwise than into the message of its declared type."""
-    package, _, name = path.rpartition(".")
+    package, _dot, name = path.rpartition(".")
     response = next(
         proto.methods[name][1] for proto in FILES.values() if proto.package == package and name in proto.methods
     )
@@ -200,16 +200,16 @@ def describe(path: str, proto: ProtoFile) -> FileDescriptorProto:
         for field_ in fields:
             _add_field(messages[name], f".{proto.package}.{name}", field_)
     for name, values in proto.enums.items():
-        outer, _, inner = name.rpartition(".")
+        outer, _dot, inner = name.rpartition(".")
         enum = (messages[outer] if outer else file).enum_type.add(name=inner)
         for number, value in enumerate(values):
             enum.value.add(name=value, number=number)
     services: dict[str, Any] = {}
     for name, (request, response) in proto.methods.items():
-        service, _, call = name.partition("/")
+        service, _slash, call = name.partition("/")
         if service not in services:
             services[service] = file.service.add(name=service)
-        stream, _, output = response.rpartition(" ")
+        stream, _blank, output = response.rpartition(" ")
         described = services[service].method.add(name=call)
         described.input_type = f".{proto.package}.{request}"
         described.output_type = f".{proto.package}.{output}"
@@ -224,7 +224,7 @@ def _add_field(message: DescriptorProto, scope: str, field_: Field) -> None:
     added.json_name = _camel(name)
     if type_.startswith("map<"):
         entry_name = _camel(f"_{name}_entry")
-        key, _, value = type_[len("map<") : -1].partition(",")
+        key, _comma, value = type_[len("map<") : -1].partition(",")
         entry = message.nested_type.add(name=entry_name)
         entry.options.map_entry = True
         _add_field(entry, f"{scope}.{entry_name}", ("key", 1, key))

@@ -84,6 +84,15 @@ def primary_group(user: str) -> str | None:
     return _group(gid)
 
 
+def require_root() -> None:
+    """Raises HostStateError (``permission_denied``) unless this runs as root."""
+    if os.geteuid() != 0:
+        raise HostStateError(
+            "permission_denied",
+            f"user {_owner(os.geteuid())} may not install, configure and start servers on this host; run this with become: true",
+        )
+
+
 def architecture() -> str:
     """``amd64``, ``arm64``, or the machine's own name where no release is built for it."""
     machine = platform.machine()

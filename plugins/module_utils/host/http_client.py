@@ -28,6 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers 
     TermsError,
     pause_before,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import TopologyError, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
 
@@ -38,6 +39,8 @@ HEALTH_PATH = "/api/healthz"
 
 # A view has some 500 bytes of JSON a node: room for clusters far beyond those this collection is meant for.
 MAX_BYTES = 64 * 1024 * 1024
+# What may be read beside the body: status lines, headers and the sizes of chunks.
+MAX_EXTRA_BYTES = 8 * 1024 * 1024
 
 # The first bytes of an answer that tell who speaks: HTTP/1, or a gRPC server's SETTINGS frame.
 HTTP1 = b"HTTP/1."
@@ -84,7 +87,7 @@ class HttpClient:
         password: str | None = None,
         timeout: float = 5.0,
     ) -> None:
-        scheme, _, self.address = url.rstrip("/").partition("://")
+        scheme, _sep, self.address = url.rstrip("/").partition("://")
         if scheme not in ("http", "https"):
             raise TermsError(f"url {url!r}: expected http://host:port or https://host:port")
         try:
@@ -152,7 +155,7 @@ def _get(address: str, path: str, terms: Terms, ends: float) -> bytes:
     except ssl.SSLError as error:
         raise _Failed(ErrorKind.TLS, f"the port completes no TLS handshake ({error.reason or error})") from None
     except http.client.HTTPException as error:
-        raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with broken HTTP ({error!r})") from None
+        raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with broken HTTP ({shown(error)})") from None
     except OSError as error:
         if error.errno in AWAY:
             raise _Failed(ErrorKind.TIMEOUT, f"no way to the host ({error})") from None
@@ -162,7 +165,7 @@ def _get(address: str, path: str, terms: Terms, ends: float) -> bytes:
 def _connect(address: str, terms: Terms, ends: float) -> socket.socket:
     host, port = split_address(address)
     failed: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-    for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _name, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         plain = socket.socket(family, kind, protocol)
         try:
             plain.settimeout(_left(ends))
@@ -267,7 +270,7 @@ def _speaks_tls(address: str, ends: float) -> bool:
 
 
 class _Dripping(io.RawIOBase):
-    """What a socket gives until the clock shows ``ends``, however slowly it drips.
+    """What a socket gives until the clock shows ``ends``, however slowly it drips, and up to a limit, however much it is.
 
     Stands in for the socket of http.client's response, which takes its bytes from makefile().
     """
@@ -275,6 +278,7 @@ class _Dripping(io.RawIOBase):
     def __init__(self, connection: socket.socket, ends: float) -> None:
         self.connection = connection
         self.ends = ends
+        self.left = MAX_BYTES + MAX_EXTRA_BYTES
         self.buffered = io.BufferedReader(self)
 
     def readable(self) -> bool:
@@ -282,7 +286,11 @@ class _Dripping(io.RawIOBase):
 
     def readinto(self, into: Any) -> int:
         self.connection.settimeout(_left(self.ends))
-        return self.connection.recv_into(into)
+        self.left -= (received := self.connection.recv_into(into))
+        if self.left < 0:
+            # http.client counts what it gives, not what it takes: a chunk of size -1, say, it reads to the end.
+            raise http.client.HTTPException("an answer without end")
+        return received
 
     def peek(self, size: int) -> bytes:
         return self.buffered.peek(size)

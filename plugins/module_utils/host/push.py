@@ -39,7 +39,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
     role_of,
 )
 
-POLL_SECONDS = 0.05
+# Between two looks at the server's view, which take some milliseconds each.
+POLL_SECONDS = 0.02
 # Between a write without an entry and one with it (section 1 of the contract): the server settles 1 s after a
 # rename before it reads, so a second write within that time would hide the first.
 BETWEEN_WRITES_SECONDS = 2.0
@@ -92,7 +93,7 @@ class Request:
 class Outcome:
     """What a push did, or in check mode would do. ``reload_seconds`` is that of the last write, or None."""
 
-    plan: Plan = Plan((), Topology())
+    plan: Plan = field(default_factory=lambda: Plan((), Topology()))
     before: str = ""
     after: str = ""
     changed: bool = False
@@ -106,10 +107,10 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """Of this host's own view: the most severe of its findings; ``unknown`` where a listed entry is away."""
+        """Of this host's own view: the most severe of its findings; ``unknown`` where a wanted entry is away."""
         if self.view is None:
             return UNKNOWN
-        found = {pair.verdict for pair in self.pairs} | {UNKNOWN if self.plan.away else CONVERGED}
+        found = {pair.verdict for pair in self.pairs} | {UNKNOWN if self.plan.away or self.plan.held_back else CONVERGED}
         return max(found, key=VERDICTS.index)
 
 
@@ -144,19 +145,30 @@ def push(request: Request) -> Outcome:
         if request.backup and outcome.before and steps:
             outcome.backup_file = topology_file.back_up(request.path)
         standing = found.topology
+        pending: set[str] = set(outcome.plan.refreshed)
         for step in steps:
             if request.proof and standing is not None:
                 _await_read(request, request.proof, standing, step, outcome)
             _write(request, step, ownership, outcome)
             standing = step
+            pending &= {node.name for node in step.listed}
             if request.proof:
-                _await_view(request, request.proof, step, found, outcome, last=step is steps[-1])
+                _await_view(request, request.proof, step, found, outcome, pending, last=step is steps[-1])
         if not steps:
             if outcome.changed:
                 topology_file.own(request.path, ownership)
-            if request.proof:
+            if request.proof and not _shows_it_already(request, request.proof, found, outcome):
                 _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
     return outcome
+
+
+def _shows_it_already(request: Request, proof: Proof, found: Found, outcome: Outcome) -> bool:
+    """Whether the view that the push began with proves a file that was right already; no second question then."""
+    if outcome.view is None:
+        return False
+    outcome.pairs = _differences(request, proof, outcome.plan.final, outcome.view, found)
+    outcome.proved = not outcome.pairs
+    return outcome.proved
 
 
 def _foresee(request: Request, outcome: Outcome) -> Outcome:
@@ -236,20 +248,20 @@ def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | Non
 
 
 def _differences(
-    request: Request, proof: Proof, topology: Topology, view: View, found: Found, stood: float = 0.0
+    request: Request, proof: Proof, topology: Topology, view: View, found: Found, stood: float = 0.0, pending: Collection[str] = ()
 ) -> list[Pair]:
     """Where ``view`` differs from what the server should show of ``topology``.
 
-    An entry that still stands under its old address shows under a name that the server alone knows: the one wanted
-    of it, its address, or another. In the last case nothing is asked of it, and a name that was there before the
-    push and belongs to no other entry is taken to be its.
+    An entry that still stands under its old address, or is still to be refreshed (``pending``), shows under a name that the
+    server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and a name that
+    was there before the push and belongs to no other entry is taken to be its.
     """
     wanted = {node.name: node.grpc_address for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}
     expected, nameless = [], False
     for node in topology.listed:
         known = request.expected.get(node.name)
-        if known is None or wanted[node.name] != node.grpc_address:
+        if known is None or wanted[node.name] != node.grpc_address or node.name in pending:
             names = [known.node_name] if known else []
             name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
             if name is None:
@@ -312,9 +324,10 @@ def _await_read(request: Request, proof: Proof, standing: Topology, step: Topolo
 
 
 def _await_view(
-    request: Request, proof: Proof, step: Topology, found: Found, outcome: Outcome, *, last: bool
+    request: Request, proof: Proof, step: Topology, found: Found, outcome: Outcome, pending: Collection[str] = (), *, last: bool
 ) -> None:
-    """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait."""
+    """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait. Entries in
+    ``pending`` are still to be refreshed, by a later write."""
     started = time.monotonic()
     failure: Failure | None = None
     while True:
@@ -324,7 +337,7 @@ def _await_view(
             failure = answer
         else:
             failure, outcome.view = None, answer
-            outcome.pairs = _differences(request, proof, step, answer, found, stood=elapsed)
+            outcome.pairs = _differences(request, proof, step, answer, found, elapsed, pending)
             if not outcome.pairs and (last or elapsed >= BETWEEN_WRITES_SECONDS):
                 break
         if elapsed >= proof.timeout and (failure or outcome.pairs):

@@ -108,7 +108,8 @@ def install(release: Release, program: str, sha256: str) -> None:
 
     It is copied into a directory of its own, checked against ``sha256`` while it is read, made durable, and renamed.
     """
-    assert release.source is not None
+    if release.source is None:
+        raise ReleaseError(f"{release.directory}: a program came along, but not what it was taken from: give source with src")
     try:
         for directory in (release.root, release.versions):
             if not os.path.isdir(directory):
@@ -186,4 +187,3 @@ def _locked(directory: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-

@@ -36,7 +36,7 @@ def side_by_side(work: Callable[[Item], Any], items: Iterable[Item], workers: in
                 return
             done.put((item, work(item)))
 
-    for _ in range(min(workers, count)):
+    for _number in range(min(workers, count)):
         threading.Thread(target=run, daemon=True).start()
     ends = time.monotonic() + seconds
     results: dict[Item, Any] = {}

@@ -22,15 +22,21 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     ForeignFormat,
     Topology,
     TopologyError,
     from_document,
+    held_back_in,
     parse,
 )
 
 MAX_BYTES = 16 * 1024 * 1024
+# PyYAML reads some 100 kB a second: a file of another writer may be long, but not keep a push for minutes.
+MAX_FOREIGN_BYTES = 1024 * 1024
+# The values of a YAML document, its aliases written out: more than such a file holds without aliases.
+MAX_VALUES = 1_000_000
 
 try:
     import yaml
@@ -78,7 +84,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise TopologyFileError(
-                        f"{path}: another push has held it for {timeout:g} s; wait for that one to end, then push again"
+                        f"{path}: another push{_holder(handle)} has held it for {timeout:g} s; wait for that one to end, then push again"
                     ) from None
                 time.sleep(0.1)  # flock has no wait with a deadline
             except OSError as error:  # some network file systems
@@ -162,7 +168,8 @@ def back_up(path: str) -> str:
     rename over it goes unnoticed.
     """
     text = _read_text(path)
-    assert text is not None
+    if text is None:
+        raise TopologyFileError(f"{path}: no copy made: the file was there a moment ago and is gone; see what removes it, then push again")
     copy = f"{path}.{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}.bak"
     write(copy, text, ownership(path))
     return copy
@@ -214,11 +221,41 @@ def _read_foreign(path: str, text: str, foreign: ForeignFormat) -> Topology:
         raise TopologyFileError(
             f"{path}: {foreign}, and this host has no PyYAML to read it with: install python3-yaml there, or move the file away"
         ) from None
+    if len(text) > MAX_FOREIGN_BYTES:
+        raise TopologyFileError(
+            f"{path}: {foreign}, and it is larger than {MAX_FOREIGN_BYTES} bytes, which no topology of other writers is; is it the right path?"
+        ) from None
     try:
-        return from_document(yaml.safe_load(text))
+        # What is held back stands in comments. An entry that is added by hand does not make it forgotten.
+        return Topology(from_document(_document(text)).listed, held_back_in(text))
     except Exception as error:  # PyYAML lets errors of its own through: KeyError for "!!bool x", AttributeError for "!!timestamp x"
-        detail = " ".join(str(error).split())
+        detail = cut(" ".join(str(error).split()), 1000)
         raise TopologyFileError(f"{path}: is not a topology: {detail}; mend the file or move it away, then push again") from None
+
+
+def _document(text: str) -> object:
+    """The only document of a YAML text. Raises all that PyYAML raises, and TopologyError."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _values(root, {})
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values the node of a YAML document stands for. Raises TopologyError when a few lines stand for millions."""
+    if node not in known:
+        known[node] = MAX_VALUES  # also what a node stands for that is a part of itself
+        inner = [] if isinstance(node, yaml.ScalarNode) else node.value
+        parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
+        known[node] = 1 + sum(_values(part, known) for part in parts)
+    if known[node] >= MAX_VALUES:
+        raise TopologyError(f"its aliases stand for {MAX_VALUES} values or more")
+    return known[node]
 
 
 def _give(handle: int, wanted: Ownership) -> None:
@@ -227,5 +264,19 @@ def _give(handle: int, wanted: Ownership) -> None:
     os.fchmod(handle, wanted.mode)
 
 
+def _holder(handle: int) -> str:
+    """Who holds the flock on the open file, as words for a message; empty where the kernel does not tell (proc_locks(5))."""
+    status = os.fstat(handle)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii") as locks:
+            held = [line.split() for line in locks]
+    except OSError:
+        return ""
+    # A process of another container has the number 0 here. A waiting one has an arrow in the second place.
+    return next((f" (process {words[4]})" for words in held if words[1] == "FLOCK" and words[5] == place and words[4] != "0"), "")
+
+
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+    said = error.strerror or str(error)
+    return f"{said}, run this with become: true" if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0 else said

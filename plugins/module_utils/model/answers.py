@@ -50,6 +50,7 @@ REMEDY: Mapping[str, str] = {
     ErrorKind.UNAVAILABLE: "ask again, and look into the server's log",
 }
 
+
 @dataclass(frozen=True)
 class Failure:
     """A missing answer: its kind (an ErrorKind), and a sentence that says where, what and what to do.

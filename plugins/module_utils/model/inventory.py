@@ -14,9 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import BadLabel, labels_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     LIAISON_PORT,
     TopologyError,
+    is_port,
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, LIAISON, ROLES, STANDALONE
@@ -25,6 +28,9 @@ GRPC_PORT = 17912
 HTTP_PORT = 17913
 DEFAULT_CLUSTER = "default"
 GROUPS = {f"banyandb_{role}": role for role in ROLES}
+
+TRUE = ("true", "yes", "on", "1", "t", "y")
+FALSE = ("false", "no", "off", "0", "f", "n")
 
 # What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
 DECIDED_ELSEWHERE = {
@@ -58,27 +64,43 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
     found: dict[str, Cluster] = defaultdict(Cluster)
     for host in sorted(kinds):
         variables = hostvars[host]
-        cluster = found[str(variables.get("banyandb_cluster") or DEFAULT_CLUSTER)]
-        cluster.remove = sorted({*cluster.remove, *_names(variables.get("banyandb_remove"), host, cluster.problems)})
+        problems: list[str] = []
+        try:
+            name = _text(variables.get("banyandb_cluster") or DEFAULT_CLUSTER, f"{host}: banyandb_cluster")
+        except TopologyError as error:
+            name, problems = DEFAULT_CLUSTER, [str(error)]
+        cluster = found[name]
+        try:
+            cluster.remove = sorted({*cluster.remove, *_names(variables.get("banyandb_remove"), f"{host}: banyandb_remove")})
+        except TopologyError as error:
+            problems.append(str(error))
         try:
             cluster.nodes.append(_node(host, kinds[host], variables))
         except TopologyError as error:
-            cluster.problems.append(str(error))
+            problems.append(str(error))
+        cluster.problems += problems
     for cluster in found.values():
         cluster.nodes = [node for node in cluster.nodes if node["name"] not in cluster.remove]
         cluster.problems += _cluster_problems(cluster.nodes)
     for problem, names in _clashes(found):
-        found[names[0]].problems.append(problem)
+        for name in dict.fromkeys(names):
+            found[name].problems.append(problem)
     return dict(found)
 
 
-def _names(value: Any, host: str, problems: list[str]) -> list[str]:
+def _names(value: Any, where: str) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence):
-        problems.append(f"{host}: banyandb_remove is {value!r}, expected a list of names such as [data3]")
-        return []
-    return [str(name) for name in value]
+        raise TopologyError(f"{where} is {shown(value)}, expected a list of names such as [data3]")
+    return [_text(name, f"{where}[{index}]") for index, name in enumerate(value)]
+
+
+def _text(value: Any, where: str) -> str:
+    """A value as text: YAML makes numbers and booleans of what stands there without quotes."""
+    if not isinstance(value, (str, int, float)) or (isinstance(value, int) and value.bit_length() > 64):
+        raise TopologyError(f"{where} is {shown(value)}, expected text")
+    return str(value)
 
 
 def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +109,7 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
             f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one"
         )
     role = roles[0]
-    node_host = str(variables.get("banyandb_node_host") or variables.get("ansible_host") or host)
+    node_host = _text(variables.get("banyandb_node_host") or variables.get("ansible_host") or host, f"{host}: banyandb_node_host")
     bracketed = f"[{node_host}]" if ":" in node_host else node_host
     grpc_port = _port(variables.get("banyandb_grpc_port"), GRPC_PORT, f"{host}: banyandb_grpc_port")
     address = f"{bracketed}:{LIAISON_PORT if role == LIAISON else grpc_port}"
@@ -96,10 +118,14 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     _check_environment(host, role, variables.get("banyandb_env") or {})
     labels = variables.get("banyandb_node_labels") or {}
     if not isinstance(labels, Mapping):
-        raise TopologyError(f"{host}: banyandb_node_labels is {labels!r}, expected a mapping such as {{type: hot}}")
+        raise TopologyError(f"{host}: banyandb_node_labels is {shown(labels)}, expected a mapping such as {{type: hot}}")
+    try:
+        labels = labels_read(labels)
+    except BadLabel as error:
+        raise TopologyError(f"{host}: banyandb_node_labels: {error}") from None
     meta = variables.get("banyandb_has_meta_role", True)
     roles_of = {
-        DATA: ["ROLE_META", "ROLE_DATA"] if _is_true(meta) else ["ROLE_DATA"],
+        DATA: ["ROLE_META", "ROLE_DATA"] if _is_true(meta, f"{host}: banyandb_has_meta_role") else ["ROLE_DATA"],
         LIAISON: ["ROLE_LIAISON"],
         STANDALONE: None,
     }
@@ -109,34 +135,37 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
         "grpc_address": address,
         "node_name": address,
         "roles": roles_of[role],
-        "labels": {str(key): str(value) for key, value in labels.items()},
+        "labels": labels,
     }
 
 
 def _check_environment(host: str, role: str, environment: Any) -> None:
     if not isinstance(environment, Mapping):
-        raise TopologyError(f"{host}: banyandb_env is {environment!r}, expected a mapping of variables")
+        raise TopologyError(f"{host}: banyandb_env is {shown(environment)}, expected a mapping of variables")
     for name, instead in DECIDED_ELSEWHERE.items():
         if name in environment:
             raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides; set that instead")
-    port = str(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT))
+    port = _text(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT), f"{host}: banyandb_env: BYDB_LIAISON_SERVER_GRPC_PORT")
     if role == LIAISON and port != str(LIAISON_PORT):
         raise TopologyError(
-            f"{host}: banyandb_env moves the internal port of a liaison to {port}; the other nodes know a liaison by {LIAISON_PORT}"
+            f"{host}: banyandb_env moves the internal port of a liaison to {shown(port)}; the other nodes know a liaison by {LIAISON_PORT}"
         )
 
 
 def _port(value: Any, default: int, where: str) -> int:
     if value is None:
         return default
-    text = str(value)
-    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
-        raise TopologyError(f"{where} is {value!r}, expected a port from 1 to 65535")
+    text = value if isinstance(value, str) else shown(value)
+    if not is_port(text):
+        raise TopologyError(f"{where} is {shown(value)}, expected a port from 1 to 65535")
     return int(text)
 
 
-def _is_true(value: Any) -> bool:
-    return str(value).lower() in ("true", "yes", "on", "1")
+def _is_true(value: Any, where: str) -> bool:
+    text = _text(value, where).lower()
+    if text not in TRUE + FALSE:
+        raise TopologyError(f"{where} is {shown(value)}, expected true or false")
+    return text in TRUE
 
 
 def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -171,9 +200,9 @@ def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
             at[split_address(node["grpc_address"])[0].lower()].append((name, node["name"]))
     return [
         (
-            f"{', '.join(host for _, host in sharing)}: all at the address {address}; each node needs a host of its own, check "
+            f"{', '.join(host for _cluster, host in sharing)}: all at the address {address}; each node needs a host of its own, check "
             "ansible_host and banyandb_node_host",
-            [cluster for cluster, _ in sharing],
+            [cluster for cluster, _host in sharing],
         )
         for address, sharing in at.items()
         if len(sharing) > 1

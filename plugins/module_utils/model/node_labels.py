@@ -10,10 +10,14 @@ is refused here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-_FORBIDDEN = '=,"'
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+
+# What the server would split at, and what its environment file cannot carry.
+_FORBIDDEN = re.compile("[=,\"\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class BadLabel(ValueError):
@@ -22,17 +26,31 @@ class BadLabel(ValueError):
 
 def labels_flag(labels: Mapping[str, Any]) -> str:
     """``{"zone": "a", "type": "hot"}`` -> ``type=hot,zone=a`` (by name). Raises BadLabel."""
+    return ",".join(f"{name}={value}" for name, value in sorted(labels_read(labels).items()))
+
+
+def labels_read(labels: Mapping[str, Any]) -> dict[str, str]:
+    """The labels as the server reads and shows them: all text, booleans as ``true`` and ``false``. Raises BadLabel."""
     if not isinstance(labels, Mapping):
         raise BadLabel(f"node labels must be a mapping of names to values, not {type(labels).__name__}")
-    return ",".join(f"{_part(name, name)}={_part(name, value)}" for name, value in sorted(labels.items(), key=str))
+    read: dict[str, str] = {}
+    for name, value in labels.items():
+        text = _part(name, name)
+        if not text:
+            raise BadLabel(f"node label {shown(name)}: an empty name is not kept by the server")
+        if text in read:
+            raise BadLabel(f"node label {shown(name)} stands more than once, as text and as a number: the server keeps one of them")
+        read[text] = _part(name, value)
+    return read
 
 
 def _part(name: object, part: object) -> str:
+    if not isinstance(part, (str, int, float)) or (isinstance(part, int) and part.bit_length() > 64):
+        what = "a larger number" if isinstance(part, int) else type(part).__name__
+        raise BadLabel(f"node label {shown(name)}: expected text or a number of 64 bits, found {what}")
     text = ("true" if part else "false") if isinstance(part, bool) else str(part)
-    if isinstance(part, (Mapping, list, tuple)) or part is None:
-        raise BadLabel(f"node label {name!r}: expected text or a number, found {type(part).__name__}")
-    if text != text.strip() or (part is name and not text):
-        raise BadLabel(f"node label {name!r}: empty names, and spaces at either end, are not kept by the server")
-    if any(character in _FORBIDDEN or ord(character) < 0x20 for character in text):
-        raise BadLabel(f'node label {name!r}: the server cannot read back = , " or a line break in a name or value')
+    if text != text.strip():
+        raise BadLabel(f"node label {shown(name)}: spaces at either end are not kept by the server")
+    if _FORBIDDEN.search(text):
+        raise BadLabel(f'node label {shown(name)}: the server cannot read back = , " or a line break in a name or value')
     return text

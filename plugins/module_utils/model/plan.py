@@ -11,7 +11,7 @@ deletes the old one *by node name*. So whatever both leaves and arrives takes tw
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     Node,
@@ -115,26 +115,25 @@ def plan(
         if node.name in listed_before and listed_before[node.name].grpc_address != node.grpc_address
     )
     moved_names = {move.name for move in moved}
-    again = {
-        node.name
-        for node in final.listed
-        if node.name in refresh and node.grpc_address in {before.grpc_address for before in current.listed}
-    } - moved_names
+    addresses_before = {node.grpc_address for node in current.listed}
+    again = {node.name for node in final.listed if node.name in refresh and node.grpc_address in addresses_before} - moved_names
     if admit == ADMIT_START or not current.listed:
         steps: tuple[Topology, ...] = (final,)
     else:
         steps = _staged(current, final, {move.after for move in renamed}, again, away, batch)
     if len(steps) == 1 and final == current:
         steps = ()
+    renamed_to = {move.after for move in renamed}
+    listed_addresses = {node.grpc_address for node in final.listed}
     return Plan(
         steps=steps,
         final=final,
-        added=_names(n for n in final.listed if n.name not in listed_before and n.name not in {m.after for m in renamed}),
+        added=_names(n for n in final.listed if n.name not in listed_before and n.name not in renamed_to),
         removed=tuple(sorted(set(remove) & set(current.by_name))),
         readdressed=moved,
         renamed=renamed,
         refreshed=tuple(sorted(again)),
-        held_back=_names(n for n in wanted.nodes if n.grpc_address not in {m.grpc_address for m in final.listed}),
+        held_back=_names(n for n in wanted.nodes if n.grpc_address not in listed_addresses),
         away=tuple(sorted(away)),
     )
 
@@ -153,7 +152,9 @@ def _refuse_bad_requests(
     vanished = [
         node
         for node in current.nodes
-        if node.name not in wanted.by_name and node.name not in remove and node.grpc_address not in wanted.by_address
+        for heir in [wanted.by_address.get(node.grpc_address)]
+        # Another name at the same address renames an entry, unless that name is another entry's already.
+        if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)
     ]
     if vanished:
         raise PlanRefused(
@@ -171,9 +172,8 @@ def _admit(
     listed: list[Node] = []
     held_back: list[Node] = []
     addresses = {node.grpc_address for node in current.listed}
-    stays = {
-        node.name: node for node in current.listed if node.grpc_address not in wanted.by_address
-    }
+    taken = {node.grpc_address.lower(): node.name for node in wanted.nodes}
+    stays = {node.name: node for node in current.listed if taken.get(node.grpc_address.lower(), node.name) == node.name}
     for node in wanted.nodes:
         if admit == ADMIT_ALL or node.grpc_address in answering:
             listed.append(node)
@@ -214,69 +214,95 @@ def _staged(
             before[address].name == after[address].name or after[address].name in renamed
         )
 
-    leaving = [node for address, node in before.items() if not stays(address)]
-    arriving = [node for address, node in after.items() if not stays(address)]
-    groups = _linked(leaving, arriving)
-    both = [group for group in groups if group[0] and group[1]]
-    steps: list[Topology] = []
     standing = {address: after.get(address, node) if stays(address) else node for address, node in before.items()}
+    # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.
+    waiting = {node.name: node for node in current.held_back if node.name in final.by_name}
+    waiting.update({node.name: node for node in final.nodes if node.name in renamed and node.grpc_address not in before})
+    groups = _linked(
+        [node for address, node in before.items() if not stays(address)],
+        [node for address, node in after.items() if not stays(address)],
+        [*waiting.values(), *final.held_back],
+    )
+    held_back = frozenset(final.held_back)
+    by_name, by_address = final.by_name, final.by_address
+    steps: list[Topology] = []
 
-    def write() -> None:
+    def drop(chunk: Iterable[_Group]) -> None:
+        for group in chunk:
+            for node in group.leaving:
+                del standing[node.grpc_address]
+                now = by_name.get(node.name) or by_address.get(node.grpc_address)
+                if now and now.name in (node.name, *renamed):
+                    waiting[now.name] = now
+            for node in group.waiting:
+                waiting[node.name] = by_name[node.name]
         if not standing:
             raise PlanRefused(
                 "every listed entry would have to leave the view at once, and an empty topology is never given to a "
                 "running server: stop it, push with admit: start, start it again"
             )
-        names = {node.name for node in standing.values()}
-        # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.
-        out = [node for node in final.nodes if node.name not in names and node.grpc_address not in standing]
-        steps.append(Topology(ordered(standing.values(), away), ordered(out)))
+        write()
 
-    gone = [node for group in groups if not group[1] for node in group[0]]
-    arrivals = [node for group in groups if not group[0] for node in group[1]]
-    if arrivals and both:
-        # Who only arrives comes before others leave for a moment: they may be what a push that died had left out.
-        standing.update({node.grpc_address: node for node in arrivals})
+    def add(chunk: Iterable[_Group]) -> None:
+        for group in chunk:
+            for node in group.arriving:
+                standing[node.grpc_address] = node
+            for node in [*group.arriving, *group.waiting]:
+                waiting.pop(node.name, None)
+            waiting.update({node.name: node for node in group.waiting if node in held_back})
         write()
-    for first in range(0, len(both), batch) if both else [0]:
-        chunk = both[first : first + batch]
-        for node in [*gone, *(node for group in chunk for node in group[0])]:
-            del standing[node.grpc_address]
+
+    def write() -> None:
+        steps.append(Topology(ordered(standing.values(), away), ordered(waiting.values())))
+
+    gone = [group for group in groups if group.leaving and not group.arriving]
+    both = [group for group in groups if group.leaving and group.arriving]
+    # Who only arrives comes last: it may be the same process as one that leaves, under another name and address.
+    for start in range(0, len(both), batch):
+        chunk = both[start : start + batch]
+        drop([*gone, *chunk])
+        add(chunk)
         gone = []
-        write()
-        standing.update({node.grpc_address: node for group in chunk for node in group[1]})
-        if chunk:
-            write()
-    if steps[-1] != final:
+    if gone:
+        drop(gone)
+    if not steps or steps[-1] != final:
         # Only a write that drops must not also add.
-        if both or not leaving:
+        if both:
             steps[-1] = final
         else:
             steps.append(final)
     return tuple(steps)
 
 
-def _linked(leaving: Iterable[Node], arriving: Iterable[Node]) -> list[tuple[list[Node], list[Node]]]:
+@dataclass(eq=False)
+class _Group:
+    """Entries that share names or addresses with one another; ``waiting`` are held back, before or after."""
+
+    leaving: list[Node] = field(default_factory=list)
+    arriving: list[Node] = field(default_factory=list)
+    waiting: list[Node] = field(default_factory=list)
+
+
+def _linked(leaving: Iterable[Node], arriving: Iterable[Node], waiting: Iterable[Node]) -> list[_Group]:
     """Group what leaves with what arrives under the same name or address, so that a swap of two addresses
     is one group: its entries must all be gone before the first comes back."""
-    groups: list[tuple[list[Node], list[Node]]] = []
-    group_of: dict[str, int] = {}
-    for side, nodes in enumerate((leaving, arriving)):
+    groups: list[_Group] = []
+    group_of: dict[str, _Group] = {}
+    for side, nodes in (("leaving", leaving), ("arriving", arriving), ("waiting", waiting)):
         for node in sorted(nodes):
-            keys = (f"name {node.name}", f"address {node.grpc_address}")
-            found = sorted({group_of[key] for key in keys if key in group_of})
-            if not found:
-                found = [len(groups)]
-                groups.append(([], []))
-            into = found[0]
-            for other in found[1:]:
-                for which in (0, 1):
-                    groups[into][which].extend(groups[other][which])
-                    groups[other][which].clear()
-                group_of.update({key: into for key, value in group_of.items() if value == other})
-            groups[into][side].append(node)
+            keys = (f"name {node.name}", f"address {node.grpc_address.lower()}")
+            into = next((group_of[key] for key in keys if key in group_of), None)
+            if into is None:
+                groups.append(into := _Group())
+            for other in [group_of[key] for key in keys if group_of.get(key, into) is not into]:
+                into.leaving += other.leaving
+                into.arriving += other.arriving
+                into.waiting += other.waiting
+                groups.remove(other)
+                group_of.update({key: into for key, value in group_of.items() if value is other})
+            getattr(into, side).append(node)
             group_of.update(dict.fromkeys(keys, into))
-    return [group for group in groups if group[0] or group[1]]
+    return groups
 
 
 def _names(nodes: Iterable[Node]) -> tuple[str, ...]:

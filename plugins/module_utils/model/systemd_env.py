@@ -15,6 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -33,7 +35,7 @@ def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
         )
     return {
         name: _text(name, value)
-        for name, value in sorted(environment.items(), key=lambda item: str(item[0]))
+        for name, value in sorted(environment.items(), key=lambda item: shown(item[0]))
         if value is not None or not _is_name(name)
     }
 
@@ -65,10 +67,12 @@ def _is_name(name: object) -> bool:
 def _text(name: object, value: object) -> str:
     if not _is_name(name):
         raise BadEnvironment(
-            f"{name!r} is not the name of an environment variable: expected letters, digits and _, not starting with a digit"
+            f"{shown(name)} is not the name of an environment variable: expected letters, digits and _, not starting with a digit"
         )
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise BadEnvironment(f"the value of {name} is a number of more than 64 bits, which no flag of a server takes")
     if isinstance(value, (int, float)):
         return str(value)
     if not isinstance(value, str):

@@ -16,7 +16,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
 
 HEADER = (
     "# The nodes that this BanyanDB server knows. Written by the Ansible collection skywalking.banyandb:\n"
@@ -26,6 +29,7 @@ HELD_BACK = "# held back: "
 LIAISON_PORT = 18912
 
 _KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
 
@@ -54,14 +58,14 @@ class Node:
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.strip() or not self.name.isprintable():
-            raise TopologyError(f"node name {self.name!r}: expected printable text without blanks around it")
-        split_address(self.grpc_address, f"node {self.name!r}: grpc_address")
+            raise TopologyError(f"node name {shown(self.name)}: expected printable text without blanks around it")
+        split_address(self.grpc_address, f"node {shown(self.name)}: grpc_address")
         if self.tls_enabled and not self.ca_cert_path:
             raise TopologyError(
-                f"node {self.name!r}: tls_enabled needs ca_cert_path; the server rejects the whole file without it"
+                f"node {shown(self.name)}: tls_enabled needs ca_cert_path; the server rejects the whole file without it"
             )
         if self.ca_cert_path and not (self.ca_cert_path.startswith("/") and self.ca_cert_path.isprintable()):
-            raise TopologyError(f"node {self.name!r}: ca_cert_path {self.ca_cert_path!r}: expected an absolute path")
+            raise TopologyError(f"node {shown(self.name)}: ca_cert_path {shown(self.ca_cert_path)}: expected an absolute path")
 
     @classmethod
     def from_mapping(cls, entry: object, where: str) -> Node:
@@ -76,9 +80,8 @@ class Node:
         for key, value in zip(_KEYS, values):
             expected = bool if key == "tls_enabled" else str
             if value is not None and not isinstance(value, expected):
-                raise TopologyError(f"{where}: {key} {value!r}: expected {expected.__name__}, got {type(value).__name__}")
-        assert isinstance(name, str) and isinstance(address, str)
-        return cls(name, address, bool(tls), str(path or ""))
+                raise TopologyError(f"{where}: {key} {shown(value)}: expected {expected.__name__}, got {type(value).__name__}")
+        return cls(str(name), str(address), bool(tls), str(path or ""))
 
     def to_mapping(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"name": self.name, "grpc_address": self.grpc_address}
@@ -106,17 +109,17 @@ class Topology:
         ):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
-                raise TopologyError(f"{what} {', '.join(map(repr, twice))} stands more than once: each node has one entry")
+                raise TopologyError(f"{what} {', '.join(map(shown, twice))} stands more than once: each node has one entry")
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[Node, ...]:
         return self.listed + self.held_back
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
 
-    @property
+    @cached_property
     def by_address(self) -> dict[str, Node]:
         return {node.grpc_address: node for node in self.nodes}
 
@@ -136,7 +139,11 @@ def ordered(nodes: Iterable[Node], away: Iterable[str] = ()) -> tuple[Node, ...]
 
 
 def parse(text: str) -> Topology:
-    """Read back what render() wrote. Raises ForeignFormat for any other text, TopologyError for a bad entry."""
+    """Read back what render() wrote, comments aside. Raises ForeignFormat for any other text, TopologyError for a bad entry.
+
+    Nothing else will do, not even another spacing: JSON and YAML agree on the lines of render(), but not on a tab, an
+    escaped surrogate or a key that stands twice, and then the server would know other nodes than are read here.
+    """
     listed: list[Node] = []
     held_back: list[Node] = []
     key = ""
@@ -147,11 +154,17 @@ def parse(text: str) -> Topology:
             listed.append(_entry(line[2:], number))
         elif line in ("nodes:", "nodes: []") and not key:
             key = line
-        elif line and not line.startswith("#"):
+        elif line and not (line.startswith("#") and line.isprintable()):
             raise ForeignFormat(f"line {number}: {line[:80]!r} was not written by this collection")
     if not key:
         raise ForeignFormat("no line 'nodes:'")
     return Topology(tuple(listed), tuple(held_back))
+
+
+def held_back_in(text: str) -> tuple[Node, ...]:
+    """The entries that a text of any writer holds back: comments, so that no reader of YAML tells them."""
+    lines = enumerate(text.split("\n"), start=1)
+    return tuple(_entry(line[len(HELD_BACK) :], number) for number, line in lines if line.startswith(HELD_BACK))
 
 
 def from_document(document: object) -> Topology:
@@ -160,7 +173,8 @@ def from_document(document: object) -> Topology:
         return Topology()
     if not isinstance(document, Mapping):
         raise TopologyError(f"expected a mapping with the key nodes, got {type(document).__name__}")
-    return Topology(from_entries(document.get("nodes") or [], "nodes"))
+    entries = document.get("nodes")
+    return Topology(from_entries([] if entries is None else entries, "nodes"))
 
 
 def from_entries(entries: object, where: str) -> tuple[Node, ...]:
@@ -173,24 +187,29 @@ def from_entries(entries: object, where: str) -> tuple[Node, ...]:
 def split_address(address: str, where: str = "address") -> tuple[str, int]:
     """``host:port`` -> (host, port); an IPv6 host stands in brackets. Raises TopologyError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
-        raise TopologyError(f"{where} {address!r}: expected host:port with a port from 1 to 65535")
+    if not colon or not is_port(port):
+        raise TopologyError(f"{where} {shown(address)}: expected host:port with a port from 1 to 65535")
     if host.startswith("[") and host.endswith("]"):
         try:
             ipaddress.IPv6Address(host[1:-1])
         except ValueError as error:
-            raise TopologyError(f"{where} {address!r}: {host} is not an IPv6 address ({error})") from None
+            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv6 address ({error})") from None
         return host[1:-1], int(port)
     name = host[:-1] if host.endswith(".") else host
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise TopologyError(f"{where} {address!r}: {host!r} is not a host name, an IPv4 address or an IPv6 address in brackets")
+        raise TopologyError(f"{where} {shown(address)}: {shown(host)} is not a host name, an IPv4 address or an IPv6 address in brackets")
     if labels[-1].isdigit():
         try:
             ipaddress.IPv4Address(name)
         except ValueError as error:
-            raise TopologyError(f"{where} {address!r}: {host} is not an IPv4 address ({error})") from None
+            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv4 address ({error})") from None
     return host, int(port)
+
+
+def is_port(text: str) -> bool:
+    """Whether ``text`` is a port from 1 to 65535, without leading zeros."""
+    return _PORT.fullmatch(text) is not None and int(text) <= 65535
 
 
 def _line(node: Node) -> str:
@@ -202,4 +221,7 @@ def _entry(text: str, number: int) -> Node:
         entry = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ForeignFormat(f"line {number}: not a line of JSON ({error})") from None
-    return Node.from_mapping(entry, f"line {number}")
+    node = Node.from_mapping(entry, f"line {number}")
+    if _line(node) != text:
+        raise ForeignFormat(f"line {number}: {text[:80]!r} was not written by this collection")
+    return node

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     LIAISON_PORT,
     Node,
@@ -59,6 +60,7 @@ EVICTABLE = "evictable"
 STALE = "stale"
 MISSING = "missing"
 EXTRA = "extra"
+UNREACHED = "unreached"  # shown as it should be, yet its address does not answer from the observer's host
 NOT_ASKED = "?"
 NOT_LISTED = "-"
 
@@ -122,7 +124,7 @@ class View:
         if fields and "routeTables" not in fields:  # {} alone is proto3's JSON of a view without tables
             raise ViewError("routeTables is missing: not a cluster state")
         tables = _mapping(fields.get("routeTables", {}), "routeTables")
-        return cls({name: _route_table(table, f"routeTables.{name}") for name, table in tables.items()})
+        return cls({name: _route_table(table, f"routeTables.{cut(name)}") for name, table in tables.items()})
 
     @classmethod
     def from_result(cls, tables: Mapping[str, Any]) -> View:
@@ -236,11 +238,12 @@ def judge(
     ``views``: entry name -> its view, or why it could not be had; a node without one counts as not asked.
     ``reach``: (observer, subject) -> whether the subject answers when tried from the observer's own host.
     ``stood``: seconds for which the same picture has been seen, in all or for each observer.
-    A node answers when it gave a view, or when it was reached from the host of another.
+    A node answers when it gave a view, or when it was reached from the host of another. That an observer did not reach
+    one which it shows as it should counts too: a data node's view never says who answers, a liaison's only after 5-8 s.
     """
     views = {node.name: views.get(node.name, Failure(ErrorKind.NOT_ASKED, "no view was asked for")) for node in nodes}
     answering = {name for name, view in views.items() if not isinstance(view, Failure)}
-    answering |= {subject for (_, subject), reached in (reach or {}).items() if reached}
+    answering |= {subject for (_viewer, subject), reached in (reach or {}).items() if reached}
     matrix: dict[str, dict[str, str]] = {}
     pairs: list[Pair] = []
     for observer in nodes:
@@ -252,7 +255,9 @@ def judge(
             matrix[observer.name] = {subject.name: NOT_LISTED for subject in nodes}
             matrix[observer.name].update(cells(observer.role, view, nodes))
             seconds = stood if isinstance(stood, (int, float)) else stood.get(observer.name, 0.0)
-            pairs.extend(differences(observer, view, nodes, answering, reach, seconds))
+            found_here = differences(observer, view, nodes, answering, reach, seconds)
+            matrix[observer.name].update({pair.subject: UNREACHED for pair in found_here if pair.seen == UNREACHED})
+            pairs.extend(found_here)
     found = {pair.verdict for pair in pairs} | {CONVERGED if nodes else UNKNOWN}
     return Verdict(max(found, key=VERDICTS.index), tuple(pairs), matrix)
 
@@ -267,7 +272,7 @@ def differences(
 ) -> list[Pair]:
     """What one view shows otherwise than it should; ``answering``: the entry names that are alive.
 
-    Nothing is asked of what a view shows of a node that does not answer.
+    Nothing is asked of what a view shows of a node that does not answer, but that a liaison must not go on using it.
     """
     pairs: list[Pair] = []
     for name, (role, connects) in TABLES[observer.role].items():
@@ -276,8 +281,10 @@ def differences(
         listed = [node for node in nodes if node.role == role]
         for subject in listed:
             seen = cell(subject, table, connects)
-            if seen != expected and subject.name in answering:
-                reached = (reach or {}).get((observer.name, subject.name))
+            reached = (reach or {}).get((observer.name, subject.name))
+            if seen == expected and _unreached(observer, subject, connects, reach or {}):
+                pairs.append(_finding(observer, subject, name, expected, UNREACHED, reached, stood))
+            elif seen != expected and subject.name in answering:
                 pairs.append(_finding(observer, subject, name, expected, seen, reached, stood))
         pairs.extend(_extras(observer, name, table, listed, stood))
     return pairs
@@ -317,6 +324,17 @@ def _not_asked(node: ExpectedNode, failure: Failure) -> Pair:
     return Pair(node.name, node.name, "", "a view", f"{failure.kind}: {failure.message}", UNKNOWN, remedy)
 
 
+def _unreached(observer: ExpectedNode, subject: ExpectedNode, connects: bool, reach: Mapping[tuple[str, str], bool]) -> bool:
+    """Whether what was tried contradicts a view that shows ``subject`` as it should be.
+
+    Not when the observer's host did not reach even its own node: then the trial does not suit these ports (TLS, say).
+    A node that the view merely lists must have been reached by somebody, or it is away and the list is right.
+    """
+    if reach.get((observer.name, subject.name)) is not False or reach.get((observer.name, observer.name)) is False:
+        return False
+    return connects or any(reached for (_viewer, name), reached in reach.items() if name == subject.name)
+
+
 def _finding(
     observer: ExpectedNode, subject: ExpectedNode, table: str, expected: str, seen: str, reached: bool | None, stood: float
 ) -> Pair:
@@ -324,6 +342,11 @@ def _finding(
     if seen == STALE:
         verdict = DRIFT
         remedy = f"Refresh {subject.name} on {observer.name}: a cached identity is never read again (labels or roles changed)."
+    elif seen == UNREACHED and table != PROPERTY and stood < SETTLE_SECONDS:
+        remedy = "Ask again: a liaison notices within 8 s that a node is gone."
+    elif seen == UNREACHED:
+        verdict = PARTITIONED
+        remedy = f"Mend the network from the host of {observer.name} to {subject.name}: its address does not answer there."
     elif reached is False:
         verdict = PARTITIONED
         remedy = f"Mend the network from the host of {observer.name} to {subject.name}: both answer, but not each other."
@@ -361,7 +384,7 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
         raise ViewError(f"{where}: expected an object, got {type(value).__name__}")
     for key in value:
         if not isinstance(key, str):
-            raise ViewError(f"{where}: expected text keys, got {key!r}")
+            raise ViewError(f"{where}: expected text keys, got {shown(key)}")
     return value
 
 
@@ -397,6 +420,6 @@ def _identity(value: object, where: str) -> Identity:
         node_name=_text(metadata.get("name", ""), f"{where}.metadata.name"),
         grpc_address=_text(node.get("grpcAddress", ""), f"{where}.grpcAddress"),
         roles=_texts(node.get("roles", []), f"{where}.roles"),
-        labels=tuple(sorted((key, _text(text, f"{where}.labels.{key}")) for key, text in labels.items())),
+        labels=tuple(sorted((key, _text(text, f"{where}.labels.{cut(key)}")) for key, text in labels.items())),
         created_at=_text(node.get("createdAt") or "", f"{where}.createdAt"),
     )

@@ -256,4 +256,3 @@ class FileDiscovery(Discovery):
         self.metrics.count("node_retry_success_count")
         self.metrics.count("node_connected_count")
         self.metrics.set("retry_queue_size", len(self.retries))
-

@@ -34,12 +34,35 @@ def test_what_cluster_state_info_returned_is_read_back() -> None:
 
 
 def test_what_topology_returned_is_read_back() -> None:
-    assert cluster_report.answer_of("d1", {"d1": {"pushed": {"view": view("d1").to_mapping()}}}, ["pushed"]).view == view("d1")
+    pushed = {"view": view("d1").to_mapping(), "away": ["d2"], "held_back": ["d3"]}
+    assert cluster_report.answer_of("d1", {"d1": {"pushed": pushed}}, ["pushed"]) == cluster_report.Answer(view("d1"), silent=["d2", "d3"])
+
+
+def test_a_push_that_did_not_reach_a_node_which_answers_shows_a_partition() -> None:
+    answers = {
+        "d1": cluster_report.Answer(view("d1"), silent=["d2"]),
+        "d2": cluster_report.Answer(view("d1", "d2"), silent=[]),
+    }
+    found = cluster_report.cluster_report("default", ENTRIES, answers)
+    assert [(pair["observer"], pair["subject"], pair["seen"], pair["verdict"]) for pair in found["pairs"]] == [
+        ("d1", "d2", "missing", "partitioned")
+    ]
+    answers["d1"] = cluster_report.Answer(view("d1", "d2"), silent=["d2"])
+    assert cluster_report.cluster_report("default", ENTRIES, answers)["pairs"][0]["seen"] == "unreached"
 
 
 def test_the_first_variable_that_was_not_skipped_counts() -> None:
     registered = {"pushed": {"skipped": True, "changed": False}, "asked": state(view("d1"))}
     assert cluster_report.answer_of("d1", {"d1": registered}, ["pushed", "asked"]).view == view("d1")
+
+
+def test_a_host_that_was_away_from_the_start_is_told_from_one_that_was_left_out() -> None:
+    away = {"looked": {"unreachable": True, "changed": False, "msg": "connection timed out"}}
+    seen = cluster_report.answer_of("d1", {"d1": away}, ["pushed", "looked"]).view
+    assert isinstance(seen, Failure) and (seen.kind, seen.message) == ("unreachable", "connection timed out")
+    dropped_out_later = {"looked": {"failed": False, "changed": False, "services": {}}}
+    seen = cluster_report.answer_of("d1", {"d1": dropped_out_later}, ["pushed", "looked"]).view
+    assert isinstance(seen, Failure) and seen.kind == "not_asked"
 
 
 @pytest.mark.parametrize(

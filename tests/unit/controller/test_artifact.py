@@ -163,7 +163,7 @@ def test_what_was_fetched_damaged_is_fetched_again(tarball, cache):
     url = f"https://mirror.example/{NAME}"
     with pytest.raises(ArtifactError, match="does not match"):
         artifact.program(url, f"{tarball}.sha512", "amd64", "static", cache, lambda _url: io.BytesIO(b"cut off"))
-    program = artifact.program(url, f"{tarball}.sha512", "amd64", "static", cache, lambda _url: open(tarball, "rb"))
+    program = artifact.program(url, f"{tarball}.sha512", "amd64", "static", cache, lambda _url: io.BytesIO(tarball.read_bytes()))
     assert content(program) == b"static amd64"
 
 

@@ -208,7 +208,7 @@ def test_an_http2_server_that_is_no_grpc_server_is_not_banyandb():
     async def run():
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
-            return await answer_of("127.0.0.1:%d" % server.sockets[0].getsockname()[1])
+            return await answer_of(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
     assert asyncio.run(run()).kind == "not_banyandb"
 

@@ -80,7 +80,7 @@ def test_each_distinct_node_is_decoded_once_for_all_views():
     first, second = decode(data), decode(data)
     assert first.tables["tire2"].registered[0].node_name == "node3:17912"
     for table in first.tables:
-        for a, b in zip(first.tables[table].registered, second.tables[table].registered):
+        for a, b in zip(first.tables[table].registered, second.tables[table].registered, strict=True):
             assert a is b
 
 

@@ -132,3 +132,17 @@ def test_labels_are_joined_by_name():
 def test_a_label_that_the_server_would_drop_or_change_is_refused(bad):
     with pytest.raises(AnsibleFilterError, match="node label"):
         labels(bad)
+
+
+@pytest.mark.parametrize("function", [environment_file, digests])
+def test_a_number_without_bounds_is_refused(function):
+    with pytest.raises(AnsibleFilterError, match="the value of A is a number of more than 64 bits"):
+        function({"A": 1 << 20000})
+    with pytest.raises(AnsibleFilterError, match="not the name of an environment variable"):
+        function({1 << 20000: "a"})
+
+
+@pytest.mark.parametrize("bad", [{"a": 1 << 20000}, {1 << 20000: "a"}, {"a": "\x7f"}, {"a": "\ud800"}, {"a": b"b"}, {1: "a", "1": "b"}])
+def test_a_label_that_an_environment_file_cannot_carry_is_refused(bad):
+    with pytest.raises(AnsibleFilterError, match="node label"):
+        labels(bad)

@@ -100,6 +100,14 @@ def test_what_may_not_be_read_is_an_error_with_the_way_out(monkeypatch, file):
     assert file in str(error.value)
 
 
+def test_who_is_not_root_is_told_how_to_become_it(monkeypatch):
+    host_state.require_root()
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    with pytest.raises(host_state.HostStateError, match="user nobody .* become: true") as error:
+        host_state.require_root()
+    assert error.value.kind == "permission_denied"
+
+
 def test_a_failing_disk_is_an_error_of_its_own_kind(monkeypatch, file):
     def broken(path):
         raise OSError(5, "Input/output error", path)

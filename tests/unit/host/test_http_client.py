@@ -104,7 +104,7 @@ def test_a_server_that_drips_is_cut_off_at_the_time_out():
             writer.close()
 
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-            address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
             return await asyncio.to_thread(state, address, Terms(timeout=0.5, retries=0))
 
     started = time.monotonic()
@@ -287,3 +287,16 @@ def test_a_ca_file_that_cannot_be_used_is_refused(tmp_path):
     for name, said in (("none", "No such file"), ("binary", "PEM"), ("text", "PEM")):
         with pytest.raises(TermsError, match=said):
             HttpClient("https://127.0.0.1:17913", ca_path=str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("start", "tail"),
+    [(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"a" * 65536), (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)],
+    ids=["a chunk of a negative size", "nothing but continue"],
+)
+def test_an_answer_without_end_is_not_read_to_its_end(start, tail, monkeypatch):
+    monkeypatch.setattr(http_client, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(http_client, "MAX_EXTRA_BYTES", 100_000)
+    answer = asked(byte_server(start + tail * (20_000_000 // len(tail))), timeout=600.0)
+    assert answer.kind == "not_banyandb"
+    assert "without end" in answer.message

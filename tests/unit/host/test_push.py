@@ -203,11 +203,11 @@ def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: H
     host.runs_with(a, b)
     host.network.silence(c)
     outcome = host.push(a, b, c)
-    assert (outcome.plan.held_back, outcome.plan.added, outcome.proved) == (("c",), (), True)
+    assert (outcome.plan.held_back, outcome.plan.added, outcome.proved, outcome.verdict) == (("c",), (), True, "unknown")
     assert topology_file.read(str(host.path)) == (Topology((a, b), (c,)), outcome.after)
     back = host.network.node("c")
     outcome = host.push(a, b, back)
-    assert (outcome.plan.added, outcome.writes, outcome.proved) == (("c",), 1, True)
+    assert (outcome.plan.added, outcome.writes, outcome.proved, outcome.verdict) == (("c",), 1, True, "converged")
     assert host.server.lists[-1] == ["a", "b", "c"]
 
 
@@ -303,6 +303,38 @@ def test_a_node_under_another_node_name_is_noticed_and_refreshed(host: Host) -> 
     outcome = host.push(a, b, refresh_stale=True)
     assert (outcome.plan.refreshed, outcome.proved) == (("b",), True)
     assert host.shows() == {a.grpc_address, "new:17912"}
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_of_many_stale_nodes_each_may_stay_stale_until_its_turn(host: Host, batch: int) -> None:
+    a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", node_name="old:17912")
+    host.runs_with(a, b, c)
+    host.network.relabel(b, zone="y")
+    host.network.relabel(c, node_name="new:17912")
+    outcome = host.push(a, b, c, refresh_stale=True, batch=batch)
+    assert (outcome.plan.refreshed, outcome.writes, outcome.proved) == (("b", "c"), 4 // batch, True)
+    assert host.shows() == {a.grpc_address, b.grpc_address, "new:17912"}
+
+
+def test_a_node_is_added_beside_one_that_is_stale(host: Host) -> None:
+    a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c")
+    host.runs_with(a, b)
+    host.network.relabel(b, zone="y")
+    outcome = host.push(a, b, c, refresh_stale=True)
+    assert (outcome.plan.added, outcome.plan.refreshed, outcome.proved) == (("c",), ("b",), True)
+    assert host.server.lists == [["a"], ["a", "b", "c"]]
+
+
+def test_what_was_refreshed_may_not_be_stale_once_more(host: Host) -> None:
+    """It is admitted while the other one is still stale, and has changed again by then."""
+    a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", zone="x")
+    host.runs_with(a, b, c)
+    host.network.relabel(b, zone="y")
+    host.network.relabel(c, zone="y")
+    request = host.request([a, b, c], refresh_stale=True, timeout=0.5)
+    host.network.relabel(b, zone="z")
+    with pytest.raises(PushFailed, match="b is stale in property"):
+        push(request)
 
 
 def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
@@ -560,7 +592,7 @@ def test_pushes_to_one_file_wait_for_each_other(host: Host) -> None:
         threads = [threading.Thread(target=add, args=nodes) for nodes in ((a, b), (a, b, c))]
         for thread in threads:
             thread.start()
-        with pytest.raises(TopologyFileError, match="another push has held it for 0.3 s"):
+        with pytest.raises(TopologyFileError, match=rf"another push \(process {os.getpid()}\) has held it for 0.3 s"):
             host.push(a, b, timeout=None, lock_timeout=0.3)
     for thread in threads:
         thread.join()

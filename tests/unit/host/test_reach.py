@@ -144,7 +144,7 @@ def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout() -> None:
 
         server = await asyncio.start_server(drip, "127.0.0.1", 0)
         began = time.monotonic()
-        found = await asyncio.to_thread(answers, Node("it", "127.0.0.1:%d" % server.sockets[0].getsockname()[1]), 0.5)
+        found = await asyncio.to_thread(answers, Node("it", f"127.0.0.1:{server.sockets[0].getsockname()[1]}"), 0.5)
         server.close()
         return found, time.monotonic() - began
 
@@ -158,7 +158,7 @@ def test_ipv6_is_tried_at_its_bracketed_address() -> None:
             writer.write(SETTINGS)
 
         server = await asyncio.start_server(serve, "::1", 0)
-        found = await asyncio.to_thread(answers, Node("it", "[::1]:%d" % server.sockets[0].getsockname()[1]), 2.0)
+        found = await asyncio.to_thread(answers, Node("it", f"[::1]:{server.sockets[0].getsockname()[1]}"), 2.0)
         server.close()
         return found
 

@@ -50,6 +50,11 @@ def test_a_version_is_installed_whole_and_executable(root, program):
         assert stream.read() == b"\x7fELF the server"
 
 
+def test_a_program_of_unknown_source_is_refused(root, program):
+    with pytest.raises(ReleaseError, match="give source with src"):
+        release.install(Release(root, "1", None), *program)
+
+
 def test_its_modes_do_not_depend_on_the_umask(root, program):
     before = os.umask(0o077)
     try:

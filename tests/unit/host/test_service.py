@@ -221,16 +221,18 @@ def test_no_port_is_silent_when_none_is_asked_for():
 
 def test_the_line_that_matters_is_not_buried_by_the_servers_usage_text():
     journal = "\n".join(
-        ['{"level":"debug","message":"register flags"}']
-        + [
+        [
+            '{"level":"debug","message":"register flags"}',
             "Error: no such file",
             "Usage:",
             "   data [flags]",
             "Flags:",
             "      --tls   connection uses TLS",
             "  -h, --help   help",
+            "",
+            "no such file",
+            "Main process exited",
         ]
-        + ["", "no such file", "Main process exited"]
     )
     assert service.telling(journal, 20) == ["Error: no such file", "no such file", "Main process exited"]
     assert service.telling(journal, 1) == ["Main process exited"]

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -210,6 +212,12 @@ def test_a_write_killed_at_any_moment_leaves_the_old_or_the_new_file(path: Path)
         assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_file_that_is_gone_when_it_is_to_be_copied_is_told(path: Path) -> None:
+    with pytest.raises(TopologyFileError, match="no copy made"):
+        back_up(str(path))
+    assert os.listdir(path.parent) == []
+
+
 def refused(path: Path, says: str) -> None:
     """A write that fails: the old file stands as it was, nothing is left beside it."""
     before, status = path.read_bytes(), path.stat()
@@ -261,6 +269,17 @@ def test_an_owner_that_cannot_be_given_leaves_the_old_file(path: Path, monkeypat
 
     monkeypatch.setattr(topology_file.os, "fchown", not_permitted)
     refused(path, "not written: Operation not permitted")
+
+
+def test_who_may_not_write_is_told_to_become_root() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # not tmp_path: only root may enter that
+        os.chmod(directory, 0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(TopologyFileError, match="not written: Permission denied, run this with become: true; the file is as it was"):
+                write(os.path.join(directory, "topology.yml"), OWN_FORMAT, MINE)
+        finally:
+            os.seteuid(0)
 
 
 def test_a_directory_that_cannot_be_synced_is_said_to_be_written_nevertheless(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,9 +378,22 @@ def test_another_process_gives_up_after_its_timeout_and_says_why(path: Path) -> 
     with python(holder(path)) as other:
         assert said(other) == b"held\n"
         began = time.monotonic()
-        with pytest.raises(TopologyFileError, match="another push has held it for 0.4 s; wait for that one to end"), locked(str(path), 0.4):
+        says = rf"another push \(process {other.pid}\) has held it for 0.4 s; wait for that one to end"
+        with pytest.raises(TopologyFileError, match=says), locked(str(path), 0.4):
             raise AssertionError("the lock is held by two")
         assert 0.4 <= time.monotonic() - began < 3.0
+
+
+@pytest.mark.parametrize("found", [OSError(13, "Permission denied"), "1: POSIX  ADVISORY  WRITE 1 00:00:1 0 EOF\n", ""])
+def test_a_holder_that_the_kernel_does_not_tell_is_not_named(path: Path, monkeypatch: pytest.MonkeyPatch, found: OSError | str) -> None:
+    def opened(*_: object, **__: object) -> io.StringIO:
+        if isinstance(found, OSError):
+            raise found
+        return io.StringIO(found)
+
+    monkeypatch.setattr(topology_file, "open", opened, raising=False)
+    with locked(str(path), 1.0), pytest.raises(TopologyFileError, match="another push has held it for 0.1 s"), locked(str(path), 0.1):
+        raise AssertionError("the lock is held by two")
 
 
 def test_the_lock_goes_with_a_killed_holder_and_leaves_nothing_behind(path: Path) -> None:
@@ -405,3 +437,36 @@ def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monke
     monkeypatch.setattr(topology_file.fcntl, "flock", unsupported)
     with pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported; .*local file system"), locked(str(path), 5.0):
         raise AssertionError("locked")
+
+
+# Files that are small and stand for much, or for ever
+
+ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
+MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{ALIASES}nodes: [{{name: *a11, grpc_address: x}}]\n", f"{MERGES}nodes: *a11\n", "nodes: &a [*a]\n", "nodes: &a {<<: *a}\n"],
+    ids=["aliases", "merges", "list of itself", "mapping of itself"],
+)
+def test_a_few_lines_that_stand_for_millions_are_refused(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(TopologyFileError, match="its aliases stand for 1000000 values or more"):
+        read(str(path))
+
+
+def test_aliases_as_people_use_them_are_read(path: Path) -> None:
+    path.write_text("tls: &tls {tls_enabled: true, ca_cert_path: /ca.pem}\nnodes:\n- {name: a, grpc_address: 'a:1', <<: *tls}\n")
+    assert read(str(path))[0] == Topology((Node("a", "a:1", True, "/ca.pem"),))
+
+
+def test_a_foreign_file_that_would_take_minutes_to_read_is_refused(path: Path) -> None:
+    path.write_text(FOREIGN + "#" * 1024 * 1024)
+    with pytest.raises(TopologyFileError, match="larger than 1048576 bytes"):
+        read(str(path))
+
+
+def test_a_line_added_by_hand_does_not_make_what_is_held_back_forgotten(path: Path) -> None:
+    path.write_text(Topology((A,), (B,)).render() + "- name: c\n  grpc_address: c:1\n")
+    assert read(str(path))[0] == Topology((A, Node("c", "c:1")), (B,))

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -80,3 +81,34 @@ def test_a_cluster_without_a_meta_node_is_a_problem() -> None:
 def test_a_sound_inventory_has_no_problems() -> None:
     assert cluster().problems == []
     assert cluster({"banyandb_standalone": ["s1"]}, s1={"banyandb_node_host": "127.0.0.1"}).problems == []
+
+
+def test_nodes_at_one_address_are_a_problem_of_each_of_their_clusters() -> None:
+    hosts = {"d1": {"banyandb_cluster": "edge"}, "d2": {}, "l1": {}}
+    found = clusters(GROUPS, {host: {**variables, "ansible_host": "10.0.0.9"} for host, variables in hosts.items()})
+    for name in ("edge", "default"):
+        assert any("d1, d2, l1: all at the address 10.0.0.9" in problem for problem in found[name].problems)
+
+
+def test_labels_are_expected_as_the_server_shows_them() -> None:
+    nodes = {node["name"]: node for node in cluster(d1={"banyandb_node_labels": {"spare": True, "rack": 7}}).nodes}
+    assert nodes["d1"]["labels"] == {"spare": "true", "rack": "7"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"banyandb_grpc_port": "0000801234"}, "expected a port"),
+        ({"banyandb_grpc_port": 1 << 20000}, "<a number of 20001 bits>, expected a port"),
+        ({"banyandb_node_host": ["a"]}, r"banyandb_node_host is \['a'\], expected text"),
+        ({"banyandb_node_host": 1 << 20000}, "expected text"),
+        ({"banyandb_cluster": {"a": 1}}, "banyandb_cluster is {'a': 1}, expected text"),
+        ({"banyandb_remove": [{"a": 1}]}, r"banyandb_remove\[0\] is {'a': 1}, expected text"),
+        ({"banyandb_has_meta_role": "maybe"}, "banyandb_has_meta_role is 'maybe', expected true or false"),
+        ({"banyandb_node_labels": {"a": "b,c"}}, "node label 'a': the server cannot read back"),
+        ({"banyandb_node_labels": {"a": 1 << 20000}}, "node label 'a': expected text or a number of 64 bits"),
+        ({"banyandb_node_labels": {1: "a", "1": "b"}}, "node label '1' stands more than once"),
+    ],
+)
+def test_a_value_that_is_none_of_its_variable_is_a_problem_of_its_host(variables: dict[str, Any], says: str) -> None:
+    assert any(re.match(f"d1: .*{says}", problem) for problem in cluster(d1=variables).problems)

@@ -183,7 +183,15 @@ nodes = st.lists(
 
 
 @settings(max_examples=1000, deadline=None)
-@given(current=nodes, held=st.integers(0, 2), desired=nodes, alive=st.sets(st.sampled_from("uvwxyz")), remove=st.sets(st.sampled_from("abcdef")), refresh=st.sets(st.sampled_from("abcdef")), batch=st.integers(1, 3))  # fmt: skip
+@given(
+    current=nodes,
+    held=st.integers(0, 2),
+    desired=nodes,
+    alive=st.sets(st.sampled_from("uvwxyz")),
+    remove=st.sets(st.sampled_from("abcdef")),
+    refresh=st.sets(st.sampled_from("abcdef")),
+    batch=st.integers(1, 3),
+)
 def test_no_plan_loses_a_node_unnamed_mixes_an_address_change_or_empties_a_running_server(
     current: list[Node], held: int, desired: list[Node], alive: set[str], remove: set[str], refresh: set[str], batch: int
 ) -> None:
@@ -211,3 +219,43 @@ def test_no_plan_loses_a_node_unnamed_mixes_an_address_change_or_empties_a_runni
         assert result.steps[-1] == result.final
     again = plan(result.final, desired, **options)
     assert again.steps == ()
+
+
+# Found by the property tests
+
+
+def test_an_entry_that_takes_the_address_of_another_does_not_stand_in_for_it() -> None:
+    with pytest.raises(PlanRefused, match=r"a \(a:17912\).*name them in remove"):
+        made([A, B, C], [Node("b", "a:17912"), C], readdress=STAGE)
+    assert made([A, B, C], [Node("b", "a:17912"), C], readdress=STAGE, remove=["a"]).final.listed == (Node("b", "a:17912"), C)
+
+
+def test_an_address_in_other_letters_is_another_address_of_the_same_place() -> None:
+    upper = Node("x", "A:17912")
+    assert lists(made([A, B], [upper, B], remove=["a"])) == [["b"], ["b", "A"]]
+    assert lists(made([A, B], [Node("a", "A:17912"), B], readdress=STAGE)) == [["b"], ["A", "b"]]
+    # a stays where it is as long as it does not answer elsewhere, but not at a place that is another's now.
+    alive = {"a:17912", "b:17912", "c:17912", "A:17912"}
+    result = made([A, B, C], [A2, Node("b", "A:17912"), C], answering=alive, readdress=STAGE)
+    assert (result.final.listed, result.held_back) == ((Node("b", "A:17912"), C), ("a",))
+
+
+def test_what_is_held_back_is_not_forgotten_while_its_new_address_is_taken() -> None:
+    current = Topology((A, B), (C,))
+    alive = {"a:17912", "b:17912"}
+    result = plan(current, [B, Node("c", "a:17912")], answering=alive, remove=["a"], readdress=STAGE)
+    assert all("c" in step.by_name for step in result.steps)
+    result = plan(current, [A, B, Node("c", "d:17912")], answering=alive, refresh=["a"])
+    assert all("c" in step.by_name for step in result.steps)
+
+
+def test_an_entry_that_is_renamed_and_refreshed_at_once_is_not_forgotten_between_the_writes() -> None:
+    result = made([A, B], [A, Node("x", "b:17912")], refresh=["x"])
+    assert lists(result) == [["a"], ["a", "b"]]
+    assert all("x" in step.by_name for step in result.steps)
+
+
+def test_who_leaves_for_good_goes_before_who_is_new() -> None:
+    """A removed and D new may be one node: listed under both for a moment, it would go with A."""
+    result = made([A, B, C], [B2, C, D], remove=["a"], readdress=STAGE)
+    assert lists(result) == [["c"], ["b2", "c", "d"]]

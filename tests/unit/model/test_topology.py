@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+    HELD_BACK,
     ForeignFormat,
     Node,
     Topology,
     TopologyError,
     from_document,
     from_entries,
+    held_back_in,
     ordered,
     parse,
     split_address,
@@ -91,8 +93,9 @@ def test_a_bad_entry_is_refused_with_its_place(entry: object, says: str) -> None
 @pytest.mark.parametrize(
     "address",
     [
-        "h", "h:", ":1", "h:0", "h:65536", "h:x", "h:١", "h h:1", "-h:1", "h-:1", "h..x:1", "1.2.3:1", "1.2.3.256:1", "::1:1",
+        "h", "h:", ":1", "h:0", "h:65536", "h:x", "h:\u0661", "h h:1", "-h:1", "h-:1", "h..x:1", "1.2.3:1", "1.2.3.256:1", "::1:1",
         "[::1:1", "[::g]:1", "http://h:1", "h:1/", "a" * 64 + ":1", "h:999999999999999",
+        "h:017912", "h:0000801234", "h:" + "9" * 5000,
     ],
 )  # fmt: skip
 def test_a_bad_address_is_refused(address: str) -> None:
@@ -124,3 +127,39 @@ def test_a_foreign_document_is_read_as_the_server_reads_it() -> None:
         from_document(["a"])
     with pytest.raises(TopologyError, match="expected a list"):
         from_document({"nodes": {"a": 1}})
+
+
+@pytest.mark.parametrize("nodes", ["", 0, False, {}, "a"])
+def test_nodes_that_are_no_list_are_not_taken_for_an_empty_one(nodes: object) -> None:
+    with pytest.raises(TopologyError, match="expected a list"):
+        from_document({"nodes": nodes})
+
+
+# What JSON and YAML read differently, or the server rejects: a tab, a surrogate pair, a key that stands twice, a control character.
+@pytest.mark.parametrize(
+    "line",
+    [
+        '- {"name": "a",\t"grpc_address": "h:1"}',
+        '- {"name": "\\ud83d\\ude00", "grpc_address": "h:1"}',
+        '- {"name": "b", "name": "a", "grpc_address": "h:1"}',
+        '- {"grpc_address": "h:1", "name": "a"}',
+        "# \0",
+    ],
+)
+def test_a_line_that_render_does_not_write_is_foreign(line: str) -> None:
+    with pytest.raises(ForeignFormat):
+        parse(f"nodes:\n{line}\n")
+
+
+@pytest.mark.parametrize("name", [1 << 20000, ["a" * 10**6] * 1000, {"a": 1 << 20000}], ids=["number", "list", "mapping"])
+def test_a_value_that_cannot_be_shown_whole_is_shown_in_short(name: object) -> None:
+    with pytest.raises(TopologyError, match=r"nodes\[0\]: name .*expected str") as error:
+        from_entries([{"name": name, "grpc_address": "h:1"}], "nodes")
+    assert len(str(error.value)) < 400
+
+
+def test_what_a_text_of_another_writer_holds_back_is_told_too() -> None:
+    text = "nodes:\n  - name: a\n" + HELD_BACK + '{"name": "b", "grpc_address": "b:1"}\n'
+    assert held_back_in(text) == (Node("b", "b:1"),)
+    with pytest.raises(ForeignFormat, match="line 1"):
+        held_back_in(HELD_BACK + "b\n")

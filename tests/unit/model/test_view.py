@@ -254,7 +254,32 @@ def test_both_answer_but_not_each_other_is_a_partition() -> None:
     verdict = judge(CLUSTER, views, reach={("l1", "d4"): False, ("l2", "d4"): True})
     assert found(verdict) == [("l1", "d4", "tire2", "evictable", "partitioned")]
     assert verdict.verdict == "partitioned"
-    assert judge(CLUSTER, FINE, reach={("l1", "d4"): False}).verdict == "converged"
+
+
+def test_a_liaison_that_still_uses_what_its_host_does_not_reach_is_no_longer_converged() -> None:
+    reach = {("l1", "l1"): True, ("l1", "d4"): False}
+    verdict = judge(CLUSTER, FINE, reach)
+    assert (verdict.verdict, found(verdict)) == ("converging", [("l1", "d4", "tire2", "unreached", "converging")])
+    assert (verdict.matrix["l1"]["d4"], verdict.matrix["l2"]["d4"]) == ("unreached", "active")
+    later = judge(CLUSTER, FINE, reach, stood=30.0)
+    assert found(later) == [("l1", "d4", "tire2", "unreached", "partitioned")]
+    assert "Mend the network from the host of l1 to d4" in later.pairs[0].remedy
+
+
+def test_a_data_node_that_lists_one_which_others_reach_and_it_does_not_is_cut_off_from_it() -> None:
+    verdict = judge(CLUSTER, FINE, {("d3", "d4"): False, ("d5", "d4"): True})
+    assert (verdict.verdict, found(verdict)) == ("partitioned", [("d3", "d4", "property", "unreached", "partitioned")])
+    assert verdict.matrix["d3"] == {"l1": "-", "l2": "-", "d3": "registered", "d4": "unreached", "d5": "registered"}
+
+
+def test_a_data_node_rightly_lists_one_that_nobody_reaches() -> None:
+    views = {**FINE, "d4": Failure(ErrorKind.REFUSED, "refused")}
+    reach = {(observer, "d4"): False for observer in ("d3", "d5")}
+    assert found(judge(CLUSTER, views, reach)) == [("d4", "d4", "", "refused: refused", "unknown")]
+
+
+def test_a_trial_that_fails_on_the_observers_own_node_says_nothing() -> None:
+    assert judge(CLUSTER, FINE, {("l1", "l1"): False, ("l1", "d4"): False}, stood=31).verdict == "converged"
 
 
 def test_a_node_that_could_not_be_asked_is_unknown_and_never_fine() -> None:
@@ -361,6 +386,9 @@ def test_a_cluster_is_converged_exactly_when_every_view_is_there_and_shows_every
             right &= set(seen) == set(expected)
             right &= all(expected[key].labels in (None, seen[key].labels) for key in set(seen) & set(expected))
             right &= not connects or set(expected) <= set(table.active) - set(table.evictable)
+            if reach.get((observer.name, observer.name)) is not False:
+                cut_off = {node.name for node in expected.values() if reach.get((observer.name, node.name)) is False}
+                right &= not (cut_off if connects else cut_off & {subject for (_, subject), reached in reach.items() if reached})
     verdict = judge(nodes, views, reach, stood)
     assert (verdict.verdict == "converged") == right
     assert bool(verdict.pairs) != right

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digests
 from ansible_collections.skywalking.banyandb.plugins.modules import host_info
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
@@ -38,6 +39,14 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
         files=[{"path": str(tmp_path / "file"), "sha256": empty}],
     )
     assert (result["changed"], result["differs"], result["services"]) == (False, [], {})
+
+
+def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
+    nothing = {option: [] for option in ("files", "links", "directories", "users", "services")} | {"versions_dir": None, "data_dir": None}
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    assert host_info.look({**nothing, "root": False})["differs"] == []
+    with pytest.raises(HostStateError, match="become: true"):
+        host_info.look({**nothing, "root": True})
 
 
 def test_everything_that_differs_is_told_at_once(tmp_path):

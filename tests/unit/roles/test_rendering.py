@@ -47,12 +47,12 @@ HOSTS = {
 EXPRESSIONS = {
     "kind": "{{ banyandb_kind }}",
     "version": "{{ banyandb_version }}",
-    "problems": "{{ banyandb_problems }}",
-    "release": "{{ banyandb_release_wanted if not banyandb_problems else none }}",
-    "node": "{{ banyandb_node_wanted if banyandb_kind and not banyandb_problems else none }}",
-    "unit": "{{ banyandb_unit if banyandb_kind and not banyandb_problems else none }}",
-    "environment": "{{ banyandb_environment if banyandb_kind and not banyandb_problems else none }}",
-    "ports": "{{ banyandb_ports }}",
+    "problems": "{{ banyandb_setup.problems }}",
+    "release": "{{ banyandb_setup.release | default(none) }}",
+    "node": "{{ banyandb_setup.node | default(none) }}",
+    "unit": "{{ banyandb_setup.unit | default(none) }}",
+    "environment": "{{ banyandb_setup.environment | default(none) }}",
+    "ports": "{{ banyandb_setup.ports | default(none) }}",
 }
 
 
@@ -68,7 +68,7 @@ def rendered(tmp_path_factory):
             inventory.setdefault(group, {"hosts": {}})["hosts"][name] = variables
     files = [
         f"{ROLES}/probe/defaults/main.yml",
-        *(f"{ROLES}/probe/vars/main/{name}" for name in os.listdir(f"{ROLES}/probe/vars/main")),
+        f"{ROLES}/probe/vars/main.yml",
     ]
     roles = {"vars": {}, "defaults": {}}
     for path in files:
@@ -176,7 +176,7 @@ def test_all_problems_of_the_variables_are_told_at_once(rendered):
     )
     problems = rendered["bad"]["problems"]
     assert len(problems) == len(starts)
-    assert all(problem.startswith(start) for problem, start in zip(problems, starts)), problems
+    assert all(problem.startswith(start) for problem, start in zip(problems, starts, strict=True)), problems
 
 
 def test_the_version_is_read_from_the_name_of_the_artifact(rendered):

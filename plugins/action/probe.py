@@ -1,0 +1,38 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module ``probe``: one execution of ``host_info`` on the host, judged here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import host_setup
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(
+            argument_spec={"setup": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
+        )
+        arguments["root"] = True  # what differs is going to be changed
+        setup = arguments.pop("setup")
+        if setup["problems"]:
+            return {**result, "failed": True, "msg": " ".join(setup["problems"])}
+        release, node = setup["release"], setup["node"]
+        for part in (release, node):
+            for option, items in part.items():
+                arguments[option] = [*arguments.get(option, []), *items]
+        result.update(self._execute_module("skywalking.banyandb.host_info", arguments, task_vars=task_vars))
+        if not result.get("failed"):
+            differing = {difference["path"] for difference in result["differs"]}
+            reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
+            result["install_needed"] = not release["users"] or host_setup.needed(release, differing)
+            result["node_needed"] = not node["services"] or reload_needed or host_setup.needed(node, differing)
+        return result

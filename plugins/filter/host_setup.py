@@ -1,0 +1,77 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter ``host_setup``: thin over model/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.artifact import known_sha512
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import host_setup
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import BadLabel
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import BadEnvironment
+
+DOCUMENTATION = r"""
+name: host_setup
+short_description: What a host should be, from the public variables of the roles install and node
+version_added: 0.1.0
+description:
+  - Internal to the roles of this collection.
+positional: _input
+options:
+  _input:
+    description: The variables of the roles C(install) and C(node), with their names.
+    type: dict
+    required: true
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Show the unit of a host
+  ansible.builtin.debug:
+    msg: "{{ (banyandb_variables | skywalking.banyandb.host_setup).unit }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(problems), sentences that say what is wrong with the variables and what to do. Without any also C(release) and C(node), arguments of
+      M(skywalking.banyandb.host_info), and for a host that is a node C(environment), C(unit), C(ports) and C(paths).
+  type: dict
+"""
+
+
+def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(variables, Mapping):
+        raise AnsibleFilterError("skywalking.banyandb.host_setup: expected a mapping of the variables of the roles install and node")
+    values, problems = validated(("install", "node"), variables)
+    problems = problems or host_setup.problems(values)
+    if problems:
+        return {"problems": problems}
+    try:
+        found: dict[str, Any] = {
+            "problems": [],
+            "release": host_setup.release(values, known_sha512(values["banyandb_artifact_checksum"])),
+            "node": host_setup.node(values),
+        }
+        if values["banyandb_kind"]:
+            found.update(
+                environment=host_setup.environment(values),
+                unit=host_setup.unit(values),
+                ports=host_setup.ports(values),
+                paths=host_setup.paths(values),
+            )
+        return found
+    except (BadEnvironment, BadLabel) as error:
+        return {"problems": [str(error)]}
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"host_setup": setup}

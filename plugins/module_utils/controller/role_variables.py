@@ -1,0 +1,37 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The public variables of roles, held against their argument specifications."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+ROLES = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", "..", "roles"))
+
+
+def validated(roles: Sequence[str], variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The variables in the types that the roles declare, and what is wrong with them: a sentence for each."""
+    # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    options: dict[str, Any] = {}
+    for role in roles:
+        with open(os.path.join(ROLES, role, "meta", "argument_specs.yml"), "rb") as stream:
+            options.update(yaml.load(stream, loader)["argument_specs"]["main"]["options"])
+    # The validator copies what it is given: of Ansible's lazy mappings, every variable of the play with them.
+    given = {name: _plain(value) for name, value in variables.items() if value is not None}
+    found = ArgumentSpecValidator(options).validate(given)
+    nulls = [name for name in variables if found.validated_parameters.get(name) is None]
+    return found.validated_parameters, [*found.error_messages, *(f"{name} is null: give it a value, or leave it out." for name in nulls)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

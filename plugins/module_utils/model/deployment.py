@@ -1,0 +1,50 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which step of a deployment a host takes part in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import LIAISON
+
+STAY = "banyandb_stay"
+CONFIGURE = "banyandb_configure"
+
+
+def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Host -> the groups of the playbook ``deploy`` that it belongs to.
+
+    ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
+    that is in no cluster any more (it is named for removal) is left alone: it has no groups.
+    ``banyandb_stay`` are all others, ``banyandb_configure`` those that are not yet as they should be, and
+    ``banyandb_<need>_<kind>`` (``banyandb_<need>_first_liaison`` for one liaison of each cluster) says what each server needs.
+    """
+    groups: dict[str, list[str]] = {}
+    for cluster in clusters.values():
+        here = sorted((node for node in cluster["nodes"] if node["name"] in found), key=lambda node: str(node["name"]))
+        first = next((node["name"] for node in here if node["role"] == LIAISON), None)
+        for node in here:
+            name, probe = node["name"], found[node["name"]]
+            (service,) = probe["services"].values()
+            first_ = "first_" if name == first else ""
+            groups[name] = [STAY, f"banyandb_{need(service)}_{first_}{node['role']}"]
+            if probe["install_needed"] or probe["node_needed"]:
+                groups[name].append(CONFIGURE)
+    return groups
+
+
+def need(service: Mapping[str, Any]) -> str:
+    """What a server needs to run as it should; ``service`` is of the module ``host_info``.
+
+    ``start``: no process, or one that neither listens nor would do so after a restart alone. ``restart``: an older
+    configuration. ``move``: the same, and it listens elsewhere than it is to (a changed port), so it cannot be asked until
+    it is restarted. ``keep``: nothing.
+    """
+    if not service["main_pid"] or not (service["ready"] or service["needs_restart"]):
+        return "start"
+    if not service["needs_restart"]:
+        return "keep"
+    return "restart" if service["ready"] else "move"

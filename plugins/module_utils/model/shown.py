@@ -1,0 +1,34 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values as error messages show them: never long, whatever came from outside. Pure."""
+
+from __future__ import annotations
+
+import reprlib
+
+MOST = 200
+
+
+class _Shortened(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = MOST
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to spell out a number of more than 4300 digits.
+        return repr(x) if x.bit_length() <= 128 else f"<a number of {x.bit_length()} bits>"
+
+
+_SHORTENED = _Shortened()
+
+
+def shown(value: object) -> str:
+    """``repr(value)``, shortened before it is made: a small YAML file with aliases may stand for gigabytes."""
+    return cut(_SHORTENED.repr(value))
+
+
+def cut(text: str, most: int = MOST) -> str:
+    """``text``, or its beginning: ``most`` characters at most."""
+    return text if len(text) <= most else text[: most - 3] + "..."

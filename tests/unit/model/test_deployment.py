@@ -1,0 +1,61 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which step of a deployment a host takes part in."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import need, steps
+
+
+def probed(install=False, node=False, **service):
+    found = {"main_pid": 7, "ready": True, "needs_restart": [], **service}
+    return {"install_needed": install, "node_needed": node, "services": {"banyandb-data.service": found}}
+
+
+def cluster(*nodes):
+    return {"nodes": [{"name": name, "role": role} for name, role in nodes]}
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ({"main_pid": 0, "ready": False}, "start"),
+        ({"main_pid": 0, "ready": False, "needs_restart": ["x"]}, "start"),
+        ({"ready": False}, "start"),
+        ({"ready": False, "needs_restart": ["x"]}, "move"),
+        ({"needs_restart": ["x"]}, "restart"),
+        ({}, "keep"),
+    ],
+)
+def test_what_a_server_needs(service, expected):
+    assert need({"main_pid": 7, "ready": True, "needs_restart": [], **service}) == expected
+
+
+def test_a_host_as_it_should_be_only_stays():
+    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["banyandb_stay", "banyandb_keep_data"]}
+
+
+@pytest.mark.parametrize("lacks", [{"install": True}, {"node": True}])
+def test_a_host_that_differs_is_configured(lacks):
+    assert "banyandb_configure" in steps({"default": cluster(("a", "data"))}, {"a": probed(**lacks)})["a"]
+
+
+def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
+    clusters = {
+        "one": cluster(("l3", "liaison"), ("l2", "liaison"), ("l1", "liaison"), ("d", "data")),
+        "two": cluster(("m1", "liaison")),
+    }
+    found = {name: probed(main_pid=0) for name in ("l2", "l3", "d", "m1")}
+    assert {name: groups[1] for name, groups in steps(clusters, found).items()} == {
+        "d": "banyandb_start_data",
+        "l2": "banyandb_start_first_liaison",
+        "l3": "banyandb_start_liaison",
+        "m1": "banyandb_start_first_liaison",
+    }
+
+
+def test_a_host_that_is_named_for_removal_takes_part_in_nothing():
+    assert steps({"default": cluster(("a", "data"))}, {"a": probed(), "leaving": probed()}).keys() == {"a"}
