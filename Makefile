@@ -22,7 +22,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-.PHONY: help demo demo-down test lint sanity unit lab contract molecule matrix setup install clean
+.PHONY: help demo demo-down test test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -33,7 +33,13 @@ demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload
 demo-down: ## take the demo's hosts down
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: lint sanity unit lab contract molecule matrix ## run every test
+test: lint sanity docs unit property crash lab contract molecule matrix ## run every test
+
+test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
+	BANYANDB_TEST_PROFILE=deep $(BIN)/python -m pytest tests/property tests/fuzz
+
+bench: setup ## measure, as ratios in one run, and write docs/figures.md; BENCH="push deploy" runs some
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 lint: install ## ruff, mypy, antsibull-docs and ansible-lint
 	ruff check .
@@ -47,6 +53,16 @@ sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs on
 unit: setup ## model, host, controller and module tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
 	$(BIN)/python -m pytest tests/unit tests/simulator
 
+property: setup ## what must hold of the model, 10,000 examples each; fuzzing of what is read from outside
+	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property tests/fuzz
+
+crash: setup ## pushes killed at every call, disks full, connections lost
+	$(BIN)/python -m pytest tests/crash
+
+docs: setup install ## build the documentation site in .cache/docs
+	$(BIN)/python docs/site/build.py .cache/docs
+	$(BIN)/python -m pytest tests/docs
+
 lab: setup ## tests of the lab itself
 	$(BIN)/python -m pytest tests/lab
 
@@ -55,6 +71,7 @@ contract: setup ## the server's measured behaviour, shown by the simulator (or b
 
 molecule: setup install ## scenarios on real systemd hosts; SCENARIO=hot_reload runs one
 	rm -rf $(MOLECULE_EPHEMERAL_DIRECTORY)
+	$(if $(SCENARIO),,$(BIN)/python -m tests.lab setup bookworm bullseye trixie)
 	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
 
 matrix: ## the unit tests and one scenario on the newest ansible-core
