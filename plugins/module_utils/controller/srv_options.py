@@ -40,10 +40,9 @@ def argument_spec() -> dict[str, Any]:
     )
 
 
-def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing]:
-    """What stands of each name, in order. Raises RefusedError for the first that the options do not accept, SrvTermsError,
-    NameServerError and SnapshotError."""
-    terms = SrvTerms(
+def terms_of(options: Mapping[str, Any]) -> SrvTerms:
+    """How DNS is asked. Raises SrvTermsError and NameServerError."""
+    return SrvTerms(
         nameservers=tuple(NameServer.parse(text) for text in options["nameservers"]),
         timeout=options["timeout"],
         attempts=options["attempts"],
@@ -51,6 +50,12 @@ def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing
         address_types=tuple(options["address_types"]),
         second_opinion=options["second_opinion"],
     )
+
+
+def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing]:
+    """What stands of each name, in order. Raises RefusedError for the first that the options do not accept, SrvTermsError,
+    NameServerError and SnapshotError."""
+    terms = terms_of(options)
     directory = options["snapshot_dir"] if options["serve_stale"] else ""
     return [_accepted(standing, options) for standing in consult(names, terms, directory, options["max_age"], time.time()).values()]
 

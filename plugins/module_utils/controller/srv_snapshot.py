@@ -43,10 +43,10 @@ class Snapshot:
     time: float
 
 
-def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: float, now: float) -> dict[str, Standing]:
+def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: float, now: float, hold: bool = False) -> dict[str, Standing]:
     """Ask DNS for every name; where it fails, the last good answer stands in. ``directory``: of the snapshots, empty for none.
 
-    ``max_age`` and ``now`` in seconds. Raises SrvTermsError and SnapshotError.
+    ``max_age`` and ``now`` in seconds; ``hold``: see stand(). Raises SrvTermsError and SnapshotError.
     """
     if not directory:
         return {name: stand(outcome, None, 0, 0) for name, outcome in resolve_all(names, terms).items()}
@@ -59,7 +59,7 @@ def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: floa
         snapshot, warnings = last[asked[name]]
         if isinstance(outcome, Records) and not outcome.problems:
             snapshots.keep(outcome, now)
-        standing = stand(outcome, snapshot.records if snapshot else None, now - snapshot.time if snapshot else 0, max_age)
+        standing = stand(outcome, snapshot.records if snapshot else None, now - snapshot.time if snapshot else 0, max_age, hold)
         standings[name] = replace(standing, warnings=warnings + standing.warnings)
     return standings
 

@@ -141,15 +141,15 @@ class Standing:
     warnings: tuple[str, ...] = ()
 
 
-def stand(outcome: Outcome, last: Records | None, age: float, max_age: float) -> Standing:
+def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, hold: bool = False) -> Standing:
     """Which records stand after ``outcome``, when ``last`` were the good ones ``age`` seconds ago.
 
-    They stand in for an answer that could not be had, up to ``max_age`` seconds. A denial is an answer: nothing stands in
-    for it.
+    They stand in for an answer that could not be had, up to ``max_age`` seconds. A denial is an answer, for which nothing
+    stands in, unless the caller ``hold``s what it has until somebody has looked.
     """
     if isinstance(outcome, Records):
         return Standing(outcome, outcome.records, warnings=tuple(problem.message for problem in outcome.problems))
-    if last is None or isinstance(outcome, (NoData, NoSuchName)):
+    if last is None or (isinstance(outcome, (NoData, NoSuchName)) and not hold):
         return Standing(outcome)
     if age > max_age:
         old = f"{outcome.name}: the last good answer is {duration(age)} old and not used, at most {duration(max_age)} was asked for"
