@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import LabError
@@ -36,9 +37,9 @@ def require_root() -> None:
         raise LabError(f"The lab makes mounts, bridges and containers: run it as root (it runs as user id {os.geteuid()}).")
 
 
-def install_missing() -> None:
+def install_missing(packages: Mapping[str, str] = PACKAGES) -> None:
     """Install by apt-get, without a prompt, what is not there. Raises LabError when a tool is missing afterwards."""
-    missing = sorted({package for tool, package in PACKAGES.items() if not _which(tool)})
+    missing = sorted({package for tool, package in packages.items() if not _which(tool)})
     if not missing:
         return
     if not _which("apt-get"):
@@ -50,7 +51,7 @@ def install_missing() -> None:
         done = subprocess.run(["apt-get", *options, *command], env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LabError(f"'apt-get {' '.join(command)}' failed: {tail(done.stderr or done.stdout)}")
-    still = sorted(tool for tool in PACKAGES if not _which(tool))
+    still = sorted(tool for tool in packages if not _which(tool))
     if still:
         raise LabError(f"Not found after installing {', '.join(missing)}: {', '.join(still)}. Expected in PATH, /usr/sbin or /sbin.")
 

@@ -14,7 +14,6 @@ of a tarball with that very checksum, so a second host costs no second unpacking
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -22,9 +21,11 @@ import secrets
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, cast
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
 
 PROGRAM = "banyand-server"
 _SHA512 = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{128}(?![0-9A-Fa-f])")
@@ -61,7 +62,7 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
             f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball"
         )
     try:
-        with _locked(cache):
+        with files.locked(cache):
             if not os.path.exists(path):
                 _verify(tarball, sha512, artifact, checksum, cache)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -165,7 +166,7 @@ def _local(source: str, cache: str, opener: Opener) -> str:
     path = _fetched(source, cache)
     temporary = f"{path}.{secrets.token_hex(6)}"
     try:
-        with _locked(cache):
+        with files.locked(cache):
             if os.path.exists(path):
                 return path
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -198,15 +199,3 @@ def _digest(path: str, algorithm: str) -> str:
         for block in iter(lambda: stream.read(1024 * 1024), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """One process of the controller at a time: the others then find the work done."""
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

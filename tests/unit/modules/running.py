@@ -15,7 +15,7 @@ from ansible_collections.skywalking import banyandb
 COLLECTIONS = next(iter(banyandb.__path__)).removesuffix("/ansible_collections/skywalking/banyandb")
 
 
-async def run_module(name, without=(), check=False, **arguments):
+async def run_module(name, /, without=(), check=False, **arguments):
     """The result of module ``name``, and what it wrote to stderr.
 
     ``without``: Python packages that are made to be missing.

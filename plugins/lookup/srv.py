@@ -1,0 +1,105 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: srv
+author: The skywalking.banyandb contributors (@apache)
+short_description: SRV records of DNS names, with the addresses of their targets
+version_added: 0.1.0
+description:
+  - Asks DNS for the SRV records (RFC 2782) of all names at once, and for the addresses of their targets.
+  - A name that cannot be resolved is an error that says which of the things happened that DNS can do, and never an empty list.
+  - Names are absolute, whether a trailing dot stands there or not.
+options:
+  _terms:
+    description: Names such as C(_grpc._tcp.example.org).
+    type: list
+    elements: str
+    required: true
+extends_documentation_fragment:
+  - skywalking.banyandb.srv
+seealso:
+  - module: skywalking.banyandb.srv_info
+"""
+
+EXAMPLES = r"""
+- name: Show the data nodes that DNS knows
+  ansible.builtin.debug:
+    msg: "{{ item.target }} port {{ item.port }} at {{ item.addresses | join(', ') }}"
+  loop: "{{ query('skywalking.banyandb.srv', '_data._tcp.example.org', nameservers=['192.0.2.53']) }}"
+
+- name: See them through the eyes of every liaison
+  skywalking.banyandb.cluster_state_info:
+    endpoints: "{{ endpoints }}"
+  delegate_to: localhost
+  vars:
+    liaisons: "{{ query('skywalking.banyandb.srv', '_liaison._tcp.example.org') }}"
+    endpoints: "{{ liaisons | json_query('[].{name: target, address: join(`:`, [target, `17912`])}') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The records of all names, those of one name by target and port.
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name that was asked for, absolute.
+      type: str
+      sample: _data._tcp.example.org.
+    target:
+      description: Host that offers the service, absolute.
+      type: str
+      sample: node1.example.org.
+    port:
+      description: Its port.
+      type: int
+      sample: 17912
+    priority:
+      description: Clients try the lowest first.
+      type: int
+      sample: 10
+    weight:
+      description: Share among those of the same priority.
+      type: int
+      sample: 5
+    ttl:
+      description: Seconds that this may be remembered, the least of all records that led here.
+      type: int
+      sample: 30
+    addresses:
+      description: IPv4 addresses, then IPv6 addresses. Empty only for a bad target under O(on_bad_target=warn).
+      type: list
+      elements: str
+      sample: [192.0.2.1, "2001:db8::1"]
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import RefusedError, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError
+
+display = Display()
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        if DNS_IMPORT_ERROR:
+            raise AnsibleLookupError(missing_required_lib("dnspython", reason="to ask DNS for SRV records"))
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            answers = consulted(terms, self.get_options())
+        except (SrvTermsError, NameServerError, SnapshotError, RefusedError) as error:
+            raise AnsibleLookupError(str(error)) from None
+        for answer in answers:
+            for warning in answer.warnings:
+                display.warning(warning)
+        return [{"name": answer.outcome.name, **record.to_mapping()} for answer in answers for record in answer.records]

@@ -1,0 +1,241 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What DNS said of a service: SRV records (RFC 2782), or which of the other things it said instead.
+
+An empty list never stands for a failure: each outcome is a type of its own, and only ``Records`` has records.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Union
+
+DNS_PORT = 53
+
+
+@dataclass(frozen=True)
+class SrvRecord:
+    """One SRV record. ``target`` is absolute, in lower case and A-labels, with the trailing dot; ``ttl`` in seconds is
+    the least of all records that led to ``addresses`` (aliases of the name, SRV, A, AAAA)."""
+
+    target: str
+    port: int
+    priority: int
+    weight: int
+    ttl: int
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def member(self) -> str:
+        """What tells it from other nodes: ``target:port``, as the server does (contract, section 2)."""
+        return f"{self.target}:{self.port}"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data for results and snapshots."""
+        return {
+            "target": self.target,
+            "port": self.port,
+            "priority": self.priority,
+            "weight": self.weight,
+            "ttl": self.ttl,
+            "addresses": list(self.addresses),
+        }
+
+
+@dataclass(frozen=True)
+class TargetProblem:
+    """Why a record of an answer has no addresses: DNS itself says so, asking again would not help.
+
+    ``kind``: ``alias`` (RFC 2782 forbids one at a target), ``withdrawn`` (a target ``.`` beside others), ``no_data``,
+    ``no_such_name``.
+    """
+
+    target: str
+    kind: str
+    message: str
+
+    def to_mapping(self) -> dict[str, str]:
+        """Plain data for results."""
+        return {"target": self.target, "kind": self.kind, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Records:
+    """The name has SRV records. ``ttl`` is the least of theirs; ``server`` gave the answer; ``serial`` is the zone's, where it is known."""
+
+    name: str
+    records: tuple[SrvRecord, ...]
+    server: str
+    problems: tuple[TargetProblem, ...] = ()
+    serial: int | None = None
+    kind = "records"
+
+    @property
+    def ttl(self) -> int:
+        return min((record.ttl for record in self.records), default=0)
+
+    @property
+    def message(self) -> str:
+        """What was found, and what is wrong with it."""
+        return "; ".join([f"{self.name}: {len(self.records)} SRV records", *(problem.message for problem in self.problems)])
+
+
+@dataclass(frozen=True)
+class Missing:
+    """No records, for the reason that the type says; ``message`` says what, where and what to do."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class NoData(Missing):
+    """The name exists without SRV records, or says with the single target ``.`` that the service is withdrawn."""
+
+    withdrawn: bool = False
+    kind = "no_data"
+
+
+@dataclass(frozen=True)
+class NoSuchName(Missing):
+    """NXDOMAIN: the zone does not have the name."""
+
+    kind = "no_such_name"
+
+
+@dataclass(frozen=True)
+class ServerFailure(Missing):
+    """A server answered, but not the question. ``code``: its DNS response code (``SERVFAIL``, ``REFUSED``, ...),
+    ``TRUNCATED`` when the whole answer could not be had by TCP, ``MALFORMED``, or ``DISAGREEMENT`` of two servers."""
+
+    code: str = ""
+    kind = "server_failure"
+
+
+@dataclass(frozen=True)
+class NoAnswer(Missing):
+    """No server answered in time."""
+
+    kind = "no_answer"
+
+
+# Python 3.9 has no `|` between classes.
+Outcome = Union[Records, NoData, NoSuchName, ServerFailure, NoAnswer]
+KINDS = (Records.kind, NoData.kind, NoSuchName.kind, ServerFailure.kind, NoAnswer.kind)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What may be used of an outcome: its own records, or the last good ones.
+
+    ``age``: seconds since the last good ones were given, None for fresh ones. ``warnings``: for the user.
+    """
+
+    outcome: Outcome
+    records: tuple[SrvRecord, ...] = ()
+    age: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, hold: bool = False) -> Standing:
+    """Which records stand after ``outcome``, when ``last`` were the good ones ``age`` seconds ago.
+
+    They stand in for an answer that could not be had, up to ``max_age`` seconds. A denial is an answer, for which nothing
+    stands in, unless the caller ``hold``s what it has until somebody has looked.
+    """
+    if isinstance(outcome, Records):
+        return Standing(outcome, outcome.records, warnings=tuple(problem.message for problem in outcome.problems))
+    if last is None or (isinstance(outcome, (NoData, NoSuchName)) and not hold):
+        return Standing(outcome)
+    if age > max_age:
+        old = f"{outcome.name}: the last good answer is {duration(age)} old and not used, at most {duration(max_age)} was asked for"
+        return Standing(outcome, warnings=(old,))
+    warning = f"{outcome.name}: using the answer of {duration(age)} ago ({len(last.records)} records), because: {outcome.message}"
+    return Standing(outcome, last.records, age, (warning,))
+
+
+def duration(seconds: float) -> str:
+    """``90`` -> ``1 min 30 s``; the two largest units."""
+    rest, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if rest >= size or (unit == "s" and not parts):
+            parts.append(f"{rest // size} {unit}")
+            rest %= size
+    return " ".join(parts[:2])
+
+
+def membership(records: Iterable[SrvRecord]) -> tuple[SrvRecord, ...]:
+    """The same set in the same order, whatever order the server gave it in: by target and port."""
+    return tuple(sorted(set(records), key=lambda record: (record.target, record.port, record.priority, record.weight, record.ttl, record.addresses)))
+
+
+def selection(records: Iterable[SrvRecord], chance: random.Random) -> tuple[SrvRecord, ...]:
+    """The order in which a client tries them (RFC 2782, "Usage rules"): lowest priority first; among equals by
+    chance in proportion to the weight, those of weight 0 with hardly any."""
+    ordered: list[SrvRecord] = []
+    remaining = list(membership(records))
+    for priority in sorted({record.priority for record in remaining}):
+        # Weight 0 goes first, so that the running sum reaches it only when 0 is drawn.
+        group = sorted((record for record in remaining if record.priority == priority), key=lambda record: record.weight)
+        while group:
+            drawn = chance.randint(0, sum(record.weight for record in group))
+            sums = 0
+            for at, record in enumerate(group):
+                sums += record.weight
+                if sums >= drawn:
+                    ordered.append(group.pop(at))
+                    break
+    return tuple(ordered)
+
+
+class NameServerError(ValueError):
+    """A name server that cannot be asked; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class NameServer:
+    """Where DNS is asked: an IP address and a port."""
+
+    address: str
+    port: int = DNS_PORT
+
+    @classmethod
+    def parse(cls, text: str) -> NameServer:
+        """``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``. Raises NameServerError."""
+        expected = f"name server '{text}': expected an address, address:port or [IPv6 address]:port; a name would itself have to be looked up"
+        address, port = text, str(DNS_PORT)
+        if text.startswith("["):
+            address, closed, rest = text[1:].partition("]")
+            if not closed or (rest and not rest.startswith(":")):
+                raise NameServerError(expected)
+            port = rest[1:] if rest else port
+        elif text.count(":") == 1:
+            address, _, port = text.partition(":")
+        try:
+            address = str(ipaddress.ip_address(address))
+        except ValueError:
+            raise NameServerError(expected) from None
+        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            raise NameServerError(f"name server '{text}': expected a port from 1 to 65535, got '{port}'")
+        return cls(address, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class RecordsError(ValueError):
+    """Plain data that are not SRV records; the message names the key."""
+
+
+def record_from_mapping(data: Mapping[str, Any]) -> SrvRecord:
+    """The inverse of SrvRecord.to_mapping(). Raises RecordsError."""
+    for key, kind in (("target", str), ("port", int), ("priority", int), ("weight", int), ("ttl", int), ("addresses", list)):
+        if not isinstance(data.get(key), kind) or isinstance(data.get(key), bool):
+            raise RecordsError(f"{key} is {data.get(key)!r}, expected {kind.__name__}")
+    if not all(isinstance(address, str) for address in data["addresses"]):
+        raise RecordsError(f"addresses is {data['addresses']!r}, expected a list of str")
+    return SrvRecord(data["target"], data["port"], data["priority"], data["weight"], data["ttl"], tuple(data["addresses"]))

@@ -1,0 +1,158 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: srv_info
+author: The skywalking.banyandb contributors (@apache)
+short_description: Ask DNS for the SRV records of a name, and say which of the things happened that DNS can do
+version_added: 0.1.0
+description:
+  - Asks for the SRV records (RFC 2782) of one name, and for the addresses of their targets.
+  - Runs where it is sent to, so it shows what a host's own name servers say. Delegate it to C(localhost) for the controller's.
+options:
+  name:
+    description: A name such as C(_grpc._tcp.example.org). Absolute, whether a trailing dot stands there or not.
+    type: str
+    required: true
+extends_documentation_fragment:
+  - skywalking.banyandb.srv
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would return outside of it.
+    support: full
+    details: The module changes nothing but O(snapshot_dir).
+  diff_mode:
+    description: Returns what was changed, in diff mode.
+    support: N/A
+    details: The module changes nothing.
+seealso:
+  - plugin: skywalking.banyandb.srv
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Ask DNS for the data nodes
+  skywalking.banyandb.srv_info:
+    name: _data._tcp.example.org
+    nameservers: [192.0.2.53]
+  delegate_to: localhost
+  register: found
+
+- name: List them
+  ansible.builtin.debug:
+    msg: "{{ found.records | map(attribute='target') | join(' ') }}"
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - What DNS said, also when the module fails.
+    - V(records), V(no_data) (the name exists without SRV records, or withdraws the service with C(.)), V(no_such_name) (NXDOMAIN),
+      V(server_failure) (a server answered, but not the question) or V(no_answer) (no server answered in time).
+  returned: when DNS was asked
+  type: str
+  sample: records
+code:
+  description: Why the server failed; its DNS response code, or C(TRUNCATED), C(MALFORMED) or C(DISAGREEMENT).
+  returned: when RV(outcome=server_failure)
+  type: str
+  sample: SERVFAIL
+records:
+  description: The records, by target and port.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: Host that offers the service, absolute.
+      type: str
+      sample: node1.example.org.
+    port:
+      description: Its port.
+      type: int
+      sample: 17912
+    priority:
+      description: Clients try the lowest first.
+      type: int
+      sample: 10
+    weight:
+      description: Share among those of the same priority.
+      type: int
+      sample: 5
+    ttl:
+      description: Seconds that this may be remembered, the least of all records that led here.
+      type: int
+      sample: 30
+    addresses:
+      description: IPv4 addresses, then IPv6 addresses.
+      type: list
+      elements: str
+      sample: [192.0.2.1, "2001:db8::1"]
+problems:
+  description: Targets that cannot be used.
+  returned: when RV(outcome=records)
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The target.
+      type: str
+      sample: also1.example.org.
+    kind:
+      description: V(alias), V(withdrawn), V(no_data) or V(no_such_name).
+      type: str
+      sample: alias
+    message:
+      description: What is wrong.
+      type: str
+      sample: target also1.example.org. is an alias of node1.example.org., which RFC 2782 forbids
+age:
+  description: Seconds since DNS gave these records, when they are served from the snapshot.
+  returned: when the records are stale
+  type: float
+  sample: 92.5
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import RefusedError, argument_spec, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError, Records, ServerFailure, Standing
+
+
+def result(standing: Standing) -> dict[str, Any]:
+    outcome = standing.outcome
+    found: dict[str, Any] = {"outcome": outcome.kind, "records": [record.to_mapping() for record in standing.records]}
+    if isinstance(outcome, Records):
+        found["problems"] = [problem.to_mapping() for problem in outcome.problems]
+    if isinstance(outcome, ServerFailure):
+        found["code"] = outcome.code
+    if standing.age is not None:
+        found["age"] = round(standing.age, 3)
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=dict(name=dict(type="str", required=True), **argument_spec()), supports_check_mode=True)
+    if DNS_IMPORT_ERROR:
+        reason = "to ask DNS for SRV records; delegate the task to localhost, or install it where the task runs"
+        module.fail_json(msg=missing_required_lib("dnspython", reason=reason), exception=DNS_IMPORT_ERROR)
+    try:
+        (standing,) = consulted([module.params["name"]], module.params)
+    except RefusedError as refused:
+        module.fail_json(msg=str(refused), **result(refused.standing))
+    except (SrvTermsError, NameServerError, SnapshotError) as error:
+        module.fail_json(msg=str(error))
+    for warning in standing.warnings:
+        module.warn(warning)
+    module.exit_json(changed=False, **result(standing))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registries: what DNS and files list, who answers, and what stands when they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import (
+    DnsNodeRegistry,
+    FallbackNodeRegistry,
+    OverrideNodeRegistry,
+    StaticNodeRegistry,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Candidate, Sighting, names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+
+from tests.dns import Lie, LyingProxy
+
+from .conftest import ZONE
+
+DATA = f"_data._tcp.{ZONE}"
+NODES = ["node1.example.test", "node2.example.test", "node3.example.test"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def registry(proxy: LyingProxy, directory: Path | str = "", clock: Clock | None = None, **more: object) -> DnsNodeRegistry:
+    terms = SrvTerms(nameservers=(NameServer(proxy.address, proxy.port),), timeout=0.5, attempts=1)
+    return DnsNodeRegistry([DATA], terms, None, str(directory), clock=clock or Clock(), **more)  # type: ignore[arg-type]
+
+
+def seen(sighting: Sighting) -> list[str]:
+    return [node.name for node in sighting.nodes]
+
+
+def asked(proxy: LyingProxy) -> int:
+    return sum(1 for name, kind, _way in proxy.asked if (name, kind) == (DATA, "SRV"))
+
+
+def test_targets_of_the_names_are_nodes(proxy: LyingProxy) -> None:
+    sighting = registry(proxy).look()
+    assert seen(sighting) == NODES
+    assert sighting.nodes[0].candidate == Candidate("node1.example.test", 17912, DATA, ("192.0.2.1", "2001:db8::1"))
+    assert (sighting.apart, sighting.warnings, sighting.complete) == ((), (), True)
+
+
+def test_a_candidate_that_does_not_answer_is_apart_with_the_reason(proxy: LyingProxy) -> None:
+    asked_at: dict[str, str] = {}
+
+    def ask(endpoints: Mapping[str, str]) -> dict[str, Identity | Failure]:
+        asked_at.update(endpoints)
+        silent = Failure.at("192.0.2.2:17912", ErrorKind.TIMEOUT, "no answer")
+        return {name: silent if "node2" in name else Identity(f"{name}:17912", roles=("ROLE_DATA",)) for name in endpoints}
+
+    dns = registry(proxy)
+    dns.ask = ask
+    sighting = dns.look()
+    assert seen(sighting) == [NODES[0], NODES[2]]
+    assert [(each.name, each.failure.kind) for each in sighting.apart] == [(NODES[1], "timeout")]
+    assert asked_at == {NODES[0]: "192.0.2.1:17912", NODES[1]: "192.0.2.2:17912", NODES[2]: "[2001:db8::3]:17912"}
+
+
+def test_an_answer_is_remembered_for_its_ttl(proxy: LyingProxy) -> None:
+    clock = Clock()
+    dns = registry(proxy, clock=clock)
+    for now, questions in ((1000.0, 1), (1014.0, 1), (1015.1, 2), (1030.0, 2)):
+        clock.now = now
+        dns.look()
+        assert asked(proxy) == questions
+
+
+def test_a_failure_is_remembered_for_the_least_time_only(proxy: LyingProxy) -> None:
+    clock = Clock()
+    dns = registry(proxy, clock=clock)
+    proxy.lie = Lie.SERVFAIL
+    dns.look()
+    clock.now += 4.9
+    dns.look()
+    assert asked(proxy) == 1
+    clock.now += 0.2
+    proxy.lie = None
+    assert seen(dns.look()) == NODES
+
+
+@pytest.mark.parametrize("lie", [Lie.SERVFAIL, Lie.DROP, Lie.TRUNCATE, Lie.NXDOMAIN, Lie.NO_DATA, Lie.DOT])
+def test_the_last_good_set_is_held_whatever_dns_says_instead(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
+    registry(proxy, tmp_path).look()
+    proxy.lie = lie
+    sighting = registry(proxy, tmp_path).look()
+    assert seen(sighting) == NODES
+    assert not sighting.complete
+    assert "using the answer of 0 s ago (3 records), because: " in sighting.warnings[0]
+
+
+def test_a_set_that_is_too_old_is_not_held(proxy: LyingProxy, tmp_path: Path) -> None:
+    registry(proxy, tmp_path).look()
+    proxy.lie = Lie.SERVFAIL
+    late = Clock()
+    late.now += 3601
+    sighting = registry(proxy, tmp_path, late, max_age=3600).look()
+    assert (seen(sighting), sighting.complete) == ([], False)
+    assert "the last good answer is 1 h 1 s old and not used, at most 1 h was asked for" in sighting.warnings[0]
+    assert "SERVFAIL" in sighting.warnings[1]
+
+
+def write(path: Path, *nodes: str) -> None:
+    path.write_text("nodes:\n" + "".join(f'- {{"name": "{name}", "grpc_address": "{name}:17912"}}\n' for name in nodes), encoding="utf-8")
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "topology.yml"
+    write(path, "a", "b")
+    static = StaticNodeRegistry(str(path), None)
+    assert seen(static.look()) == ["a", "b"]
+    write(path, "a", "b", "c")
+    assert seen(static.look()) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("content", [b"nodes: [", b"nodes: 5", b"\xff", b"nodes:\n- {name: a}\n", None])
+def test_an_invalid_file_leaves_the_last_good_one_standing(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "topology.yml"
+    write(path, "a", "b")
+    static = StaticNodeRegistry(str(path), None)
+    static.look()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    for _look in range(2):
+        sighting = static.look()
+        assert (seen(sighting), sighting.complete) == (["a", "b"], False)
+        assert sighting.warnings[0].startswith(f"{path}: ") or str(path) in sighting.warnings[0]
+        assert "the 2 entries that it had stand" in sighting.warnings[0]
+    write(path, "c")
+    assert seen(static.look()) == ["c"]
+    assert static.look().warnings == ()
+
+
+def test_a_file_stands_in_when_dns_fails_and_nothing_is_remembered(proxy: LyingProxy, tmp_path: Path) -> None:
+    write(tmp_path / "topology.yml", "a")
+    static = StaticNodeRegistry(str(tmp_path / "topology.yml"), None)
+    assert seen(FallbackNodeRegistry(registry(proxy), static).look()) == NODES
+    proxy.lie = Lie.SERVFAIL
+    sighting = FallbackNodeRegistry(registry(proxy), static).look()
+    assert (seen(sighting), sighting.complete) == (["a"], False)
+    assert "SERVFAIL" in sighting.warnings[0]
+
+
+def test_entries_of_an_override_stand_beside_those_of_dns(proxy: LyingProxy, tmp_path: Path) -> None:
+    write(tmp_path / "topology.yml", "a", "node1.example.test")
+    sighting = OverrideNodeRegistry(registry(proxy), StaticNodeRegistry(str(tmp_path / "topology.yml"), None)).look()
+    assert seen(sighting) == ["a", *NODES]
+    assert sighting.nodes[1].candidate.source == str(tmp_path / "topology.yml")
+
+
+def test_a_host_with_several_ports_is_named_with_each() -> None:
+    assert list(names([Candidate("a", 1, "x"), Candidate("b", 2, "x"), Candidate("b", 1, "y"), Candidate("a", 1, "y")])) == ["a", "b:1", "b:2"]

@@ -1,0 +1,245 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the resolver says of each thing that DNS can do, against a real authoritative server and a proxy that lies."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import dns.resolver
+import pytest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms, SrvTermsError, resolve_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import (
+    NameServer,
+    NoAnswer,
+    NoData,
+    NoSuchName,
+    Outcome,
+    Records,
+    ServerFailure,
+)
+
+from tests.dns import Knot, Lie, LyingProxy
+from tests.dns.knot import free_port
+
+from .conftest import ZONE
+
+def ask(server: Knot | LyingProxy, name: str, **terms: object) -> Outcome:
+    given = {"nameservers": (NameServer(server.address, server.port),), "timeout": 5.0, "attempts": 1, **terms}
+    (outcome,) = resolve_all([name], SrvTerms(**given)).values()  # type: ignore[arg-type]
+    return outcome
+
+
+def targets(outcome: Outcome) -> list[str]:
+    assert isinstance(outcome, Records), outcome
+    return [record.target for record in outcome.records]
+
+
+def test_records_come_in_the_order_of_their_targets_with_all_their_addresses(knot: Knot) -> None:
+    outcome = ask(knot, f"_data._tcp.{ZONE}")
+    assert isinstance(outcome, Records)
+    assert [record.to_mapping() for record in outcome.records] == [
+        {"target": "node1.example.test.", "port": 17912, "priority": 10, "weight": 5, "ttl": 15, "addresses": ["192.0.2.1", "2001:db8::1"]},
+        {"target": "node2.example.test.", "port": 17912, "priority": 10, "weight": 5, "ttl": 30, "addresses": ["192.0.2.2", "192.0.2.22"]},
+        {"target": "node3.example.test.", "port": 17912, "priority": 5, "weight": 0, "ttl": 30, "addresses": ["2001:db8::3"]},
+    ]
+    assert outcome.ttl == 15
+    assert outcome.problems == ()
+
+
+def test_a_name_is_absolute_without_its_dot_too(knot: Knot) -> None:
+    assert ask(knot, "_data._tcp.example.test") == ask(knot, f"_DATA._tcp.{ZONE}")
+
+
+def test_the_least_ttl_of_the_chain_counts(knot: Knot) -> None:
+    outcome = ask(knot, f"_alias._tcp.{ZONE}")
+    assert isinstance(outcome, Records)
+    assert {record.ttl for record in outcome.records} == {7}
+
+
+def test_idna_names_are_asked_as_a_labels(knot: Knot) -> None:
+    assert targets(ask(knot, f"_data._tcp.bücher.{ZONE}")) == ["node1.example.test."]
+
+
+def test_addresses_from_another_zone_are_asked_for(knot: Knot) -> None:
+    outcome = ask(knot, f"_elsewhere._tcp.{ZONE}")
+    assert isinstance(outcome, Records)
+    assert outcome.records[0].addresses == ("198.51.100.1",)
+
+
+def test_addresses_that_came_along_are_not_asked_for_again(proxy: LyingProxy) -> None:
+    ask(proxy, f"_data._tcp.{ZONE}")
+    asked = {(name, kind) for name, kind, _way in proxy.asked}
+    assert ("node1.example.test.", "A") not in asked
+    assert ("node2.example.test.", "AAAA") in asked
+
+
+def test_a_long_answer_comes_by_tcp(proxy: LyingProxy) -> None:
+    outcome = ask(proxy, f"_many._tcp.{ZONE}", timeout=30.0)
+    assert len(targets(outcome)) == 200
+    assert (f"_many._tcp.{ZONE}", "SRV", "tcp") in proxy.asked
+
+
+def test_a_name_that_is_not_there(knot: Knot) -> None:
+    outcome = ask(knot, f"_nope._tcp.{ZONE}")
+    assert isinstance(outcome, NoSuchName)
+    assert "_nope._tcp.example.test.: no such name (NXDOMAIN)" in outcome.message
+
+
+def test_a_name_without_srv_records(knot: Knot) -> None:
+    outcome = ask(knot, f"_text._tcp.{ZONE}")
+    assert outcome == NoData(f"_text._tcp.{ZONE}", "_text._tcp.example.test.: the name exists, but without SRV records")
+
+
+def test_a_dot_alone_says_that_the_service_is_withdrawn(knot: Knot) -> None:
+    outcome = ask(knot, f"_gone._tcp.{ZONE}")
+    assert isinstance(outcome, NoData)
+    assert outcome.withdrawn
+    assert "withdrawn (RFC 2782)" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "kind", "says"),
+    [
+        ("_half-gone", ".", "withdrawn", "stands beside others"),
+        ("_aliased-target", "also1.example.test.", "alias", "is an alias of node1.example.test., which RFC 2782 forbids"),
+        ("_bare", "bare.example.test.", "no_data", "has no address"),
+        ("_dangling", "nobody.example.test.", "no_such_name", "does not exist (NXDOMAIN)"),
+    ],
+)
+def test_a_target_that_cannot_be_used_is_named_and_has_no_addresses(knot: Knot, name: str, target: str, kind: str, says: str) -> None:
+    outcome = ask(knot, f"{name}._tcp.{ZONE}")
+    assert isinstance(outcome, Records)
+    (problem,) = outcome.problems
+    assert (problem.target, problem.kind) == (target, kind)
+    assert f"target {target} {says}" in problem.message
+    assert problem.message in outcome.message
+    assert [record.addresses for record in outcome.records if record.target == target] == [()]
+    assert all(record.addresses for record in outcome.records if record.target != target)
+
+
+@pytest.mark.parametrize(("lie", "says"), [(Lie.SERVFAIL, "look into that server's log"), (Lie.REFUSED, "ask a server that serves this zone")])
+def test_a_code_of_failure_is_kept(proxy: LyingProxy, lie: Lie, says: str) -> None:
+    proxy.lie = lie
+    outcome = ask(proxy, f"_data._tcp.{ZONE}")
+    assert isinstance(outcome, ServerFailure)
+    assert outcome.code == lie.name
+    assert f"_data._tcp.example.test. SRV: {lie.name} from 127.0.0.1 port {proxy.port}; {says}" == outcome.message
+
+
+def test_a_truncated_answer_whose_tcp_fails_is_a_failure(proxy: LyingProxy) -> None:
+    proxy.lie = Lie.TRUNCATE
+    outcome = ask(proxy, f"_data._tcp.{ZONE}")
+    assert isinstance(outcome, ServerFailure)
+    assert outcome.code == "TRUNCATED"
+    assert "open TCP port 53" in outcome.message
+
+
+def test_bytes_that_are_no_message_are_no_answer(proxy: LyingProxy) -> None:
+    proxy.lie = Lie.GARBAGE
+    assert isinstance(ask(proxy, f"_data._tcp.{ZONE}", timeout=0.3), NoAnswer)
+
+
+@pytest.mark.parametrize("lie", [Lie.DROP, Lie.WRONG_ID])
+def test_silence_is_no_answer(proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lie
+    outcome = ask(proxy, f"_data._tcp.{ZONE}", timeout=0.3, attempts=2)
+    assert isinstance(outcome, NoAnswer)
+    assert len([way for name, _kind, way in proxy.asked if name == f"_data._tcp.{ZONE}"]) == 2
+    assert f"no answer from 127.0.0.1 port {proxy.port}" in outcome.message
+
+
+@pytest.mark.parametrize(("lie", "kind"), [(Lie.DROP, NoAnswer), (Lie.SERVFAIL, ServerFailure)])
+def test_a_target_that_cannot_be_asked_for_fails_the_whole_name(proxy: LyingProxy, lie: Lie, kind: type[Outcome]) -> None:
+    proxy.lie = lambda name, _kind: lie if name == "node2.example.test." else None
+    outcome = ask(proxy, f"_data._tcp.{ZONE}", timeout=0.5)
+    assert isinstance(outcome, kind)
+    assert outcome.name == f"_data._tcp.{ZONE}"
+    assert "_data._tcp.example.test.: its target node2.example.test. AAAA: " in outcome.message
+
+
+@pytest.mark.parametrize("lie", [Lie.DROP, Lie.SERVFAIL, Lie.REFUSED, Lie.TRUNCATE, Lie.WRONG_ID, Lie.GARBAGE])
+def test_the_next_server_is_asked_when_the_first_fails(knot: Knot, proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lie
+    servers = (NameServer(proxy.address, proxy.port), NameServer(knot.address, knot.port))
+    assert len(targets(ask(knot, f"_data._tcp.{ZONE}", nameservers=servers, timeout=0.5))) == 3
+
+
+def test_a_port_where_nothing_listens_is_no_answer(knot: Knot) -> None:
+    nobody = NameServer("127.0.0.1", free_port("127.0.0.1"))
+    assert isinstance(ask(knot, f"_data._tcp.{ZONE}", nameservers=(nobody,), timeout=0.3), NoAnswer)
+
+
+@pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.NO_DATA, Lie.HALF, Lie.DOT])
+def test_an_answer_that_shrinks_counts_only_when_two_servers_agree(knot: Knot, proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lie
+    name = f"_data._tcp.{ZONE}"
+    known = {name: frozenset(f"node{at}.{ZONE}:17912" for at in (1, 2, 3))}
+    servers = (NameServer(proxy.address, proxy.port), NameServer(knot.address, knot.port))
+    outcome = ask(knot, name, nameservers=servers, second_opinion=True, known=known)
+    assert isinstance(outcome, ServerFailure)
+    assert outcome.code == "DISAGREEMENT"
+
+    liars = (NameServer(proxy.address, proxy.port), NameServer(proxy.address, proxy.port))
+    believed = ask(knot, name, nameservers=liars, second_opinion=True, known=known)
+    assert believed == ask(proxy, name)
+
+
+def test_an_answer_that_grows_needs_no_second_opinion(knot: Knot, proxy: LyingProxy) -> None:
+    name = f"_data._tcp.{ZONE}"
+    servers = (NameServer(knot.address, knot.port), NameServer(proxy.address, proxy.port))
+    ask(knot, name, nameservers=servers, second_opinion=True, known={name: frozenset([f"node1.{ZONE}:17912"])})
+    assert proxy.asked == []
+
+
+def test_a_second_opinion_needs_a_second_server(knot: Knot) -> None:
+    with pytest.raises(SrvTermsError, match="second_opinion needs two name servers, there is 1"):
+        ask(knot, ZONE, second_opinion=True)
+
+
+def test_many_names_are_asked_at_once_and_each_has_its_outcome(proxy: LyingProxy) -> None:
+    proxy.lie = lambda name, _kind: Lie.SERVFAIL if name.startswith("_text") else None
+    names = [f"{label}._tcp.{ZONE}" for label in ("_data", "_nope", "_text", "_gone", "_many")]
+    found = resolve_all(names, SrvTerms(nameservers=(NameServer(proxy.address, proxy.port),), timeout=30.0))
+    assert list(found) == names
+    assert [outcome.kind for outcome in found.values()] == ["records", "no_such_name", "server_failure", "no_data", "records"]
+
+
+def test_the_search_list_completes_names_only_when_asked_to(proxy: LyingProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = tmp_path / "resolv.conf"
+    configuration.write_text(f"nameserver {proxy.address}\nsearch example.test\n", encoding="utf-8")
+    read = dns.resolver.BaseResolver.read_resolv_conf
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, _file: read(self, str(configuration)))
+    monkeypatch.setattr("ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv.DNS_PORT", proxy.port)
+    proxy.lie = lambda name, _kind: Lie.NXDOMAIN if name == "_data._tcp." else None
+    assert len(targets(ask(proxy, "_data._tcp", nameservers=(), search=True))) == 3
+    assert isinstance(ask(proxy, "_data._tcp", nameservers=()), NoSuchName)
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".test", ".".join(["x" * 60] * 5), "\\999.test"])
+def test_a_name_that_is_none_is_refused(knot: Knot, name: str) -> None:
+    with pytest.raises(SrvTermsError, match="is no DNS name"):
+        ask(knot, name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"timeout": 0}, "timeout is 0: expected at least 0.001"),
+        ({"attempts": 0}, "attempts is 0: expected at least 1"),
+        ({"concurrency": 0}, "concurrency is 0: expected at least 1"),
+        ({"address_types": ("MX",)}, "address_types is .'MX'.: expected A, AAAA or both"),
+        ({"address_types": ()}, "address_types is ..: expected A, AAAA or both"),
+    ],
+)
+def test_terms_that_cannot_be_asked_on_are_refused(wrong: dict[str, object], says: str) -> None:
+    with pytest.raises(SrvTermsError, match=says):
+        SrvTerms(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_process_s_own_resolver_stays_as_it_was(knot: Knot) -> None:
+    before = dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo
+    ask(knot, f"_data._tcp.{ZONE}")
+    assert (dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo) == before

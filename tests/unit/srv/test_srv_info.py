@@ -1,0 +1,160 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module srv_info, run whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
+
+from tests.dns import Knot, Lie, LyingProxy
+
+from .conftest import ZONE
+
+DATA = f"_data._tcp.{ZONE}"
+
+
+def ask(server: Knot | LyingProxy, name: str = DATA, **options: Any) -> dict[str, Any]:
+    given = {"nameservers": [f"{server.address}:{server.port}"], "attempts": 1, **options}
+    result, err = asyncio.run(run_module("srv_info", name=name, **given))
+    assert err == ""
+    assert "Traceback" not in json.dumps(result)
+    return dict(result)
+
+
+def targets(result: dict[str, Any]) -> list[str]:
+    return [record["target"].partition(".")[0] for record in result["records"]]
+
+
+def test_records_and_outcome(knot: Knot) -> None:
+    result = ask(knot)
+    assert not result.get("failed"), result
+    assert (result["outcome"], result["problems"], result["changed"]) == ("records", [], False)
+    assert result["records"][0] == {
+        "target": "node1.example.test.",
+        "port": 17912,
+        "priority": 10,
+        "weight": 5,
+        "ttl": 15,
+        "addresses": ["192.0.2.1", "2001:db8::1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "lie", "outcome", "says"),
+    [
+        ("_nope", None, "no_such_name", "no such name (NXDOMAIN)"),
+        ("_text", None, "no_data", "without SRV records"),
+        ("_gone", None, "no_data", "withdrawn (RFC 2782)"),
+        ("_aliased-target", None, "records", "is an alias of"),
+        ("_data", Lie.SERVFAIL, "server_failure", "SERVFAIL"),
+        ("_data", Lie.REFUSED, "server_failure", "REFUSED"),
+        ("_data", Lie.TRUNCATE, "server_failure", "truncated"),
+        ("_data", Lie.DROP, "no_answer", "no answer from"),
+    ],
+)
+def test_what_is_no_usable_answer_fails_and_names_its_outcome(proxy: LyingProxy, label: str, lie: Lie | None, outcome: str, says: str) -> None:
+    proxy.lie = lie
+    result = ask(proxy, f"{label}._tcp.{ZONE}", timeout=0.5)
+    assert result["failed"]
+    assert result["outcome"] == outcome
+    assert says in result["msg"]
+    assert outcome == "records" or result["records"] == []
+    assert outcome != "server_failure" or result["code"] in ("SERVFAIL", "REFUSED", "TRUNCATED")
+
+
+@pytest.mark.parametrize(("label", "option", "outcome"), [("_nope", "on_no_such_name", "no_such_name"), ("_text", "on_no_data", "no_data")])
+def test_a_denial_is_an_empty_list_for_who_asks_for_one(knot: Knot, label: str, option: str, outcome: str) -> None:
+    result = ask(knot, f"{label}._tcp.{ZONE}", **{option: "empty"})
+    assert not result.get("failed")
+    assert (result["outcome"], result["records"]) == (outcome, [])
+
+
+def test_a_bad_target_is_a_warning_for_who_asks_for_one(knot: Knot) -> None:
+    result = ask(knot, f"_bare._tcp.{ZONE}", on_bad_target="warn")
+    assert targets(result) == ["bare", "node1"]
+    assert [record["addresses"] for record in result["records"]] == [[], ["192.0.2.1", "2001:db8::1"]]
+    assert result["problems"][0]["kind"] == "no_data"
+    assert "bare.example.test. has no address" in str(result["warnings"])
+
+
+@pytest.mark.parametrize("lie", [Lie.SERVFAIL, Lie.REFUSED, Lie.DROP, Lie.TRUNCATE, Lie.WRONG_ID])
+def test_the_last_good_answer_stands_in_with_its_age_and_the_cause(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept"), "timeout": 0.5}
+    good = ask(proxy, **options)
+    proxy.lie = lie
+    stale = ask(proxy, **options)
+    assert not stale.get("failed"), stale
+    assert stale["records"] == good["records"]
+    assert stale["outcome"] == ("no_answer" if lie in (Lie.DROP, Lie.WRONG_ID) else "server_failure")
+    assert stale["age"] >= 0
+    assert "using the answer of" in str(stale["warnings"])
+    assert "ago (3 records), because: _data._tcp.example.test. SRV: " in str(stale["warnings"])
+
+
+@pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.NO_DATA, Lie.DOT])
+def test_nothing_stands_in_for_a_denial(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept")}
+    ask(proxy, **options)
+    proxy.lie = lie
+    assert ask(proxy, **options)["failed"]
+
+
+def test_an_answer_that_is_too_old_is_not_used(proxy: LyingProxy, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept"), "timeout": 0.5}
+    ask(proxy, **options)
+    (kept,) = (tmp_path / "kept").glob("*/1.json")
+    age(kept, 7200)
+    proxy.lie = Lie.SERVFAIL
+    assert ask(proxy, **options)["age"] == pytest.approx(7200, abs=60)
+    refused = ask(proxy, **options, max_age=3600)
+    assert refused["failed"]
+    assert "the last good answer is 2 h" in refused["msg"]
+    assert "at most 1 h was asked for" in refused["msg"]
+
+
+def age(kept: Path, seconds: float) -> None:
+    """Rewrites a snapshot as one that is ``seconds`` old."""
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import srv_snapshot
+
+    snapshot = srv_snapshot._decoded(kept.read_bytes(), DATA)
+    kept.write_bytes(srv_snapshot._encoded(snapshot.records, time.time() - seconds))
+
+
+def test_a_second_opinion_is_asked_against_the_last_good_answer(knot: Knot, proxy: LyingProxy, tmp_path: Path) -> None:
+    servers = [f"{server.address}:{server.port}" for server in (proxy, knot)]
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path), "nameservers": servers, "second_opinion": True}
+    good = ask(proxy, **options)
+    proxy.lie = Lie.HALF
+    stale = ask(proxy, **options)
+    assert (stale["outcome"], stale["code"]) == ("server_failure", "DISAGREEMENT")
+    assert stale["records"] == good["records"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"name": "a..b"}, "'a..b' is no DNS name"),
+        ({"nameservers": ["ns.example.test"]}, "name server 'ns.example.test': expected an address"),
+        ({"nameservers": ["192.0.2.1:0"]}, "expected a port from 1 to 65535, got '0'"),
+        ({"timeout": 0}, "timeout is 0.0: expected at least 0.001"),
+        ({"second_opinion": True}, "second_opinion needs two name servers, there is 1"),
+    ],
+)
+def test_bad_options_are_refused(knot: Knot, wrong: dict[str, Any], says: str) -> None:
+    result = ask(knot, **wrong)
+    assert result["failed"]
+    assert says in result["msg"]
+
+
+def test_without_dnspython_it_says_what_to_install() -> None:
+    result, _err = asyncio.run(run_module("srv_info", without=["dns", "dns.asyncresolver"], name=DATA))
+    assert result["failed"]
+    assert "dnspython" in result["msg"]

@@ -1,0 +1,137 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory srv, as ansible-inventory shows it: DNS, and nodes on loopback that answer as real ones did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+from ansible_collections.skywalking.banyandb.tests.unit.peers import closed_port, grpc_server, recorded
+
+from tests.dns import Knot, Lie, LyingProxy
+
+from .conftest import ZONE
+
+SERVICES = [{"name": f"_live-data._tcp.{ZONE}", "role": "data"}, {"name": f"_live-liaison._tcp.{ZONE}"}]
+
+
+def configuration(server: Knot | LyingProxy, directory: Path, **options: Any) -> Path:
+    path = directory / "lab.banyandb.yml"
+    given = {
+        "plugin": "skywalking.banyandb.srv",
+        "services": SERVICES,
+        "nameservers": [f"{server.address}:{server.port}"],
+        "attempts": 1,
+        "timeout": 5,
+        "snapshot_dir": str(directory / "kept"),
+        **options,
+    }
+    path.write_text(yaml.safe_dump(given), encoding="utf-8")
+    return path
+
+
+async def show(path: Path) -> tuple[dict[str, Any], str]:
+    """What ``ansible-inventory --list`` prints, and its warnings."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ansible",
+        "inventory",
+        "--list",
+        "-i",
+        str(path),
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "10000"},
+        cwd=path.parent,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert b"Traceback" not in out + err
+    # Values from outside are marked, so that nobody takes them for templates.
+    return json.loads(out, object_hook=lambda value: value.get("__ansible_unsafe", value)), " ".join(err.decode().split())
+
+
+def live(knot: Knot, liaison: str, *data: str) -> None:
+    """Put servers on loopback into DNS: one name for each role."""
+    changes: list[tuple[str, ...]] = [("delete", f"_live-{role}._tcp") for role in ("data", "liaison")]
+    for role, addresses in (("liaison", [liaison]), ("data", data)):
+        for at, address in enumerate(addresses, 1):
+            changes += [("delete", f"live-{role}{at}"), ("add", f"live-{role}{at}", "30", "A", "127.0.0.1")]
+            changes.append(("add", f"_live-{role}._tcp", "30", "SRV", f"0 0 {address.rpartition(':')[2]} live-{role}{at}"))
+    knot.update(ZONE, *changes)
+
+
+def test_nodes_are_grouped_by_what_they_say_of_themselves(knot: Knot, tmp_path: Path) -> None:
+    async def run() -> tuple[dict[str, Any], str, int]:
+        async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data:
+            with closed_port() as dead:
+                live(knot, liaison, data, dead)
+                return *await show(configuration(knot, tmp_path)), int(data.rpartition(":")[2])
+
+    found, said, port = asyncio.run(run())
+    assert found["banyandb_liaison"]["hosts"] == ["live-liaison1.example.test"]
+    assert found["banyandb_data"]["hosts"] == ["live-data1.example.test", "live-data2.example.test"]
+    assert found["banyandb_apart"]["hosts"] == ["live-data2.example.test"]
+    variables = found["_meta"]["hostvars"]
+    assert variables["live-data1.example.test"] == {
+        "ansible_host": "127.0.0.1",
+        "banyandb_grpc_port": port,
+        "banyandb_has_meta_role": True,
+        "banyandb_node_host": "node3",
+        "banyandb_node_labels": {"type": "hot"},
+        "banyandb_srv": {"name": f"_live-data._tcp.{ZONE}", "target": "live-data1.example.test", "port": port, "addresses": ["127.0.0.1"]},
+    }
+    assert found["banyandb_label_type_hot"]["hosts"] == ["live-data1.example.test"]
+    assert variables["live-data2.example.test"]["banyandb_apart"]["kind"] == "refused"
+    assert "live-data2.example.test is in banyandb_apart" in said
+
+
+def test_without_asking_the_groups_are_those_of_the_services(knot: Knot, tmp_path: Path) -> None:
+    live(knot, "127.0.0.1:1", "127.0.0.1:2")
+    keyed = [{"key": "banyandb_srv.port | string", "prefix": "port"}]
+    found, said = asyncio.run(show(configuration(knot, tmp_path, enrich=False, cluster="east", keyed_groups=keyed)))
+    assert said == ""
+    assert found["banyandb_data"]["hosts"] == ["live-data1.example.test"]
+    assert found["port_1"]["hosts"] == ["live-liaison1.example.test"]
+    assert "banyandb_liaison" not in found
+    assert found["_meta"]["hostvars"]["live-liaison1.example.test"]["banyandb_cluster"] == "east"
+
+
+def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(knot: Knot, proxy: LyingProxy, tmp_path: Path) -> None:
+    live(knot, "127.0.0.1:1", "127.0.0.1:2")
+    good, _said = asyncio.run(show(configuration(proxy, tmp_path, enrich=False)))
+    proxy.lie = Lie.SERVFAIL
+    stale, said = asyncio.run(show(configuration(proxy, tmp_path, enrich=False)))
+    assert stale == good
+    assert f"_live-data._tcp.{ZONE}: using the answer of" in said
+    _nothing, said = asyncio.run(show(configuration(proxy, tmp_path, enrich=False, strict=True)))
+    assert "DNS did not answer every name, and strict is set" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"services": []}, "services: expected a list of mappings with at least one"),
+        ({"services": ["_data._tcp.example.test"]}, "services[0]: expected a mapping such as"),
+        ({"services": [{"name": 5}]}, "services[0].name: expected a str with an SRV name, got 5"),
+        ({"services": [{"name": "a.b", "role": "dba"}]}, "services[0].role: expected one of data, liaison, standalone, got 'dba'"),
+        ({"services": [{"name": "a.b", "rôle": "data"}]}, "services[0].rôle: unknown key, expected name and role"),
+        ({"services": [{"name": "a.b"}, {"name": "a.b"}]}, "services[1].name: a.b stands more than once"),
+        ({"services": [{"name": "a..b"}]}, "'a..b' is no DNS name"),
+        ({"nameservers": ["ns"]}, "name server 'ns': expected an address"),
+        ({"timeout": 0}, "timeout is 0.0: expected at least 0.001"),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(knot: Knot, tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+    _found, said = asyncio.run(show(configuration(knot, tmp_path, **wrong)))
+    assert "lab.banyandb.yml" in said
+    assert says in said
