@@ -39,3 +39,5 @@ def setup(app: Sphinx) -> None:
         context["theme_documentation_home_url"] = context["pathto"](app.config.root_doc)
 
     app.connect("html-page-context", home)
+# Environment variables of Ansible itself, which its own documentation describes.
+nitpick_ignore_regex = [("envvar", "ANSIBLE_.*")]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: srv
-author: The skywalking.banyandb contributors (@apache)
+author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: The nodes of a cluster, found by DNS SRV records
 version_added: 0.1.0
 description:
@@ -82,6 +82,8 @@ keyed_groups:
 """
 
 from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
@@ -89,8 +91,10 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.node_identities import AskingError, identities_apart
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import (
+    Ask,
     DnsNodeRegistry,
     FallbackNodeRegistry,
+    NodeRegistry,
     OverrideNodeRegistry,
     StaticNodeRegistry,
 )
@@ -101,16 +105,16 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_inventory import Host, ServicesError, hosts, services
 
-COMPOSITIONS = {"fallback": FallbackNodeRegistry, "override": OverrideNodeRegistry}
+COMPOSITIONS: dict[str, type[FallbackNodeRegistry | OverrideNodeRegistry]] = {"fallback": FallbackNodeRegistry, "override": OverrideNodeRegistry}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "skywalking.banyandb.srv"
 
-    def verify_file(self, path):
-        return super().verify_file(path) and path.endswith((".banyandb.yml", ".banyandb.yaml"))
+    def verify_file(self, path: str) -> bool:
+        return bool(super().verify_file(path)) and path.endswith((".banyandb.yml", ".banyandb.yaml"))
 
-    def parse(self, inventory, loader, path, cache=True):
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         if DNS_IMPORT_ERROR:
@@ -126,9 +130,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._cache[key] = [asdict(host) for host in found]
         else:
             found = [Host(**host) for host in cached]
-        self._fill(found)
+        self._fill(inventory, found)
 
-    def _look(self):
+    def _look(self) -> list[Host]:
         """The hosts, as the registry sees them now."""
         roles = services(self.get_option("services"))
         sighting = self._registry(list(roles)).look()
@@ -140,11 +144,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.display.warning(f"{each.name} is in banyandb_apart: {each.failure.message}")
         return hosts(sighting, roles, self.get_option("cluster"))
 
-    def _registry(self, names):
-        ask = None
+    def _registry(self, names: list[str]) -> NodeRegistry:
+        ask: Ask | None = None
         if self.get_option("enrich"):
             terms = Terms(timeout=self.get_option("enrich_timeout"), retries=0)
-            ask = lambda endpoints: identities_apart(endpoints, terms)  # noqa: E731
+            ask = partial(identities_apart, terms=terms)
         options = self.get_options()
         directory = options["snapshot_dir"] if options["serve_stale"] else ""
         registry = DnsNodeRegistry(names, terms_of(options), ask, directory, options["max_age"])
@@ -152,15 +156,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return registry
         return COMPOSITIONS[options["static_mode"]](registry, StaticNodeRegistry(options["static"], ask))
 
-    def _fill(self, found):
+    def _fill(self, inventory: Any, found: list[Host]) -> None:
         strict = self.get_option("strict")
         for host in found:
-            self.inventory.add_host(host.name)
+            inventory.add_host(host.name)
             for group in host.groups:
-                self.inventory.add_host(host.name, group=self.inventory.add_group(group))
+                inventory.add_host(host.name, group=inventory.add_group(group))
             for name, value in host.variables.items():
-                self.inventory.set_variable(host.name, name, value)
-            variables = self.inventory.get_host(host.name).get_vars()
+                inventory.set_variable(host.name, name, value)
+            variables = inventory.get_host(host.name).get_vars()
             self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
             self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host.name, strict=strict)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: srv
-author: The skywalking.banyandb contributors (@apache)
+author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: SRV records of DNS names, with the addresses of their targets
 version_added: 0.1.0
 description:
@@ -77,6 +77,8 @@ _raw:
       sample: [192.0.2.1, "2001:db8::1"]
 """
 
+from typing import Any
+
 from ansible.errors import AnsibleLookupError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
@@ -91,7 +93,7 @@ display = Display()
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         if DNS_IMPORT_ERROR:
             raise AnsibleLookupError(missing_required_lib("dnspython", reason="to ask DNS for SRV records"))
         self.set_options(var_options=variables, direct=kwargs)

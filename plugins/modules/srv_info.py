@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: srv_info
-author: The skywalking.banyandb contributors (@apache)
+author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: Ask DNS for the SRV records of a name, and say which of the things happened that DNS can do
 version_added: 0.1.0
 description:
@@ -120,6 +120,7 @@ age:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import RefusedError, argument_spec, consulted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError

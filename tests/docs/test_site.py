@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".cache" / "docs" / "html"
 # Of a filter that is documented in a YAML file, in a Python file of its own, or not at all.
 FILTERS = sorted({path.stem for path in ROOT.glob("plugins/filter/*") if path.suffix in (".py", ".yml")})
-MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
+KINDS = {"module": "modules", "lookup": "lookup", "inventory": "inventory"}
+PLUGINS = sorted((path.stem, kind) for kind, folder in KINDS.items() for path in ROOT.glob(f"plugins/{folder}/*.py"))
+PLUGINS += [(name, "filter") for name in FILTERS]
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
 
@@ -53,7 +55,7 @@ def test_the_site_is_there():
     assert "index.html" in PAGES, "run `make docs` first"
 
 
-@pytest.mark.parametrize(("name", "kind"), [*((name, "module") for name in MODULES), *((name, "filter") for name in FILTERS)])
+@pytest.mark.parametrize(("name", "kind"), PLUGINS)
 def test_every_plugin_has_a_page_with_its_options_examples_and_results(name, kind):
     page = f"reference/{name}_{kind}.html"
     assert {"synopsis", "examples", f"ansible-collections-skywalking-banyandb-{name.replace('_', '-')}-{kind}"} <= read(page).ids
@@ -73,7 +75,7 @@ def test_every_role_has_a_page_with_its_entry_points_and_variables(role):
 
 def test_the_contents_lead_to_every_page_of_the_reference_and_to_every_guide():
     pages = {str(path.relative_to(ROOT).with_suffix(".html")) for path in ROOT.glob("docs/*.md")}
-    pages |= {f"reference/{name}_module.html" for name in MODULES} | {f"reference/{name}_filter.html" for name in FILTERS}
+    pages |= {f"reference/{name}_{kind}.html" for name, kind in PLUGINS}
     pages |= {f"reference/{name}_role.html" for name in ROLES} | {"README.html"}
     assert pages <= set(read("index.html").links)
 

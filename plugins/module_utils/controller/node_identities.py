@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import GRPC_IMPORT_ERROR, ask_all
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import method, parse
@@ -24,7 +24,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.vie
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
 
-Answers = dict[str, Union[Identity, Failure]]
+Answers = dict[str, Identity | Failure]
 
 
 class AskingError(RuntimeError):

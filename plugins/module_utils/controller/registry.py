@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, Union
+from typing import Protocol
 
 import yaml
 
@@ -30,7 +30,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 LEAST_TTL = 5.0
 MOST_TTL = 300.0
 
-Ask = Callable[[Mapping[str, str]], Mapping[str, Union[Identity, Failure]]]
+Ask = Callable[[Mapping[str, str]], Mapping[str, Identity | Failure]]
 """Name -> ``host:port``; gives name -> identity or failure. See node_identities."""
 
 
@@ -168,7 +168,7 @@ class OverrideNodeRegistry:
     def look(self) -> Sighting:
         """What both know."""
         base, over = self.base.look(), self.override.look()
-        overridden = {each.candidate.endpoint for each in (*over.nodes, *over.apart)}
+        overridden = {node.candidate.endpoint for node in over.nodes} | {each.candidate.endpoint for each in over.apart}
         nodes = [*over.nodes, *(node for node in base.nodes if node.candidate.endpoint not in overridden)]
         apart = [*over.apart, *(each for each in base.apart if each.candidate.endpoint not in overridden)]
         return Sighting(

@@ -153,7 +153,8 @@ class SrvResolver:
             if addresses.problem:
                 kind, what = addresses.problem
                 problems.add(TargetProblem(target, kind, f"target {target} {what}"))
-        return Records(text, membership(records), f"{answer.nameserver} port {answer.port}", tuple(sorted(problems, key=lambda problem: problem.target)))
+        server = f"{answer.nameserver} port {answer.port}"
+        return Records(text, membership(records), server, tuple(sorted(problems, key=lambda problem: problem.target)))
 
     async def _target(self, resolver: Any, target: Any, extra: Mapping[Any, Mapping[str, _Addresses]]) -> _Addresses | _Trouble:
         if target == dns.name.root:

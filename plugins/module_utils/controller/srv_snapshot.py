@@ -91,7 +91,7 @@ class Snapshots:
     def last(self, name: str) -> tuple[Snapshot | None, tuple[str, ...]]:
         """The newest generation that is whole, and a warning for each newer one that is not."""
         place = self._place(name)
-        warnings = []
+        warnings: list[str] = []
         for number in reversed(_generations(place)):
             path = os.path.join(place, f"{number}{SUFFIX}")
             try:

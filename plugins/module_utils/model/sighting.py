@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
@@ -74,7 +74,9 @@ def names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
     return dict(sorted((each.host if count[each.host] == 1 else each.endpoint, each) for each in unique))
 
 
-def sorted_out(candidates: Iterable[Candidate], answers: Mapping[str, Union[Identity, Failure]] | None) -> tuple[tuple[SeenNode, ...], tuple[Apart, ...]]:
+def sorted_out(
+    candidates: Iterable[Candidate], answers: Mapping[str, Identity | Failure] | None
+) -> tuple[tuple[SeenNode, ...], tuple[Apart, ...]]:
     """Candidates by what they answered. ``answers``: name -> identity or failure; None when nobody was asked."""
     named = names(candidates)
     if answers is None:

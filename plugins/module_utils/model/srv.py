@@ -160,7 +160,8 @@ def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, ho
 
 def duration(seconds: float) -> str:
     """``90`` -> ``1 min 30 s``; the two largest units."""
-    rest, parts = round(seconds), []
+    rest = round(seconds)
+    parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         if rest >= size or (unit == "s" and not parts):
             parts.append(f"{rest // size} {unit}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Apart, SeenNode, Sighting
@@ -83,7 +83,7 @@ def _apart(each: Apart, role: str, cluster: str) -> Host:
     return Host(each.name, tuple(sorted({*_role_groups(role), APART})), variables)
 
 
-def _common(seen: Union[SeenNode, Apart], cluster: str) -> dict[str, Any]:
+def _common(seen: SeenNode | Apart, cluster: str) -> dict[str, Any]:
     candidate = seen.candidate
     variables: dict[str, Any] = {
         "banyandb_srv": {"name": candidate.source, "target": candidate.host, "port": candidate.port, "addresses": list(candidate.addresses)}

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report, view
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report, srv_inventory, view
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import GROUPS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")])
-PLUGINS = sorted(path for kind in ("modules", "filter") for path in ROOT.glob(f"plugins/{kind}/*") if path.suffix in (".py", ".yml"))
+KINDS = ("modules", "filter", "lookup", "inventory")
+PLUGINS = sorted(path for kind in KINDS for path in ROOT.glob(f"plugins/{kind}/*") if path.suffix in (".py", ".yml"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"skywalking\.banyandb\.([a-z_]+)")
 VARIABLE = re.compile(r"\b(?<![./-])banyandb_[a-z_]*[a-z]\b(?!\.)")
@@ -107,7 +109,7 @@ def test_every_plugin_role_and_playbook_that_is_named_exists(page):
 def test_every_variable_that_is_named_exists(page):
     playbooks = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("playbooks/*.yml"))
     internal = {"banyandb_host", "banyandb_clusters", "banyandb_probe"}
-    there = VARIABLES | set(GROUPS) | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
+    there = VARIABLES | {*GROUPS, srv_inventory.APART} | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
     text = re.sub(r"^```console\n.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert set(VARIABLE.findall(text)) <= there
 
@@ -218,11 +220,20 @@ def test_the_examples_of_a_plugin_use_it_as_it_is_documented(path):
     if path.parent.name == "filter":
         assert f"| skywalking.banyandb.{found['DOCUMENTATION']['name']}" in found["EXAMPLES"]
         return
+    if path.parent.name == "lookup":
+        assert f"query('skywalking.banyandb.{found['DOCUMENTATION']['name']}'" in found["EXAMPLES"]
+        return
     known = dict(found["DOCUMENTATION"]["options"])
     for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", []):
-        known.update(fragment_options(fragment))
-    module = f"skywalking.banyandb.{found['DOCUMENTATION']['module']}"
-    uses = [task[module] for task in tasks if module in task]
+        if fragment.startswith("skywalking."):
+            known.update(fragment_options(fragment))
+    if path.parent.name == "inventory":
+        uses = [tasks]
+        for fragment in ("ansible.plugins.doc_fragments.constructed", "ansible.plugins.doc_fragments.inventory_cache"):
+            known.update(yaml.safe_load(import_module(fragment).ModuleDocFragment.DOCUMENTATION)["options"])
+    else:
+        module = f"skywalking.banyandb.{found['DOCUMENTATION']['module']}"
+        uses = [task[module] for task in tasks if module in task]
     assert uses
     for arguments in uses:
         assert {name for name, option in known.items() if option.get("required")} <= set(arguments) <= set(known)

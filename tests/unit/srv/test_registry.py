@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import (
     DnsNodeRegistry,
     FallbackNodeRegistry,
@@ -20,7 +21,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Candidate, Sighting, names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
-
 from tests.dns import Lie, LyingProxy
 
 from .conftest import ZONE

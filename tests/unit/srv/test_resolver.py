@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dns.resolver
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms, SrvTermsError, resolve_all
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import (
     NameServer,
@@ -20,11 +21,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv impo
     Records,
     ServerFailure,
 )
-
 from tests.dns import Knot, Lie, LyingProxy
 from tests.dns.knot import free_port
 
 from .conftest import ZONE
+
 
 def ask(server: Knot | LyingProxy, name: str, **terms: object) -> Outcome:
     given = {"nameservers": (NameServer(server.address, server.port),), "timeout": 5.0, "attempts": 1, **terms}

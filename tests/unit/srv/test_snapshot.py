@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError, Snapshots
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import Records, SrvRecord
 
@@ -18,7 +19,8 @@ NAME = "_data._tcp.example.test."
 
 
 def answer(*targets: str, name: str = NAME) -> Records:
-    return Records(name, tuple(SrvRecord(target, 17912, 1, 2, 30, ("192.0.2.1", "2001:db8::1")) for target in targets), "192.0.2.53 port 53", serial=7)
+    records = tuple(SrvRecord(target, 17912, 1, 2, 30, ("192.0.2.1", "2001:db8::1")) for target in targets)
+    return Records(name, records, "192.0.2.53 port 53", serial=7)
 
 
 def files(directory: Path) -> list[str]:

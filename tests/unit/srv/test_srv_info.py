@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from tests.dns import Knot, Lie, LyingProxy
 
 from .conftest import ZONE

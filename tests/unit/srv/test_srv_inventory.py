@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from ansible_collections.skywalking.banyandb.tests.unit.peers import closed_port, grpc_server, recorded
-
 from tests.dns import Knot, Lie, LyingProxy
 
 from .conftest import ZONE

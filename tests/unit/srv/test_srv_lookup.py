@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 import pytest
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from tests.dns import Knot, Lie, LyingProxy
 
 from .conftest import ZONE
