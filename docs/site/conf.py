@@ -19,6 +19,8 @@ nitpicky = True
 # The few pages of Ansible's documentation that the reference leads to; build.py writes the inventory beside the pages.
 intersphinx_mapping = {"ansible": ("https://docs.ansible.com/ansible/latest/", "ansible.inv")}
 exclude_patterns = ["ansible.inv"]
+# Environment variables of Ansible itself, which its own documentation describes.
+nitpick_ignore_regex = [("envvar", "ANSIBLE_.*")]
 
 # Headings are link targets, as on the forges.
 myst_heading_anchors = 4
@@ -39,5 +41,3 @@ def setup(app: Sphinx) -> None:
         context["theme_documentation_home_url"] = context["pathto"](app.config.root_doc)
 
     app.connect("html-page-context", home)
-# Environment variables of Ansible itself, which its own documentation describes.
-nitpick_ignore_regex = [("envvar", "ANSIBLE_.*")]

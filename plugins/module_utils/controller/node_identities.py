@@ -24,23 +24,23 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.vie
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
 
-Answers = dict[str, Identity | Failure]
-
 
 class AskingError(RuntimeError):
     """The process that asks did not come to an end as it should; the message says how."""
 
 
-def identities(endpoints: Mapping[str, str], terms: Terms) -> Answers:
+def identities(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Identity | Failure]:
     """Name -> what the node at ``host:port`` says of itself, or why it says nothing."""
     question = method("banyandb.database.v1.NodeQueryService/GetCurrentNode", _identity)
     return {name: answer for name, (answer,) in ask_all(endpoints, [question], terms).items()}
 
 
-def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> Answers:
+def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Identity | Failure]:
     """As identities(), from a process of its own. Raises AskingError."""
     if not endpoints:
         return {}
+    if GRPC_IMPORT_ERROR:
+        raise AskingError(f"grpcio is missing, to ask the nodes who they are: install it for {sys.executable}, or set enrich: false")
     root = next(parent for parent in Path(__file__).parents if parent.name == "ansible_collections").parent
     done = subprocess.run(
         [sys.executable, "-m", __name__],
@@ -70,8 +70,6 @@ def _from_plain(answer: Mapping[str, Any]) -> Identity | Failure:
 
 def main() -> None:
     """The process of identities_apart(): question in on stdin, answers out on stdout."""
-    if GRPC_IMPORT_ERROR:
-        sys.exit("grpcio is missing; install it for this Python, or set enrich: false")
     asked = json.load(sys.stdin)
     answers = identities(asked["endpoints"], Terms(**asked["terms"]))
     json.dump({name: _to_plain(answer) for name, answer in answers.items()}, sys.stdout)

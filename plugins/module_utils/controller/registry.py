@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import yaml
-
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import consult
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
@@ -30,8 +28,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 LEAST_TTL = 5.0
 MOST_TTL = 300.0
 
-Ask = Callable[[Mapping[str, str]], Mapping[str, Identity | Failure]]
-"""Name -> ``host:port``; gives name -> identity or failure. See node_identities."""
+
+class Ask(Protocol):
+    """Asks nodes who they are, see node_identities."""
+
+    def __call__(self, endpoints: Mapping[str, str]) -> Mapping[str, Identity | Failure]:
+        """``endpoints``: name -> ``host:port``. Gives name -> identity or failure."""
 
 
 class NodeRegistry(Protocol):
@@ -39,7 +41,6 @@ class NodeRegistry(Protocol):
 
     def look(self) -> Sighting:
         """What it knows now."""
-        ...
 
 
 class DnsNodeRegistry:
@@ -127,6 +128,9 @@ class StaticNodeRegistry:
         return Sighting(nodes, apart, (self._warning,) if self._warning else (), complete=not self._warning)
 
     def _refresh(self) -> None:
+        # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
+        import yaml
+
         try:
             with open(self.path, "rb") as stream:
                 stat = os.fstat(stream.fileno())

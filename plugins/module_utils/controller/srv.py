@@ -84,7 +84,11 @@ class SrvTerms:
 
 def resolve_all(names: Iterable[str], terms: SrvTerms) -> dict[str, Outcome]:
     """Ask for every name at once: name -> what DNS said, in the order given. Raises SrvTermsError for a name that is none."""
-    return asyncio.run(SrvResolver(terms).resolve_all(names))
+
+    async def ask() -> dict[str, Outcome]:
+        return await SrvResolver(terms).resolve_all(names)
+
+    return asyncio.run(ask())
 
 
 def canonical(name: str, search: bool = False) -> str:
@@ -107,11 +111,11 @@ class SrvResolver:
     async def resolve_all(self, names: Iterable[str]) -> dict[str, Outcome]:
         """As resolve_all(), in a loop that runs already."""
         asked = {name: _parsed(name, self.terms.search) for name in names}
-        return dict(zip(asked, await asyncio.gather(*(self._resolve(name) for name in asked.values())), strict=True))
+        return dict(zip(asked, await asyncio.gather(*(self._resolve(name) for name in asked.values()))))
 
     async def _resolve(self, name: Any) -> Outcome:
         outcome = await self._through(self._resolver, name)
-        if not self.terms.second_opinion or isinstance(outcome, ServerFailure | NoAnswer) or not self._shrinks(outcome):
+        if not self.terms.second_opinion or isinstance(outcome, (ServerFailure, NoAnswer)) or not self._shrinks(outcome):
             return outcome
         return await self._confirmed(name, outcome)
 
@@ -123,10 +127,10 @@ class SrvResolver:
         """``first``, if every server that answers says the same when it is asked alone, and at least two do."""
         alone = [_with_servers(self.terms, [server]) for server in self._resolver.nameservers]
         opinions = await asyncio.gather(*(self._through(resolver, name) for resolver in alone))
-        answers = [opinion for opinion in opinions if not isinstance(opinion, ServerFailure | NoAnswer)]
+        answers = [opinion for opinion in opinions if not isinstance(opinion, (ServerFailure, NoAnswer))]
         if len(answers) > 1 and all(type(first) is type(answer) and _members(first) == _members(answer) for answer in answers):
             return first
-        said = "; ".join(f"{_text(server)}: {opinion.message}" for server, opinion in zip(self._resolver.nameservers, opinions, strict=True))
+        said = "; ".join(f"{_text(server)}: {opinion.message}" for server, opinion in zip(self._resolver.nameservers, opinions))
         text = f"{first.name}: fewer nodes than known, and no two name servers agree on it ({said}). Ask again when the zone has spread"
         return ServerFailure(first.name, text, code="DISAGREEMENT")
 
@@ -146,7 +150,7 @@ class SrvResolver:
             outcome = incomplete[0].outcome
             return replace(outcome, name=text, message=f"{text}: its target {outcome.message}")
         records, problems = [], set()
-        for rdata, addresses in zip(answer, (each for each in found if isinstance(each, _Addresses)), strict=True):
+        for rdata, addresses in zip(answer, (each for each in found if isinstance(each, _Addresses))):
             ttl = min(answer.chaining_result.minimum_ttl, addresses.ttl)
             target = rdata.target.canonicalize().to_text()
             records.append(SrvRecord(target, rdata.port, rdata.priority, rdata.weight, ttl, addresses.addresses))
@@ -172,7 +176,7 @@ class SrvResolver:
                 return extra[kind]
             answer = await self._ask(resolver, target, kind)
             if isinstance(answer, _Trouble):
-                denied = isinstance(answer.outcome, NoData | NoSuchName)
+                denied = isinstance(answer.outcome, (NoData, NoSuchName))
                 return _Addresses(problem=(answer.outcome.kind, _DENIED[answer.outcome.kind])) if denied else answer
             if answer.canonical_name != target:
                 alias = f"is an alias of {answer.canonical_name.to_text()}, which RFC 2782 forbids"
@@ -294,7 +298,7 @@ def _failure(question: str, errors: Sequence[tuple[str, bool, int, Any, Any]], s
         how = next((f"{type(what).__name__}: {what}" for _server, tcp, _port, what, _response in errors if tcp), "no answer")
         text = f"{question}: the answer of {servers} was truncated, and by TCP there is none ({how}); open TCP port 53 to it"
         return ServerFailure(name, text, code="TRUNCATED")
-    broken = [what for *_ignored, what, _response in errors if not isinstance(what, dns.exception.Timeout | OSError)]
+    broken = [what for *_ignored, what, _response in errors if not isinstance(what, (dns.exception.Timeout, OSError))]
     if broken:
         return ServerFailure(name, f"{question}: the answer of {servers} is no valid one ({broken[0]})", code="MALFORMED")
     return NoAnswer(name, f"{question}: no answer from {servers}; see whether it runs and a firewall lets port 53 through (UDP and TCP)")

@@ -215,7 +215,7 @@ class NameServer:
                 raise NameServerError(expected)
             port = rest[1:] if rest else port
         elif text.count(":") == 1:
-            address, _, port = text.partition(":")
+            address, _colon, port = text.partition(":")
         try:
             address = str(ipaddress.ip_address(address))
         except ValueError:
