@@ -86,7 +86,9 @@ class Fuzzer:
 def fuzzer(name: str) -> Fuzzer:
     seed = os.environ.get("BANYANDB_FUZZ_SEED", "")
     only = os.environ.get("BANYANDB_FUZZ_ONLY", "")
-    return Fuzzer(name, int(seed) if seed else random.SystemRandom().randrange(1 << 32), chosen().inputs, int(only) if only else None)
+    profile = chosen()
+    fresh = random.SystemRandom().randrange(1 << 32) if profile.random else 0
+    return Fuzzer(name, int(seed) if seed else fresh, profile.inputs, int(only) if only else None)
 
 
 def spoilt(random: random.Random, samples: Sequence[bytes], most: int = 1 << 20) -> bytes:

@@ -22,7 +22,7 @@ for profile in PROFILES.values():
         f"banyandb-{profile.name}",
         max_examples=profile.examples,
         deadline=None,
-        derandomize=False,
+        derandomize=not profile.random,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow],
     )

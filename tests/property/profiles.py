@@ -10,21 +10,23 @@ BANYANDB_FUZZ_INPUTS sets the inputs of a fuzzer alone.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Profile:
-    """``examples`` of each property, ``inputs`` of each fuzzer."""
+    """``examples`` of each property, ``inputs`` of each fuzzer. Without ``random`` they are the same each time: what stops a change is
+    the change."""
 
     name: str
     examples: int
     inputs: int
+    random: bool
 
 
 PROFILES = {
     profile.name: profile
-    for profile in (Profile("dev", 200, 200), Profile("ci", 10_000, 2_000), Profile("deep", 100_000, 100_000))
+    for profile in (Profile("dev", 200, 200, True), Profile("ci", 10_000, 2_000, False), Profile("deep", 100_000, 100_000, True))
 }
 
 
@@ -37,4 +39,4 @@ def chosen() -> Profile:
     if inputs and not (inputs.isascii() and inputs.isdigit() and int(inputs) >= 1):
         raise ValueError(f"BANYANDB_FUZZ_INPUTS is {inputs!r}: expected a number from 1")
     profile = PROFILES[name]
-    return Profile(name, profile.examples, int(inputs) if inputs else profile.inputs)
+    return replace(profile, inputs=int(inputs)) if inputs else profile

@@ -193,7 +193,7 @@ def split_address(address: str, where: str = "address") -> tuple[str, int]:
         try:
             ipaddress.IPv6Address(host[1:-1])
         except ValueError as error:
-            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv6 address ({error})") from None
+            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv6 address ({cut(str(error))})") from None
         return host[1:-1], int(port)
     name = host[:-1] if host.endswith(".") else host
     labels = name.split(".")
@@ -203,7 +203,7 @@ def split_address(address: str, where: str = "address") -> tuple[str, int]:
         try:
             ipaddress.IPv4Address(name)
         except ValueError as error:
-            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv4 address ({error})") from None
+            raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv4 address ({cut(str(error))})") from None
     return host, int(port)
 
 
