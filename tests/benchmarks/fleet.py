@@ -24,8 +24,8 @@ from tests.simulator import pack
 WORK = ROOT / ".cache" / "benchmarks"
 LAB = "benchm"
 LIAISON_PORT, DATA_PORT, HTTP_PORT = 18912, 17912, 17913
-# One execution of a module leaves one such line at -vvv: its payload is put on the host (there is no pipelining by default).
-EXECUTION = re.compile(r"PUT \S+ TO \S+/AnsiballZ_(\w+)\.py")
+# One execution of a module leaves one such line at -vvv.
+EXECUTION = re.compile(r"Using module file \S+/(\w+)\.py")
 
 
 class Failed(Exception):
