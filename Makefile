@@ -22,7 +22,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-.PHONY: help demo demo-down test checks hosts test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
+.PHONY: help demo demo-down test suites scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -33,15 +33,14 @@ demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload
 demo-down: ## take the demo's hosts down
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: setup install ## run every test: what needs no more than a processor beside what needs hosts
-	$(MAKE) --jobs=2 --output-sync=line checks hosts
+test: setup install ## run every test, the suites beside the scenarios
+	$(MAKE) --jobs=2 --output-sync=line suites scenarios
 
-checks: ## the part of `make test` that needs no hosts
-	$(MAKE) --jobs=1 lint sanity docs unit property
+suites: ## all of `make test` but the scenarios
+	$(MAKE) --jobs=1 lint sanity docs unit property crash lab contract
 
-# What is measured in seconds comes last, when the other part is done.
-hosts: ## the part of `make test` on hosts and networks of this machine
-	$(MAKE) --jobs=1 molecule matrix crash lab contract
+scenarios: ## molecule and matrix
+	$(MAKE) --jobs=1 molecule matrix
 
 test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
 	BANYANDB_TEST_PROFILE=deep $(BIN)/python -m pytest tests/property tests/fuzz
