@@ -17,7 +17,6 @@ import gzip
 import hashlib
 import io
 import os
-import py_compile
 import re
 import shutil
 import subprocess
@@ -33,7 +32,8 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROTOS = ROOT / "protos"
-OUTPUT = ROOT / ".cache" / "simulator"
+# A folder for each Python that packs, or two that run side by side would take turns.
+OUTPUT = ROOT / ".cache" / "simulator" / (sys.implementation.cache_tag or "python")
 DEFAULT_VERSION = "0.11.0-sim"
 
 # Versions that run on Python 3.9 and exist as pure wheels.
@@ -51,6 +51,12 @@ skywalking.banyandb. It shows how the server discovers other nodes. It stores no
 
 _MAIN = "from banyand.main import main\n\nmain()\n"
 _SHEBANG = b"#!/usr/bin/env python3\n"
+_COMPILE = """
+import py_compile, sys
+for number, name in enumerate(sys.argv[2:]):
+    source = f"{sys.argv[1]}/{number}.py"
+    py_compile.compile(source, source + "c", dfile=name, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+"""
 
 
 class PackError(Exception):
@@ -164,20 +170,20 @@ def _dependencies():
     return {name: path.read_bytes() for name, path in files.items() if wanted.fullmatch(name)}
 
 
-def _compiled(name, source):
-    """Byte code that this Python loads without looking at the source; other versions compile the source instead."""
+def _compiled(sources):
+    """Byte code that this Python loads without looking at the source; other versions compile the source instead.
+
+    Made in a process of its own: byte code depends on what else the process has in memory.
+    """
     with tempfile.TemporaryDirectory() as work:
-        path, target = Path(work) / "module.py", Path(work) / "module.pyc"
-        path.write_bytes(source)
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(path), str(target), dfile=name, doraise=True, invalidation_mode=mode)
-        return target.read_bytes()
+        for number, source in enumerate(sources.values()):
+            Path(work, f"{number}.py").write_bytes(source)
+        _run("compiling the simulator", [sys.executable, "-I", "-c", _COMPILE, work, *sources])
+        return {f"{name}c": Path(work, f"{number}.pyc").read_bytes() for number, name in enumerate(sources)}
 
 
 def _zip(members):
-    for name, data in list(members.items()):
-        if name.endswith(".py") and name != "__main__.py":
-            members[name + "c"] = _compiled(name, data)
+    members = {**members, **_compiled({name: data for name, data in sorted(members.items()) if name.endswith(".py") and name != "__main__.py"})}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(members):
