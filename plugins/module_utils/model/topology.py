@@ -29,6 +29,7 @@ HELD_BACK = "# held back: "
 LIAISON_PORT = 18912
 
 _KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
+_IPV6 = re.compile(r"[0-9a-fA-F:.]+(%[A-Za-z0-9._-]+)?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 
@@ -192,6 +193,8 @@ def split_address(address: str, where: str = "address") -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         try:
             ipaddress.IPv6Address(host[1:-1])
+            if not _IPV6.fullmatch(host[1:-1]):  # Python takes anything for a zone
+                raise ValueError("a zone is letters, digits, . _ and -")
         except ValueError as error:
             raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv6 address ({cut(str(error))})") from None
         return host[1:-1], int(port)
