@@ -60,8 +60,8 @@ sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs on
 unit: setup ## model, host, controller and module tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
 	$(BIN)/python -m pytest tests/unit tests/simulator
 
-property: setup ## what must hold of the model, 10,000 examples each; fuzzing of what is read from outside
-	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property tests/fuzz
+property: setup ## what must hold of the model, 10,000 examples each
+	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property
 
 crash: setup ## pushes killed at every call, disks full, connections lost
 	$(BIN)/python -m pytest tests/crash
