@@ -60,8 +60,8 @@ sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs on
 unit: setup ## model, host, controller and module tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
 	$(BIN)/python -m pytest tests/unit tests/simulator
 
-property: setup ## what must hold of the model, 10,000 examples each
-	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property
+property: setup ## what must hold of the model, 10,000 examples each; the fuzzers with 2,000 inputs each
+	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property tests/fuzz
 
 crash: setup ## pushes killed at every call, disks full, connections lost
 	$(BIN)/python -m pytest tests/crash

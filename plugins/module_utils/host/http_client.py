@@ -194,6 +194,7 @@ def _exchange(connection: socket.socket, address: str, path: str, terms: Terms, 
     except ConnectionError:
         start = b""
     if not start or not start.startswith(HTTP1[: len(start)]):
+        connection.close()
         raise _foreign(start, address, terms, ends)
     with http.client.HTTPResponse(answer, method="GET") as response:  # type: ignore[arg-type]
         response.begin()
@@ -203,6 +204,7 @@ def _exchange(connection: socket.socket, address: str, path: str, terms: Terms, 
     if response.length:
         raise _Failed(ErrorKind.UNAVAILABLE, f"{path}: the connection was lost with {response.length} bytes to come", passing=True)
     if response.status != 200:
+        connection.close()
         raise _refusal(response.status, body, address, path, terms, ends)
     return body
 
@@ -256,7 +258,10 @@ def _health(body: bytes) -> str:
 
 
 def _speaks_tls(address: str, ends: float) -> bool:
-    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at."""
+    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at.
+
+    The connection that raised the question is closed by then: a server that serves one at a time would never come to this.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
