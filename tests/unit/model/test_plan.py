@@ -7,8 +7,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import (
     ADMIT_ALL,
@@ -173,52 +171,6 @@ def test_a_start_lists_only_what_answers_and_remembers_the_rest() -> None:
 def test_a_start_does_not_forget_a_node_either() -> None:
     with pytest.raises(PlanRefused, match="c "):
         made([A, C], [A], answering=set(), admit=ADMIT_START)
-
-
-nodes = st.lists(
-    st.builds(lambda name, address: Node(name, f"{address}:17912"), st.sampled_from("abcdef"), st.sampled_from("uvwxyz")),
-    unique_by=(lambda node: node.name, lambda node: node.grpc_address),
-    max_size=6,
-)
-
-
-@settings(max_examples=1000, deadline=None)
-@given(
-    current=nodes,
-    held=st.integers(0, 2),
-    desired=nodes,
-    alive=st.sets(st.sampled_from("uvwxyz")),
-    remove=st.sets(st.sampled_from("abcdef")),
-    refresh=st.sets(st.sampled_from("abcdef")),
-    batch=st.integers(1, 3),
-)
-def test_no_plan_loses_a_node_unnamed_mixes_an_address_change_or_empties_a_running_server(
-    current: list[Node], held: int, desired: list[Node], alive: set[str], remove: set[str], refresh: set[str], batch: int
-) -> None:
-    before = Topology(tuple(current[held:]), tuple(current[:held]))
-    answering = {f"{address}:17912" for address in alive}
-    options: dict[str, Any] = {"answering": answering, "remove": remove, "readdress": STAGE, "batch": batch}
-    try:
-        result = plan(before, desired, refresh=refresh, **options)
-    except PlanRefused:
-        return
-    kept = {node.name for node in before.nodes} - remove
-    known = {node.name for node in result.final.nodes} | set(result.held_back)
-    assert {name for name in kept if name not in known} <= {move.before for move in result.renamed} | {
-        node.name for node in before.nodes if any(node.grpc_address == d.grpc_address for d in desired)
-    }
-    previous = {node.grpc_address: node.name for node in before.listed}
-    for step in result.steps:
-        now = {node.grpc_address: node.name for node in step.listed}
-        assert now
-        if previous:
-            # One write never both drops and adds: the server would add first and then delete by node name.
-            assert not (set(previous) - set(now) and set(now) - set(previous))
-        previous = now
-    if result.steps:
-        assert result.steps[-1] == result.final
-    again = plan(result.final, desired, **options)
-    assert again.steps == ()
 
 
 # Found by the property tests

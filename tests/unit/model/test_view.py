@@ -143,24 +143,6 @@ def test_an_answer_of_another_shape_is_refused_with_its_place(path: tuple[Any, .
         View.from_mapping(answer if path else value)
 
 
-keys = st.sampled_from(["routeTables", "property", "registered", "active", "metadata", "name", "roles", "labels"])
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
-    max_leaves=20,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(json_values)
-def test_any_json_is_a_view_or_a_view_error(answer: object) -> None:
-    try:
-        view = View.from_mapping(answer)
-    except ViewError:
-        return
-    assert isinstance(view, View) and view.to_mapping() is not None
-
-
 # Cells
 
 
