@@ -16,8 +16,9 @@ HOSTS = 24
 LIAISONS = 2
 RELOAD_SECONDS = 1.0
 REASON = (
-    "Python compiles and imports what the module has beyond `ping` anew at each execution, in the lab on the same cores for all hosts; each host "
-    "also tries all nodes, and here the servers that answer share those cores"
+    "Ansible ships a module as source, and a host compiles and imports it anew at each execution: 46 ms of processor time beyond the 151 ms of "
+    "`ping` (18 ms to compile, 14 ms for http.client and ssl, 9 ms to make dataclasses); trying 24 nodes takes 8 ms, and packing the "
+    "module 0.1 s once. Hosts with processors of their own do this side by side; here all share those of one machine with the controller"
 )
 
 

@@ -17,7 +17,7 @@ OURS = "ansible_collections.skywalking.banyandb.plugins.module_utils."
 # Package -> the packages of ours that it may import. Arrows go one way.
 MAY_IMPORT = {"model": {"model"}, "host": {"model", "host"}, "controller": {"model", "controller"}}
 # Libraries that hosts need not have, imported where their absence is handled.
-GUARDED = {("host/topology_file.py", "yaml")}
+GUARDED = {("host/foreign_topology.py", "yaml")}
 
 FILES = sorted(path for package in MAY_IMPORT for path in (UTILS / package).rglob("*.py"))
 

@@ -39,8 +39,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
     role_of,
 )
 
-# Between two looks at the server's view, which take some milliseconds each.
+# Between two looks at the server's view, which take some milliseconds each on the host and in the server: a short while, and in a
+# long wait a share of the time waited.
 POLL_SECONDS = 0.02
+POLL_SHARE = 0.02
+# The server settles for 1 s after a rename before it reads the file (section 1 of the contract): no look in that time can show a change.
+SETTLE_SECONDS = 0.98
 # Between a write without an entry and one with it (section 1 of the contract): the server settles 1 s after a
 # rename before it reads, so a second write within that time would hide the first.
 BETWEEN_WRITES_SECONDS = 2.0
@@ -342,7 +346,8 @@ def _await_view(
                 break
         if elapsed >= proof.timeout and (failure or outcome.pairs):
             raise PushFailed(_unproved(request, outcome, failure, elapsed, last), outcome)
-        time.sleep(POLL_SECONDS)
+        settling = SETTLE_SECONDS - elapsed if outcome.writes else 0.0
+        time.sleep(max(settling, POLL_SECONDS, POLL_SHARE * elapsed))
     outcome.proved = last
     if outcome.writes:
         outcome.reload_seconds = round(elapsed, 3)

@@ -14,7 +14,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -22,26 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import sync
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     ForeignFormat,
     Topology,
     TopologyError,
-    from_document,
-    held_back_in,
     parse,
 )
 
 MAX_BYTES = 16 * 1024 * 1024
-# PyYAML reads some 100 kB a second: a file of another writer may be long, but not keep a push for minutes.
-MAX_FOREIGN_BYTES = 1024 * 1024
-# The values of a YAML document, its aliases written out: more than such a file holds without aliases.
-MAX_VALUES = 1_000_000
-
-try:
-    import yaml
-except ImportError:  # hosts need Python and nothing else
-    yaml = None  # type: ignore[assignment,unused-ignore]
 
 
 class TopologyFileError(Exception):
@@ -107,7 +94,10 @@ def read(path: str) -> tuple[Topology, str] | None:
     try:
         return parse(text), text
     except ForeignFormat as foreign:
-        return _read_foreign(path, text, foreign), text
+        # Imported for such a file alone: PyYAML takes longer to import than all else that a push does.
+        from ansible_collections.skywalking.banyandb.plugins.module_utils.host.foreign_topology import read_foreign
+
+        return read_foreign(path, text, foreign), text
     except TopologyError as error:
         raise TopologyFileError(f"{path}: {error}; mend the file or move it away, then push again") from None
 
@@ -137,7 +127,7 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     as it was, except with NotDurable.
     """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(directory, f".{name}.{os.urandom(8).hex()}.tmp")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
@@ -214,48 +204,6 @@ def _read_text(path: str) -> str | None:
         return content.decode()
     except UnicodeDecodeError as error:
         raise TopologyFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); mend it or move it away") from None
-
-
-def _read_foreign(path: str, text: str, foreign: ForeignFormat) -> Topology:
-    if yaml is None:
-        raise TopologyFileError(
-            f"{path}: {foreign}, and this host has no PyYAML to read it with: install python3-yaml there, or move the file away"
-        ) from None
-    if len(text) > MAX_FOREIGN_BYTES:
-        raise TopologyFileError(
-            f"{path}: {foreign}, and it is larger than {MAX_FOREIGN_BYTES} bytes, which no topology of other writers is; is it the right path?"
-        ) from None
-    try:
-        # What is held back stands in comments. An entry that is added by hand does not make it forgotten.
-        return Topology(from_document(_document(text)).listed, held_back_in(text))
-    except Exception as error:  # PyYAML lets errors of its own through: KeyError for "!!bool x", AttributeError for "!!timestamp x"
-        detail = cut(" ".join(str(error).split()), 1000)
-        raise TopologyFileError(f"{path}: is not a topology: {detail}; mend the file or move it away, then push again") from None
-
-
-def _document(text: str) -> object:
-    """The only document of a YAML text. Raises all that PyYAML raises, and TopologyError."""
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        _values(root, {})
-        return loader.construct_document(root)
-    finally:
-        loader.dispose()
-
-
-def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """How many values the node of a YAML document stands for. Raises TopologyError when a few lines stand for millions."""
-    if node not in known:
-        known[node] = MAX_VALUES  # also what a node stands for that is a part of itself
-        inner = [] if isinstance(node, yaml.ScalarNode) else node.value
-        parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
-        known[node] = 1 + sum(_values(part, known) for part in parts)
-    if known[node] >= MAX_VALUES:
-        raise TopologyError(f"its aliases stand for {MAX_VALUES} values or more")
-    return known[node]
 
 
 def _give(handle: int, wanted: Ownership) -> None:

@@ -80,6 +80,7 @@ class Host:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(push_module, "BETWEEN_WRITES_SECONDS", 0.1)
     monkeypatch.setattr(push_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(push_module, "SETTLE_SECONDS", 0.0)
     with Network() as network:
         path = tmp_path / "topology.yml"
         yield Host(path, network, Server(path, network))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import foreign_topology, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import (
     NotDurable,
     Ownership,
@@ -80,7 +80,7 @@ def test_what_the_server_takes_for_an_empty_list_is_read_as_one(path: Path, text
 
 
 def test_without_pyyaml_a_foreign_file_is_refused_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topology_file, "yaml", None)
+    monkeypatch.setattr(foreign_topology, "yaml", None)
     path.write_text(OWN_FORMAT)
     assert read(str(path)) is not None
     path.write_text(FOREIGN)
