@@ -70,7 +70,7 @@ class DnsNodeRegistry:
 
     def look(self) -> Sighting:
         """What the names lead to now."""
-        standings = self._standings()
+        standings = self.standings()
         warnings = [warning for standing in standings.values() for warning in standing.warnings]
         complete = True
         good: list[Candidate] = []
@@ -89,7 +89,7 @@ class DnsNodeRegistry:
         nodes, silent = sorted_out(good, self._answers(good))
         return Sighting(nodes, (*silent, *apart), tuple(warnings), complete)
 
-    def _standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, Standing]:
         now = self.clock()
         stale = [service for service in self.services if service not in self._remembered or self._remembered[service][1] <= now]
         for service, standing in consult(stale, self.terms, self.directory, self.max_age, now, hold=True).items():
