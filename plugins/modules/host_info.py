@@ -346,7 +346,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         host_state.require_root()
     differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
     differs += host_state.differences(wanted(parameters))
-    result = {
+    result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
         "services": _services(parameters["services"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],

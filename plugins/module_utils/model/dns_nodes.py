@@ -235,7 +235,7 @@ def wanted_topology(
         tuple(name for name in decision.removed),
         tuple(warnings),
         tuple(problems),
-        Memory(decision.missing, entries, _members(seen)),
+        Memory(decision.missing, entries, {**{name: one for name, one in memory.members.items() if name in entries}, **_members(seen)}),
         decision.digest,
     )
 
@@ -269,7 +269,7 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
     address = live.addresses.get(name, "")
     known = seen.entries.get(name) or hosts.entries.get(name) or memory.entries.get(name)
     role = _role(name, seen, hosts, live, memory)
-    entry = dict(known) if known else {"role": role, "grpc_address": address, "node_name": address, "roles": None, "labels": None}
+    entry: Entry = dict(known) if known else {"role": role, "grpc_address": address, "node_name": address, "roles": None, "labels": None}
     given = [
         (f"{_bracketed(place)}:{candidate.port}", candidate.source)
         for candidate in sorted(seen.candidates.get(name, ()))
