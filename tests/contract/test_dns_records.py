@@ -117,7 +117,7 @@ def test_a_target_without_an_address_is_tried_again_without_end_and_disturbs_nob
     service.lists(record(first), f"0 0 {GRPC} nowhere")
     readers = read(finder, {first.name}, service, **{"node-discovery-grpc-timeout": "1s"})
     for reader in readers:
-        # About one every 2.5 s. With a pause that doubles, as in file mode, the tenth would come after 17 minutes.
+        # About one every 1.5 s. With a pause that doubles, as in file mode, the tenth would come after 17 minutes.
         until(lambda: reader.counts().get("node_retry_failed_count", 0) >= 10, PATIENT, f"{reader} tries again and again")
         assert f"nowhere.{ZONE}:{GRPC}" in tried(reader), "the address is target:port, with the trailing dot"
         assert reader.counts()["retry_queue_size"] == 1

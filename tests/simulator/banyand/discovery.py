@@ -134,10 +134,13 @@ class AskingDiscovery(Discovery):
         self.metrics.set("retry_queue_size", len(self.retries))
 
     async def _follow_retries(self):
-        while not await self._pause(RETRY_TICK):
+        tick = time.monotonic() + RETRY_TICK
+        while not await self._pause(max(tick - time.monotonic(), 0)):
             now = time.monotonic()
             for address, retry in [item for item in self.retries.items() if item[1].due <= now]:
                 await self._try_again(address, retry)
+            # A tick that passed meanwhile counts at once, of several the last one, as with a ticker of Go.
+            tick += RETRY_TICK * max(1, (time.monotonic() - tick) // RETRY_TICK)
 
     async def _try_again(self, address, retry):
         try:
