@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -145,6 +145,9 @@ class _Finder:
         else:
             cas = {each.absolute: each.ca_cert_path for each in self.settings.names if each.ca_cert_path}
             wanted = wanted_topology(seen, whole, self.hosts, live, memory, remove, override, cas)
+        if not wanted.entries:
+            # Why there is none is what DNS said.
+            wanted = replace(wanted, problems=(*wanted.problems, *sighting.warnings))
         return wanted, [*warnings, *sighting.warnings, *wanted.warnings]
 
     def cluster_with(self, wanted: Wanted) -> dict[str, Any]:
