@@ -16,7 +16,7 @@ from tests.dns import Lie
 from .asking import Table
 from .conftest import Cluster, finding
 from .names import PATIENT, Finder, Names, SrvName, failed, record, worked_through
-from .servers import GRPC, HTTP, INTERNAL, METRICS, Server
+from .servers import GRPC, HTTP, INTERNAL, METRICS, Server, listing
 from .waiting import until
 
 FAILURES = [Lie.NXDOMAIN, Lie.NO_DATA, Lie.SERVFAIL, Lie.REFUSED, Lie.DROP, Lie.TRUNCATE, Lie.GARBAGE, Lie.WRONG_ID]
@@ -121,6 +121,28 @@ def test_a_liaison_starts_in_spite_of_a_record_that_does_not_answer(cluster: Clu
     liaison = finder("liaison", 8, service)
     until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
     assert len(service.times()) >= 2, "in vain the first time: only the second answer has nothing new that does not answer"
+
+
+def test_a_liaison_that_found_no_data_node_running_is_deaf_to_it_until_its_record_was_away(
+    add: Callable[..., Server], finder: Finder, names: Names
+) -> None:
+    service, node = names.srv(), add("data", 11)
+    service.lists(record(node))
+    node.rename(listing({}))
+    liaison = finder("liaison", 12, service)
+    until(lambda: len(service.times()) >= 2, PATIENT, f"{liaison} tried the node, and asks again")
+    node.start()
+    until(lambda: node.tables() == {"property": Table()}, PATIENT, f"{node} answers")
+    asked = len(service.times())
+    until(lambda: len(service.times()) >= asked + 3, PATIENT, f"{liaison} asks for names again, every 5 s")
+    assert liaison.running
+    assert not liaison.listens(HTTP), "a node that failed is left to the retries, which do not run before it listens"
+
+    service.lists(f"0 0 {GRPC} nobody")
+    asked = len(service.times())
+    until(lambda: len(service.times()) >= asked + 2, PATIENT, f"{liaison} hears that the node is gone")
+    service.lists(record(node))
+    until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
 
 
 # Several names
