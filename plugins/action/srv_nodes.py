@@ -175,11 +175,11 @@ class _Finder:
         return [look["topology"] for look in looks if isinstance(look, Mapping) and look.get("topology")]
 
     def _servers(self) -> Servers:
-        """Without a probe in this run, nothing is going to be started, and servers may well run."""
+        """Without a probe in this run, nothing is going to be started; a server that was not looked at may well run."""
         probes = {host: self.hostvars[host].get("banyandb_host") for host in self.here}
         services = {host: next(iter(probe["services"].values())) for host, probe in probes.items() if probe and probe.get("services")}
         starting = [host for host, service in services.items() if need(service) != KEEP]
-        polling = not services or any(service["main_pid"] and not changes_mode(service) for service in services.values())
+        polling = len(services) < len(self.hosts.entries) or any(service["main_pid"] and not changes_mode(service) for service in services.values())
         return Servers(starting, polling, self.settings.interval)
 
 

@@ -212,7 +212,12 @@ def wanted_topology(
     live = _renamed(live, seen, remove)
     observed = {name: _role(name, seen, hosts, live, memory) for name in seen.candidates if name not in remove}
     standing = {name: _role(name, seen, hosts, live, memory) for name in live.addresses if name not in remove}
-    decision = decide(standing, observed if whole else None, live.answering, memory.missing, policy or Policy(), override)
+    policy = policy or Policy()
+    decision = decide(standing, observed if whole else None, live.answering, memory.missing, policy, override)
+    # What has left is not counted anew when a host that was away still lists it, unless DNS has listed it meanwhile.
+    gone = {**memory.missing, **dict.fromkeys(decision.removed, policy.observations)}
+    missing = {**{name: count for name, count in gone.items() if name not in standing or name in decision.removed}, **decision.missing}
+    missing = {name: count for name, count in missing.items() if not whole or name not in observed}
     names = {**decision.keep, **({} if whole else observed)}
     entries = {name: _listed(name, seen, hosts, live, memory, cas) for name in sorted(names)}
     warnings = [
@@ -235,7 +240,7 @@ def wanted_topology(
         tuple(name for name in decision.removed),
         tuple(warnings),
         tuple(problems),
-        Memory(decision.missing, entries, {**{name: one for name, one in memory.members.items() if name in entries}, **_members(seen)}),
+        Memory(missing, entries, {**{name: one for name, one in memory.members.items() if name in entries}, **_members(seen)}),
         decision.digest,
     )
 

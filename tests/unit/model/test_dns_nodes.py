@@ -196,6 +196,17 @@ def test_what_is_left_out_and_silent_leaves_at_the_third_observation() -> None:
     )
 
 
+def test_what_left_leaves_at_once_again_when_a_host_that_was_away_still_lists_it() -> None:
+    live = Live(LIVE.addresses, frozenset({"d1", "d2", "l1"}))
+    left = topology(without("d3"), live, Memory(missing={"d3": 2})).memory
+    without_it = Live({name: address for name, address in LIVE.addresses.items() if name != "d3"}, live.answering)
+    between = topology(without("d3"), without_it, left).memory
+    assert topology(without("d3"), live, between).remove == ("d3",)
+    listed_meanwhile = topology(ALL, without_it, between).memory
+    assert listed_meanwhile.missing == {}
+    assert topology(without("d3"), live, listed_meanwhile).remove == ()
+
+
 def test_an_override_names_one_plan_only() -> None:
     digest = topology(without("d3")).digest
     assert topology(without("d3"), override=digest).remove == ("d3",)
