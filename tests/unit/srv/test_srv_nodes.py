@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.action.srv_nodes import ARGUMENTS
+from ansible_collections.skywalking.banyandb.plugins.modules import srv_nodes
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from tests.dns import Lie, LyingProxy
 
@@ -145,3 +148,10 @@ def test_the_preflight_of_dns_mode_refuses_what_a_look_only_warns_of(find: Any, 
 def test_settings_that_cannot_be_used_are_named(find: Any, variables: dict[str, Any], says: str) -> None:
     found, _nodes = find(**variables)
     assert found["failed"] and says in found["msg"]
+
+
+def test_the_documentation_names_every_option() -> None:
+    documented = yaml.safe_load(srv_nodes.DOCUMENTATION)["options"]
+    assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
+        name: (option["type"], option.get("default")) for name, option in ARGUMENTS.items()
+    }
