@@ -103,6 +103,7 @@ class DnsNodeRegistry:
                 self._remembered[service] = standing, snapshot.time + _bounded(snapshot.records.ttl)
 
     def standings(self) -> dict[str, Standing]:
+        """What DNS says of each name, as long as it is remembered, and what stands of it. Raises SrvTermsError and SnapshotError."""
         now = self.clock()
         stale = [service for service in self.services if service not in self._remembered or self._remembered[service][1] <= now]
         for service, standing in consult(stale, self.terms, self.directory, self.max_age, now, hold=True).items():
