@@ -10,6 +10,13 @@ VENV := .venv
 else
 $(error CONTROLLER is $(CONTROLLER): expected oldest or newest)
 endif
+# How the servers of the demo find each other: `file` is a topology.yml on each host, `dns` asks for SRV records.
+DISCOVERY ?= file
+ifneq ($(DISCOVERY),file)
+ifneq ($(DISCOVERY),dns)
+$(error DISCOVERY is $(DISCOVERY): expected file or dns)
+endif
+endif
 BIN := $(VENV)/bin
 COLLECTIONS := .cache/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
@@ -27,10 +34,11 @@ ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
 
-demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show who sees whom
-	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh
+demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show who sees whom; DISCOVERY=dns adds it by a DNS record
+	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh $(DISCOVERY)
 
 demo-down: ## take the demo's hosts down
+	[ ! -e .cache/demo/dns ] || $(BIN)/python -m tests.dns .cache/demo/dns stop
 	$(PYTHON) -m tests.lab --lab demo down
 
 test: setup install ## run every test, the suites beside the scenarios

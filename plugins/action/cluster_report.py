@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -19,6 +19,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model import r
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+    FILE,
+    SETTLE_SECONDS,
     VERDICTS,
     ExpectedNode,
     View,
@@ -42,9 +44,12 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         reports = {}
-        for name, cluster in sorted(clusters(variables["groups"], hostvars).items()):
-            answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster.nodes}
-            reports[name] = cluster_report(name, cluster.nodes, answers)
+        # Of nodes that were found through DNS, the inventory alone says too little.
+        found = variables.get("banyandb_clusters") or {name: asdict(one) for name, one in clusters(variables["groups"], hostvars).items()}
+        for name, cluster in sorted(found.items()):
+            answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster["nodes"]}
+            settle = cluster.get("settle", SETTLE_SECONDS)
+            reports[name] = cluster_report(name, cluster["nodes"], answers, settle, cluster["mode"])
         for one in reports.values():
             for line in one["lines"]:
                 Display().display(line)
@@ -70,6 +75,8 @@ class Answer:
 
 def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -> Answer:
     """Read what ``host`` registered: a result of cluster_state_info or of topology, or that of a task that failed."""
+    if host not in hostvars:
+        return Answer(Failure(ErrorKind.NOT_ASKED, "DNS lists it and the inventory does not: add its host there"))
     registered = [hostvars[host].get(name) for name in register]
     found = next((result for result in registered if isinstance(result, Mapping) and _says_something(result)), None)
     if found is None:
@@ -96,15 +103,17 @@ def _says_something(result: Mapping[str, Any]) -> bool:
     return bool(result.get("unreachable") or result.get("failed")) or any(result.get(key) is not None for key in ("view", "endpoints"))
 
 
-def cluster_report(name: str, entries: list[dict[str, Any]], answers: Mapping[str, Answer]) -> dict[str, Any]:
-    """Verdict, pairs, matrix and the lines to print, for one cluster."""
+def cluster_report(
+    name: str, entries: Sequence[Mapping[str, Any]], answers: Mapping[str, Answer], settle: float = SETTLE_SECONDS, discovery: str = FILE
+) -> dict[str, Any]:
+    """Verdict, pairs, matrix and the lines to print, for one cluster. ``settle`` and ``discovery``: see judge()."""
     nodes = [
         ExpectedNode(
             entry["name"],
             entry["node_name"],
             entry["role"],
             None if entry["roles"] is None else tuple(entry["roles"]),
-            tuple(sorted(entry["labels"].items())),
+            None if entry["labels"] is None else tuple(sorted(entry["labels"].items())),
         )
         for entry in entries
     ]
@@ -120,7 +129,7 @@ def cluster_report(name: str, entries: list[dict[str, Any]], answers: Mapping[st
             reach.update({(observer, entry["name"]): entry["name"] not in answer.silent for entry in entries})
     views = {observer: answer.view for observer, answer in answers.items()}
     stood = {observer: answer.stood for observer, answer in answers.items()}
-    verdict = judge(nodes, views, reach, stood)
+    verdict = judge(nodes, views, reach, stood, settle, discovery)
     return {**verdict.to_mapping(), "lines": report.lines(name, nodes, verdict)}
 
 

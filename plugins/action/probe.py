@@ -26,6 +26,7 @@ class ActionModule(ActionBase):
         if setup["problems"]:
             return {**result, "failed": True, "msg": " ".join(setup["problems"])}
         release, node = setup["release"], setup["node"]
+        arguments["topology"] = setup["topology"]
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.artifact import known_sha512
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.search_list import search_list
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model import host_setup
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import BadLabel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import BadEnvironment
@@ -42,7 +43,8 @@ RETURN = r"""
 _value:
   description:
     - C(problems), sentences that say what is wrong with the variables and what to do. Without any also C(release) and C(node), arguments of
-      M(skywalking.banyandb.host_info), and for a host that is a node C(environment), C(unit), C(ports) and C(paths).
+      M(skywalking.banyandb.host_info), C(topology), the file whose entries have to be known or V(null), and for a host that is a node
+      C(environment), C(unit), C(ports) and C(paths).
   type: dict
 """
 
@@ -51,6 +53,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError("skywalking.banyandb.host_setup: expected a mapping of the variables of the roles install and node")
     values, problems = validated(("install", "node"), variables)
+    values["search_list"] = search_list()
     problems = problems or host_setup.problems(values)
     if problems:
         return {"problems": problems}
@@ -59,6 +62,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "problems": [],
             "release": host_setup.release(values, known_sha512(values["banyandb_artifact_checksum"])),
             "node": host_setup.node(values),
+            "topology": host_setup.topology_to_read(values),
         }
         if values["banyandb_kind"]:
             found.update(

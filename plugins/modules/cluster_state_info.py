@@ -89,6 +89,17 @@ options:
     type: str
     choices: [converged, settled]
     default: converged
+  settle:
+    description:
+      - Seconds after which a difference no longer heals by itself. The default is that of servers which read a file. Of servers that ask DNS it
+        is more than the interval at which they ask.
+    type: float
+    default: 30
+  discovery:
+    description: How the servers find their nodes; what to do about a difference depends on it.
+    type: str
+    choices: [file, dns]
+    default: file
   tables:
     description: Whether to return the tables of each endpoint. Without them the result of a large cluster stays small.
     type: bool
@@ -267,6 +278,7 @@ rounds:
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -282,7 +294,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
     CONVERGED,
     CONVERGING,
+    DNS,
+    FILE,
     ROLES,
+    SETTLE_SECONDS,
     ExpectedNode,
     Verdict,
     View,
@@ -318,6 +333,8 @@ ARGUMENTS = dict(
     ),
     wait=dict(type="float", default=0),
     until=dict(type="str", choices=[CONVERGED, SETTLED], default=CONVERGED),
+    settle=dict(type="float", default=SETTLE_SECONDS),
+    discovery=dict(type="str", choices=[FILE, DNS], default=FILE),
     tables=dict(type="bool", default=True),
     reach=dict(type="list", elements="str", default=[]),
     observer=dict(type="str"),
@@ -362,7 +379,8 @@ def main() -> None:
         here = {params["observer"]: reach} if params["observer"] else {}
         return views, by_node(params["nodes"] or [], {**params["reached"], **here})
 
-    views, verdict, stood, rounds = look(once, nodes, params["wait"], params["until"])
+    verdict_of = partial(judge, settle=params["settle"], discovery=params["discovery"])
+    views, verdict, stood, rounds = look(once, nodes, params["wait"], params["until"], verdict_of)
     module.exit_json(
         changed=False,
         endpoints={name: report(view, addresses[name], protocols[name], params["tables"]) for name, view in views.items()},
@@ -390,7 +408,11 @@ def asker(addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Ter
 
 
 def look(
-    ask: Callable[[], tuple[Views, dict[tuple[str, str], bool]]], nodes: list[ExpectedNode] | None, wait: float, until: str
+    ask: Callable[[], tuple[Views, dict[tuple[str, str], bool]]],
+    nodes: list[ExpectedNode] | None,
+    wait: float,
+    until: str,
+    verdict_of: Callable[..., Verdict] = judge,
 ) -> tuple[Views, Verdict | None, float, int]:
     """Ask until what ``until`` says or for ``wait`` seconds: the last views, their verdict, the seconds for which
     that picture has stood, the rounds."""
@@ -402,12 +424,12 @@ def look(
         now = time.monotonic()
         if nodes is None:
             return views, None, 0.0, rounds
-        verdict = judge(nodes, views, reach)
+        verdict = verdict_of(nodes, views, reach)
         seen = (verdict.matrix, [(pair.observer, pair.subject, pair.table, pair.seen) for pair in verdict.pairs])
         if seen != picture:
             picture, since = seen, now
         else:
-            verdict = judge(nodes, views, reach, stood=now - since)
+            verdict = verdict_of(nodes, views, reach, stood=now - since)
         settled = until == SETTLED and not any(pair.verdict == CONVERGING for pair in verdict.pairs)
         if verdict.verdict == CONVERGED or settled or now >= ends:
             return views, verdict, now - since, rounds

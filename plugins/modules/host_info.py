@@ -119,6 +119,9 @@ options:
   data_dir:
     description: Directory whose file system's free space is told; it need not exist yet.
     type: path
+  topology:
+    description: A topology file, of which to tell the entries and which of them answer. It need not exist.
+    type: path
   root:
     description: Fail unless this runs as root, which what differs is going to be changed by. Without, it fails only for what it may not read.
     type: bool
@@ -228,6 +231,16 @@ nft:
   returned: success
   type: str
   sample: /usr/sbin/nft
+topology:
+  description:
+    - The entries that O(topology) lists and those that it holds back, and the names of those that answer, tried from this host. V(null) when
+      there is no such file.
+  returned: when O(topology) is given
+  type: dict
+  sample:
+    listed: [{"name": "data1", "grpc_address": "192.0.2.1:17912"}]
+    held_back: []
+    answering: [data1]
 error_type:
   description: V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
   returned: failure
@@ -246,6 +259,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service
+
+# That each address of a topology gets to answer, as the module topology gives it.
+REACH_SECONDS = 2.0
 
 _OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
 
@@ -279,6 +295,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "versions_dir": {"type": "path"},
     "data_dir": {"type": "path"},
+    "topology": {"type": "path"},
     "root": {"type": "bool", "default": False},
 }
 
@@ -329,7 +346,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         host_state.require_root()
     differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
     differs += host_state.differences(wanted(parameters))
-    result = {
+    result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
         "services": _services(parameters["services"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
@@ -340,7 +357,29 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if parameters["data_dir"]:
         path, free, total = host_state.free_space(parameters["data_dir"])
         result["disk"] = {"path": path, "free": free, "total": total}
+    if parameters["topology"]:
+        result["topology"] = topology_now(parameters["topology"])
     return result
+
+
+def topology_now(path: str) -> dict[str, Any] | None:
+    """What the file says, and who of it answers. Raises HostStateError."""
+    # Imported where it is asked for: every probe of every host compiles what stands above.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach, topology_file
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import TopologyError
+
+    try:
+        found = topology_file.read(path)
+    except (topology_file.TopologyFileError, TopologyError) as error:
+        raise host_state.HostStateError("unreadable", str(error)) from None
+    if found is None:
+        return None
+    answering = reach.answering(found[0].nodes, REACH_SECONDS)
+    return {
+        "listed": [node.to_mapping() for node in found[0].listed],
+        "held_back": [node.to_mapping() for node in found[0].held_back],
+        "answering": sorted(node.name for node in found[0].nodes if node.grpc_address in answering),
+    }
 
 
 def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

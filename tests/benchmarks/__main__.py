@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from tests.conftest import ROOT
 
-from . import ask, cold_start, deploy, machine, plan, push
+from . import ask, cold_start, deploy, import_cost, machine, plan, push, srv, srv_inventory
 from .figures import Result, load, page, save
 from .fleet import WORK, Failed
 
@@ -22,6 +22,9 @@ BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
     "cold_start": cold_start.run,
     "ask": ask.run,
     "plan": plan.run,
+    "srv": srv.run,
+    "srv_inventory": srv_inventory.run,
+    "import_cost": import_cost.run,
 }
 RESULTS = WORK / "results"
 TEMPLATE = ROOT / "tests" / "benchmarks" / "figures.template.md"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .asking import Calls
+from .names import IMPATIENT, QUICK, Finder, Names, SrvName
 from .network import Network
 from .servers import Server, listing
 from .waiting import until
@@ -138,3 +140,39 @@ def add(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory)
     yield _adder(network, binary, tmp_path_factory.mktemp("servers"), added)
     for server in added:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def names(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Names]:
+    with Names(network, tmp_path_factory.mktemp("names")) as zone:
+        yield zone
+
+
+@contextlib.contextmanager
+def finding(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
+    """Starts servers in DNS mode on node6 to node20, and ends them: ``start(kind, number, *srv names, **settings)``."""
+    started: list[Server] = []
+
+    def start(
+        kind: str, number: int, *found_by: SrvName | str, ask: tuple[str, ...] = ("first",), more: str = IMPATIENT, **settings: str
+    ) -> Server:
+        flags = {"mode": "dns", "dns-srv-addresses": ",".join(map(str, found_by))}
+        server = add(kind, number, **{f"node-discovery-{flag}": value for flag, value in flags.items()}, **QUICK | settings)
+        server.host.ask_for_names_at(*(getattr(names, nameserver).address for nameserver in ask), more=more)
+        started.append(server)
+        server.start()
+        return server
+
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.kill()
+            server.host.ask_for_names_at("127.0.0.1")
+
+
+@pytest.fixture
+def finder(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
+    """``finding`` for one test."""
+    with finding(add, names) as start:
+        yield start

@@ -6,7 +6,8 @@
 
 Each host has an address and all ports of its own, so that servers listen where they do in production, and names
 that only these hosts know (/etc/netns/<namespace>/hosts). The bridge stands in a namespace too: packet filters of
-the machine do not see it. The machine itself is joined by one veth, to ask the servers.
+the machine do not see it. The machine itself is joined by one veth, to ask the servers, and to be asked for names: it
+has two addresses there.
 
 Besides the hosts there are names that behave in one way each:
 ``refusing1``...  answer every connection with a reset;
@@ -30,6 +31,7 @@ SUBNETS = {"contract": "198.18.40.", "crash": "198.18.41."}
 HOSTS = 20
 PECULIAR = 9
 CONFIGURATION = pathlib.Path("/etc/netns")
+RESOLV_CONF_SIZE = 512
 TURN = 600.0
 """Seconds to wait for another run of the suite on this machine."""
 LOCKS = pathlib.Path("/run/lock")
@@ -65,9 +67,14 @@ class Host:
         """The command that runs ``words`` on this host, as the very process that was started."""
         return ["ip", "netns", "exec", self.namespace, *words]
 
-    def ask_for_names_at(self, nameserver: str) -> None:
-        """Set the nameserver (an address) of processes that are started from now on."""
-        (CONFIGURATION / self.namespace / "resolv.conf").write_text(f"nameserver {nameserver}\n")
+    def ask_for_names_at(self, *nameservers: str, more: str = "") -> None:
+        """Set the nameservers (addresses) of its processes, running ones too; ``more``: further lines of resolv.conf."""
+        text = "\n".join([*(f"nameserver {address}" for address in nameservers), more])
+        # In place, since it is this very file that is mounted over /etc/resolv.conf of what runs; and by one write, so
+        # that nobody reads half of it.
+        file = os.open(CONFIGURATION / self.namespace / "resolv.conf", os.O_WRONLY | os.O_CREAT, 0o644)
+        os.pwrite(file, text.encode().ljust(RESOLV_CONF_SIZE, b"\n"), 0)
+        os.close(file)
 
     def cut(self, other: Host) -> None:
         """Silently drop whatever this host sends to ``other``: neither hears of the other any more."""
@@ -89,6 +96,7 @@ class Network:
         self.prefix = f"{self.link}-"
         self.hosts = {number: Host(number, self.prefix, self.subnet) for number in range(1, HOSTS + 1)}
         self.silent_nameserver = f"{self.subnet}{200}"
+        self.machine, self.second = f"{self.subnet}1", f"{self.subnet}2"
 
     def __enter__(self) -> Network:
         if os.geteuid() != 0:
@@ -121,7 +129,7 @@ class Network:
         _ip_in(bridge, "link add bridge type bridge", "link set bridge up")
         _ip(f"link add {self.link} type veth peer name machine netns {bridge}")
         _ip_in(bridge, "link set machine master bridge up")
-        _ip(f"address add {self.subnet}1/24 dev {self.link}", f"link set {self.link} up")
+        _ip(*(f"address add {address}/24 dev {self.link}" for address in (self.machine, self.second)), f"link set {self.link} up")
         names = ["127.0.0.1 localhost"]
         for host in self.hosts.values():
             self._add_host(bridge, host.namespace, host.name, f"{host.address}/24")

@@ -24,7 +24,7 @@ ENTRY_PORT = {"data": GRPC, "liaison": INTERNAL}
 """The port that stands in a node's entry, and in its node name."""
 
 ROOTS = ("measure", "stream", "trace", "property", "schema-server")
-COUNT = re.compile(r"^banyandb_metadata_file_discovery_(\w+) (\S+)$", re.MULTILINE)
+COUNT = re.compile(r"^banyandb_metadata_(?:file|dns)_discovery_(\w+) (\S+)$", re.MULTILINE)
 
 
 def listing(entries: dict[str, str]) -> str:
@@ -141,7 +141,7 @@ class Server:
         return {name for key, rows in self.tables().items() if table in ("", key) for name in rows.registered}
 
     def counts(self) -> dict[str, float]:
-        """Its counts of file discovery (``file_load_count`` ...), without their common prefix."""
+        """Its counts of discovery (``file_load_count``, ``dns_query_count`` ...), without their common prefix."""
         text = asking.page(self.host.address, METRICS, "/metrics")
         return {name: float(value) for name, value in COUNT.findall(text)}
 

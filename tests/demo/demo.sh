@@ -1,12 +1,16 @@
 #!/bin/sh
 # What `make demo` shows. It starts from empty hosts, whatever an earlier run has left.
+# The one argument is how servers find each other: by a topology.yml on each host (`file`), or by asking DNS themselves (`dns`).
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -eu
 cd "$(dirname "$0")/../.."
+discovery=$1
 lab="python -m tests.lab --lab demo"
 work=.cache/demo
+dns="python -m tests.dns $work/dns"
+zone=demo.example.
 export ANSIBLE_FORKS=10 ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_LOCALHOST_WARNING=false
 
 say() { printf '\n=== %s\n' "$*"; }
@@ -17,8 +21,34 @@ started() { # host -> when its server was started
         echo
     done
 }
+address() { # host -> its address, as the hosts know it
+    $lab ssh node1 getent hosts "$1" | cut -d ' ' -f 1
+}
+serve_zone() { # a nameserver of the lab's own, with the records of five nodes
+    {
+        for host in node1 node2; do echo "_liaison._tcp 5 SRV 0 0 18912 $host"; done
+        for host in node3 node4 node5; do echo "_data._tcp 5 SRV 0 0 17912 $host"; done
+        for host in node1 node2 node3 node4 node5; do echo "$host 5 A $(address "$host")"; done
+    } > "$work/$zone"
+    $dns start "$zone" "$work/$zone" "$1:53"
+    $lab nameserver "$1"
+    cat "$work/$zone"
+}
+find_by_dns() { # inventories of servers that ask DNS, and `found`: one that has its hosts from DNS too
+    mkdir "$work/found"
+    for inventory in five six found; do
+        cp tests/demo/dns.yml "$work/$inventory/"
+        echo "all: {vars: {banyandb_srv_nameservers: [$1], banyandb_srv_snapshot_dir: '$PWD/$work/srv'}}" > "$work/$inventory/nameserver.yml"
+    done
+    { cat tests/demo/found.banyandb.yml; printf '%s\n' "nameservers: [$1]" "snapshot_dir: $PWD/$work/srv"; } > "$work/found/demo.banyandb.yml"
+    { # how its hosts are reached: as node1, but for the address
+        printf '%s\n' "all:" "  vars:"
+        sed -n '/^    node1:/,/^    node2:/{/^      ansible_host:/d;s/^      /    /p}' "$work/six/hosts.yml"
+    } > "$work/found/ssh.yml"
+}
 
 say "Six hosts, each with its own systemd, sshd and disk"
+$dns stop
 $lab down
 $lab up 6
 rm -rf "$work"
@@ -27,26 +57,54 @@ for inventory in five six; do
     $lab inventory --output "$work/$inventory/hosts.yml"
     cp "tests/demo/$inventory.yml" "$work/$inventory/cluster.yml"
 done
+if [ "$discovery" = dns ]; then
+    say "The zone $zone in Knot, an authoritative nameserver"
+    nameserver=$(address controller)
+    serve_zone "$nameserver"
+    find_by_dns "$nameserver"
+fi
 
 say "Deploy 2 liaisons and 3 data nodes: ansible-playbook -i $work/five skywalking.banyandb.deploy"
 ansible-playbook -i "$work/five" skywalking.banyandb.deploy
 started > "$work/started-before"
 
+if [ "$discovery" = dns ]; then
+    record="_data._tcp 5 SRV 0 0 17912 node6"
+    say "The zone gains node6, by a dynamic update: $record"
+    $dns update "add node6 5 A $(address node6)" "add $record"
+fi
 say "The inventory gains node6: ansible-playbook -i $work/six skywalking.banyandb.deploy"
 ansible-playbook -i "$work/six" skywalking.banyandb.deploy
 started > "$work/started-after"
 diff "$work/started-before" "$work/started-after"
 echo "None of the five servers was restarted."
 
-say "Who sees whom, from every node's own GetClusterState: ansible-playbook -i $work/six skywalking.banyandb.status"
-ansible-playbook -i "$work/six" skywalking.banyandb.status -e "banyandb_status_file=$PWD/$work/status.json"
+inventory=$work/six
+if [ "$discovery" = dns ]; then
+    inventory=$work/found
+    say "The same hosts as an inventory that DNS gives: $inventory/demo.banyandb.yml"
+    cat "$inventory/demo.banyandb.yml"
+fi
+say "Who sees whom, from every node's own GetClusterState: ansible-playbook -i $inventory skywalking.banyandb.status"
+ansible-playbook -i "$inventory" skywalking.banyandb.status -e "banyandb_status_file=$PWD/$work/status.json"
 
-cat <<EOF
+cat <<END
 
 The lab stays up. Look around:
+END
+if [ "$discovery" = dns ]; then
+    cat <<END
+  $PWD/.venv/bin/$lab ssh node3 sudo cat /etc/banyandb/data.env
+  $PWD/.venv/bin/$dns update 'delete _data._tcp SRV 0 0 17912 node6'
+END
+else
+    cat <<END
   $PWD/.venv/bin/$lab ssh node3 cat /etc/banyandb/topology.yml
+END
+fi
+cat <<END
   $PWD/.venv/bin/$lab ssh node1 sudo journalctl -u banyandb-liaison
   less $work/status.json
 Take it down:
   make demo-down
-EOF
+END

@@ -100,20 +100,8 @@ class Knot:
             self._process = None
 
     def update(self, zone: str, *changes: tuple[str, ...]) -> None:
-        """One dynamic update (RFC 2136), all of ``changes`` at once.
-
-        ``("add", name, "300", "SRV", "0 0 17912 node1")``, ``("delete", name)``, ``("delete", name, "SRV")`` or
-        ``("delete", name, "SRV", data)``; names relative to the zone.
-        """
-        update = dns.update.UpdateMessage(zone, keyring=dns.tsigkeyring.from_text({KEY: SECRET}), keyalgorithm=dns.tsig.HMAC_SHA256)
-        for action, *rest in changes:
-            if action == "add":
-                name, ttl, kind, data = rest
-                update.add(name, int(ttl), kind, data)
-            else:
-                update.delete(*rest)
-        answer = dns.query.tcp(update, self.address, port=self.port, timeout=10)
-        assert answer.rcode() == dns.rcode.NOERROR, f"update of {zone}: {dns.rcode.to_text(answer.rcode())}"
+        """One dynamic update, see update()."""
+        update((self.address, self.port), zone, *changes)
 
     def _await(self, zone: str) -> None:
         question = dns.message.make_query(zone, "SOA")
@@ -122,6 +110,23 @@ class Knot:
             with contextlib.suppress(dns.exception.DNSException, OSError):
                 if dns.query.udp(question, self.address, port=self.port, timeout=0.2).answer:
                     return
+
+
+def update(server: tuple[str, int], zone: str, *changes: tuple[str, ...]) -> None:
+    """One signed dynamic update (RFC 2136) of a Knot of these tests, all of ``changes`` at once.
+
+    ``("add", name, "300", "SRV", "0 0 17912 node1")``, ``("delete", name)``, ``("delete", name, "SRV")`` or
+    ``("delete", name, "SRV", data)``; names relative to the zone.
+    """
+    message = dns.update.UpdateMessage(zone, keyring=dns.tsigkeyring.from_text({KEY: SECRET}), keyalgorithm=dns.tsig.HMAC_SHA256)
+    for action, *rest in changes:
+        if action == "add":
+            name, ttl, kind, data = rest
+            message.add(name, int(ttl), kind, data)
+        else:
+            message.delete(*rest)
+    answer = dns.query.tcp(message, server[0], port=server[1], timeout=10)
+    assert answer.rcode() == dns.rcode.NOERROR, f"update of {zone}: {dns.rcode.to_text(answer.rcode())}"
 
 
 def free_port(address: str) -> int:

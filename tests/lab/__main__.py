@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     partition.add_argument("b")
     add("cut", "drop all packets between hosts and all other hosts").add_argument("host", nargs="+")
     add("blackhole-dns", "give hosts (default: all) a nameserver that never answers").add_argument("host", nargs="*")
+    nameserver = add("nameserver", "give all hosts a nameserver; it outlives heal and restarts")
+    nameserver.add_argument("address", help="its IP address, asked on port 53, or `none`")
     add("heal", "undo all partitions, cuts and blackholes")
     return top
 
@@ -83,6 +85,8 @@ def _do(options: argparse.Namespace) -> None:
         os.execvp(command[0], command)
     elif options.command == "partition":
         lab.partition(options.a, options.b)
+    elif options.command == "nameserver":
+        lab.nameserver("" if options.address == "none" else options.address)
     elif options.command == "heal":
         lab.heal()
     else:

@@ -202,6 +202,21 @@ class Lab:
             self._apply_faults()
             say(f"{', '.join(host.name for host in hosts) or 'no host'}: nameserver {self.network().silent_dns} never answers")
 
+    def nameserver(self, address: str) -> None:
+        """Make an address the nameserver of all hosts, also of those that are booted later; an empty one gives them back their own.
+
+        It is no fault: `heal` leaves it, and a blackhole goes before it.
+        """
+        try:
+            address = address and str(ipaddress.ip_address(address))
+        except ValueError:
+            raise LabError(f"'{address}' is no nameserver: expected an IP address, which is asked on port 53.") from None
+        with self._changing() as memory:
+            memory["nameserver"] = address
+            self._save(memory)
+            self._apply_faults()
+            say(f"nameserver of all hosts: {address or 'none'}")
+
     def heal(self) -> None:
         """Undo all partitions, cuts and blackholes of this lab, and nothing else."""
         with self._changing() as memory:
@@ -216,7 +231,7 @@ class Lab:
         return Host(number, suite, self.state / "hosts" / f"node{number}", network)
 
     def _load(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {"subnet": None, "hosts": {}, "partitions": [], "cut": [], "blackholed": []}
+        empty: dict[str, Any] = {"subnet": None, "hosts": {}, "partitions": [], "cut": [], "blackholed": [], "nameserver": ""}
         try:
             return {**empty, **json.loads(self._memory.read_text(encoding="utf-8"))}
         except FileNotFoundError:
@@ -317,7 +332,7 @@ class Lab:
             host.set_nameserver(self._nameserver(host, memory))
 
     def _nameserver(self, host: Host, memory: Mapping[str, Any]) -> str | None:
-        return host.network.silent_dns if host.number in memory["blackholed"] else None
+        return host.network.silent_dns if host.number in memory["blackholed"] else memory["nameserver"] or None
 
     def _make_keys(self) -> None:
         for name in ("id_ed25519", "ssh_host_ed25519_key"):

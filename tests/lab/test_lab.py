@@ -195,6 +195,20 @@ def test_faults_leave_a_hosts_own_firewall_alone(lab: Lab) -> None:
     lab.run("node1", "sudo nft delete table inet own")
 
 
+def test_a_nameserver_is_that_of_all_hosts_until_it_is_taken_back(lab: Lab) -> None:
+    before = lab.run("node1", "cat /etc/resolv.conf").stdout
+    lab.nameserver(lab.network().controller)
+    lab.blackhole_dns("node2")
+    own, silent = (f"nameserver {address}\n" for address in (lab.network().controller, lab.network().silent_dns))
+    assert [lab.run(f"node{number}", "cat /etc/resolv.conf").stdout for number in (1, 2, 3)] == [own, silent, own]
+    lab.heal()
+    assert lab.run("node2", "cat /etc/resolv.conf").stdout == own
+    lab.nameserver("")
+    assert lab.run("node1", "cat /etc/resolv.conf").stdout == before
+    with pytest.raises(LabError, match="'dns.example.org' is no nameserver"):
+        lab.nameserver("dns.example.org")
+
+
 def test_a_blackholed_nameserver_never_answers_and_heal_restores_the_old_one(lab: Lab) -> None:
     before = lab.run("node1", "cat /etc/resolv.conf").stdout
     lab.blackhole_dns("node1")

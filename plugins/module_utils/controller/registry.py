@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import consult
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms, canonical
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import Snapshots, consult
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Apart, Candidate, Sighting, names, sorted_out
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import Records, Standing
@@ -47,8 +47,9 @@ class DnsNodeRegistry:
     """The targets of SRV names.
 
     Answers are remembered for their TTL, between LEAST_TTL and MOST_TTL seconds. Where DNS fails or denies a name, the
-    last good answer stands in from ``directory`` (empty: from nowhere), up to ``max_age`` seconds old. ``ask`` None asks
-    no node. Raises SrvTermsError; look() also SnapshotError.
+    last good answer stands in from ``directory`` (empty: from nowhere), up to ``max_age`` seconds old. ``within_ttl``: what
+    other processes left in ``directory`` is remembered too. ``ask`` None asks no node. Raises SrvTermsError; look() also
+    SnapshotError.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class DnsNodeRegistry:
         directory: str = "",
         max_age: float = 86400.0,
         clock: Callable[[], float] = time.time,
+        within_ttl: bool = False,
     ) -> None:
         self.services = services
         self.terms = terms
@@ -67,10 +69,12 @@ class DnsNodeRegistry:
         self.max_age = max_age
         self.clock = clock
         self._remembered: dict[str, tuple[Standing, float]] = {}
+        if within_ttl and directory:
+            self._recall(Snapshots(directory))
 
     def look(self) -> Sighting:
         """What the names lead to now."""
-        standings = self._standings()
+        standings = self.standings()
         warnings = [warning for standing in standings.values() for warning in standing.warnings]
         complete = True
         good: list[Candidate] = []
@@ -89,12 +93,22 @@ class DnsNodeRegistry:
         nodes, silent = sorted_out(good, self._answers(good))
         return Sighting(nodes, (*silent, *apart), tuple(warnings), complete)
 
-    def _standings(self) -> dict[str, Standing]:
+    def _recall(self, snapshots: Snapshots) -> None:
+        """Remember the answers of other processes. One from the future is none: some clock was set meanwhile."""
+        now = self.clock()
+        for service in self.services:
+            snapshot, warnings = snapshots.last(canonical(service, self.terms.search))
+            if snapshot and snapshot.time <= now:
+                standing = Standing(snapshot.records, snapshot.records.records, warnings=warnings)
+                self._remembered[service] = standing, snapshot.time + _bounded(snapshot.records.ttl)
+
+    def standings(self) -> dict[str, Standing]:
+        """What DNS says of each name, as long as it is remembered, and what stands of it. Raises SrvTermsError and SnapshotError."""
         now = self.clock()
         stale = [service for service in self.services if service not in self._remembered or self._remembered[service][1] <= now]
         for service, standing in consult(stale, self.terms, self.directory, self.max_age, now, hold=True).items():
             ttl = standing.outcome.ttl if isinstance(standing.outcome, Records) else 0
-            self._remembered[service] = standing, now + min(max(ttl, LEAST_TTL), MOST_TTL)
+            self._remembered[service] = standing, now + _bounded(ttl)
         return {service: self._remembered[service][0] for service in self.services}
 
     def _answers(self, candidates: Sequence[Candidate]) -> Mapping[str, Identity | Failure] | None:
@@ -102,6 +116,10 @@ class DnsNodeRegistry:
             return None
         # By address: DNS has just given them, and the controller's own resolver may know others.
         return self.ask({name: replace(each, host=each.addresses[0]).endpoint for name, each in names(candidates).items()})
+
+
+def _bounded(ttl: float) -> float:
+    return min(max(ttl, LEAST_TTL), MOST_TTL)
 
 
 def _unusable(standing: Standing, target: str) -> Failure:

@@ -36,10 +36,46 @@ try:
     import dns.message
     import dns.name
     import dns.nameserver
+    import dns.query
     import dns.rdatatype
     import dns.resolver
 except ImportError:
     DNS_IMPORT_ERROR = traceback.format_exc()
+else:
+
+    class _Server(dns.nameserver.Do53Nameserver):
+        """A server whose long answers are read one at a time. Reading one takes 0.1 s for 500 targets, and while one is read
+        nothing else is: many that came together would let each other's time run out."""
+
+        def __init__(self, address: str, port: int) -> None:
+            super().__init__(address, port)
+            self._reading = asyncio.Lock()
+
+        async def async_query(
+            self, request: Any, timeout: float, source: Any, source_port: int, max_size: bool, backend: Any, *rest: Any, **more: Any
+        ) -> Any:
+            """As dnspython's; only what comes by TCP (``max_size``) is told apart into waiting, which has a time, and reading."""
+            if not max_size:
+                return await super().async_query(request, timeout, source, source_port, max_size, backend, *rest, **more)
+            try:
+                wire = await asyncio.wait_for(self._by_tcp(request.to_wire()), timeout)
+            except asyncio.TimeoutError:
+                raise dns.exception.Timeout from None
+            async with self._reading:
+                await asyncio.sleep(0)  # a turn for all who wait, between any two answers
+                answer = dns.message.from_wire(wire)
+            if not request.is_response(answer):
+                raise dns.query.BadResponse
+            return answer
+
+        async def _by_tcp(self, question: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(self.address, self.port)
+            try:
+                writer.write(len(question).to_bytes(2, "big") + question)
+                return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+            finally:
+                writer.close()
+
 
 # DNS Flag Day 2020: larger UDP answers risk fragments, which get lost.
 EDNS_PAYLOAD = 1232
@@ -103,10 +139,10 @@ class SrvResolver:
     def __init__(self, terms: SrvTerms) -> None:
         self.terms = terms
         self._slots = asyncio.Semaphore(terms.concurrency)
-        self._targets: dict[Any, asyncio.Task[_Addresses | _Trouble]] = {}
-        self._resolver = _resolver(terms, terms.nameservers)
-        if terms.second_opinion and len(self._resolver.nameservers) < 2:
-            raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._resolver.nameservers)}: name another in nameservers")
+        self._targets: dict[tuple[_Servers, Any], asyncio.Task[_Addresses | _Trouble]] = {}
+        self._servers = _servers(terms, terms.nameservers)
+        if terms.second_opinion and len(self._servers.each) < 2:
+            raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._servers.each)}: name another in nameservers")
 
     async def resolve_all(self, names: Iterable[str]) -> dict[str, Outcome]:
         """As resolve_all(), in a loop that runs already."""
@@ -114,7 +150,7 @@ class SrvResolver:
         return dict(zip(asked, await asyncio.gather(*(self._resolve(name) for name in asked.values()))))
 
     async def _resolve(self, name: Any) -> Outcome:
-        outcome = await self._through(self._resolver, name)
+        outcome = await self._through(self._servers, name)
         if not self.terms.second_opinion or isinstance(outcome, (ServerFailure, NoAnswer)) or not self._shrinks(outcome):
             return outcome
         return await self._confirmed(name, outcome)
@@ -125,25 +161,25 @@ class SrvResolver:
 
     async def _confirmed(self, name: Any, first: Outcome) -> Outcome:
         """``first``, if every server that answers says the same when it is asked alone, and at least two do."""
-        alone = [_with_servers(self.terms, [server]) for server in self._resolver.nameservers]
-        opinions = await asyncio.gather(*(self._through(resolver, name) for resolver in alone))
+        alone = [_with_servers(self.terms, [server]) for server in self._servers.each]
+        opinions = await asyncio.gather(*(self._through(server, name) for server in alone))
         answers = [opinion for opinion in opinions if not isinstance(opinion, (ServerFailure, NoAnswer))]
         if len(answers) > 1 and all(type(first) is type(answer) and _members(first) == _members(answer) for answer in answers):
             return first
-        said = "; ".join(f"{_text(server)}: {opinion.message}" for server, opinion in zip(self._resolver.nameservers, opinions))
+        said = "; ".join(f"{_text(server)}: {opinion.message}" for server, opinion in zip(self._servers.each, opinions))
         text = f"{first.name}: fewer nodes than known, and no two name servers agree on it ({said}). Ask again when the zone has spread"
         return ServerFailure(first.name, text, code="DISAGREEMENT")
 
-    async def _through(self, resolver: Any, name: Any) -> Outcome:
-        """What ``resolver`` says of ``name``, with the addresses of the targets."""
-        answer = await self._ask(resolver, name, "SRV")
+    async def _through(self, servers: _Servers, name: Any) -> Outcome:
+        """What ``servers`` say of ``name``, with the addresses of the targets."""
+        answer = await self._ask(servers.services, name, "SRV")
         if isinstance(answer, _Trouble):
             return answer.outcome
         text = name.to_text()
         if [rdata.target for rdata in answer] == [dns.name.root]:
             return NoData(text, f"{text}: its only target is '.', the service is withdrawn (RFC 2782)", withdrawn=True)
         extra = _additional(answer.response)
-        found = await asyncio.gather(*(self._target(resolver, rdata.target, extra) for rdata in answer))
+        found = await asyncio.gather(*(self._target(servers, rdata.target, extra) for rdata in answer))
         incomplete = [addresses for addresses in found if isinstance(addresses, _Trouble)]
         if incomplete:
             # The answer is not whole: a failure of this name, and never a shorter list.
@@ -160,50 +196,59 @@ class SrvResolver:
         server = f"{answer.nameserver} port {answer.port}"
         return Records(text, membership(records), server, tuple(sorted(problems, key=lambda problem: problem.target)))
 
-    async def _target(self, resolver: Any, target: Any, extra: Mapping[Any, Mapping[str, _Addresses]]) -> _Addresses | _Trouble:
+    def _target(self, servers: _Servers, target: Any, extra: Mapping[Any, Mapping[str, _Addresses]]) -> asyncio.Task[_Addresses | _Trouble]:
+        """The one task that finds the addresses of ``target``, for all names that lead to it."""
+        key = servers, target
+        if key not in self._targets:
+            self._targets[key] = asyncio.create_task(self._addresses(servers, target, extra.get(target, {})))
+        return self._targets[key]
+
+    async def _addresses(self, servers: _Servers, target: Any, extra: Mapping[str, _Addresses]) -> _Addresses | _Trouble:
+        """All address types of ``target`` side by side; those that came along with the SRV answer are not asked again."""
         if target == dns.name.root:
             return _Addresses(problem=("withdrawn", "stands beside others, where RFC 2782 allows it only alone"))
-        key = (id(resolver), target)
-        if key not in self._targets:
-            self._targets[key] = asyncio.create_task(self._addresses(resolver, target, extra.get(target, {})))
-        return await self._targets[key]
+        found = dict(extra)
+        unknown = [kind for kind in self.terms.address_types if kind not in found]
+        answers = await asyncio.gather(*(self._addresses_of(servers, target, kind) for kind in unknown))
+        troubles = [answer for answer in answers if isinstance(answer, _Trouble)]
+        if troubles:
+            return troubles[0]
+        found.update((kind, answer) for kind, answer in zip(unknown, answers) if isinstance(answer, _Addresses))
+        return _together([found[kind] for kind in self.terms.address_types])
 
-    async def _addresses(self, resolver: Any, target: Any, extra: Mapping[str, _Addresses]) -> _Addresses | _Trouble:
-        """All address types of ``target`` side by side; those that came along with the SRV answer are not asked again."""
-
-        async def of(kind: str) -> _Addresses | _Trouble:
-            if kind in extra:
-                return extra[kind]
-            answer = await self._ask(resolver, target, kind)
-            if isinstance(answer, _Trouble):
-                denied = isinstance(answer.outcome, (NoData, NoSuchName))
-                return _Addresses(problem=(answer.outcome.kind, _DENIED[answer.outcome.kind])) if denied else answer
-            if answer.canonical_name != target:
-                alias = f"is an alias of {answer.canonical_name.to_text()}, which RFC 2782 forbids"
-                return _Addresses(problem=("alias", alias))
-            return _Addresses(tuple(rdata.address for rdata in answer), answer.chaining_result.minimum_ttl)
-
-        found = await asyncio.gather(*(of(kind) for kind in self.terms.address_types))
-        troubles = [addresses for addresses in found if isinstance(addresses, _Trouble)]
-        return troubles[0] if troubles else _together([addresses for addresses in found if isinstance(addresses, _Addresses)])
+    async def _addresses_of(self, servers: _Servers, target: Any, kind: str) -> _Addresses | _Trouble:
+        """The addresses of one type."""
+        answer = await self._ask(servers.addresses, target, kind)
+        if isinstance(answer, _Trouble):
+            denied = isinstance(answer.outcome, (NoData, NoSuchName))
+            return _Addresses(problem=(answer.outcome.kind, _DENIED[answer.outcome.kind])) if denied else answer
+        if answer.canonical_name != target:
+            alias = f"is an alias of {answer.canonical_name.to_text()}, which RFC 2782 forbids"
+            return _Addresses(problem=("alias", alias))
+        return _Addresses(tuple(rdata.address for rdata in answer), answer.chaining_result.minimum_ttl)
 
     async def _ask(self, resolver: Any, name: Any, kind: str) -> Any:
         """dnspython's answer to one question, or a _Trouble."""
-        question = f"{name.to_text()} {kind}"
-        servers = ", ".join(_text(server) for server in resolver.nameservers) or "no server"
         async with self._slots:
             try:
                 return await resolver.resolve(name, kind, search=self.terms.search and not name.is_absolute())
-            except dns.resolver.NXDOMAIN as error:
-                tried = ", ".join(tried.to_text() for tried in error.kwargs["qnames"])
-                return _Trouble(NoSuchName(name.to_text(), f"{tried}: no such name (NXDOMAIN); correct the name, or add it to the zone"))
-            except dns.resolver.NoAnswer as error:
-                found = error.kwargs["response"].question[0].name.to_text()
-                return _Trouble(NoData(name.to_text(), f"{found}: the name exists, but without {kind} records"))
-            except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
-                return _Trouble(_failure(question, error.kwargs.get("errors", ()), servers))
             except dns.exception.DNSException as error:
-                return _Trouble(ServerFailure(name.to_text(), f"{question}: the answer of {servers} is no valid one ({error})", code="MALFORMED"))
+                return _Trouble(_unanswered(resolver, name, kind, error))
+
+
+def _unanswered(resolver: Any, name: Any, kind: str, error: Any) -> NoData | NoSuchName | ServerFailure | NoAnswer:
+    """What a question came to that dnspython ended with an exception."""
+    text = name.to_text()
+    servers = ", ".join(_text(server) for server in resolver.nameservers) or "no server"
+    if isinstance(error, dns.resolver.NXDOMAIN):
+        tried = ", ".join(tried.to_text() for tried in error.kwargs["qnames"])
+        return NoSuchName(text, f"{tried}: no such name (NXDOMAIN); correct the name, or add it to the zone")
+    if isinstance(error, dns.resolver.NoAnswer):
+        found = error.kwargs["response"].question[0].name.to_text()
+        return NoData(text, f"{found}: the name exists, but without {kind} records")
+    if isinstance(error, (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout)):
+        return _failure(f"{text} {kind}", error.kwargs.get("errors", ()), servers)
+    return ServerFailure(text, f"{text} {kind}: the answer of {servers} is no valid one ({error})", code="MALFORMED")
 
 
 _DENIED = {
@@ -248,9 +293,24 @@ def _parsed(name: str, search: bool) -> Any:
         raise SrvTermsError(f"'{name}' is no DNS name ({error}); expected one like _grpc._tcp.example.org.") from None
 
 
-def _resolver(terms: SrvTerms, nameservers: Iterable[NameServer]) -> Any:
+@dataclass(frozen=True, eq=False)
+class _Servers:
+    """dnspython's resolvers of the same servers: one for SRV records, which get long, with EDNS; and one for the addresses of
+    a host, which fit into the 512 bytes of plain DNS (and come by TCP where they do not), since EDNS costs a fifth of all
+    processor time."""
+
+    services: Any
+    addresses: Any
+
+    @property
+    def each(self) -> list[Any]:
+        """The servers, in the order in which they are tried."""
+        return list(self.services.nameservers)
+
+
+def _servers(terms: SrvTerms, nameservers: Iterable[NameServer]) -> _Servers:
     if nameservers:
-        return _with_servers(terms, [dns.nameserver.Do53Nameserver(server.address, server.port) for server in nameservers])
+        return _with_servers(terms, [_Server(server.address, server.port) for server in nameservers])
     try:
         system = dns.asyncresolver.Resolver()
     except dns.resolver.NoResolverConfiguration:
@@ -258,16 +318,17 @@ def _resolver(terms: SrvTerms, nameservers: Iterable[NameServer]) -> Any:
     return _with_servers(terms, system.nameservers, system.domain, system.search)
 
 
-def _with_servers(terms: SrvTerms, servers: Sequence[Any], domain: Any = None, search: Sequence[Any] = ()) -> Any:
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = [server if not isinstance(server, str) else dns.nameserver.Do53Nameserver(server, DNS_PORT) for server in servers]
-    if domain is not None:
-        resolver.domain, resolver.search = domain, list(search)
-    resolver.timeout = terms.timeout
-    pauses = sum(min(FIRST_PAUSE * 2**round_, 2.0) for round_ in range(terms.attempts - 1))
-    resolver.lifetime = terms.timeout * terms.attempts * len(resolver.nameservers) + pauses
-    resolver.use_edns(0, 0, EDNS_PAYLOAD)
-    return resolver
+def _with_servers(terms: SrvTerms, servers: Sequence[Any], domain: Any = None, search: Sequence[Any] = ()) -> _Servers:
+    both = _Servers(dns.asyncresolver.Resolver(configure=False), dns.asyncresolver.Resolver(configure=False))
+    for resolver in (both.services, both.addresses):
+        resolver.nameservers = [server if not isinstance(server, str) else _Server(server, DNS_PORT) for server in servers]
+        if domain is not None:
+            resolver.domain, resolver.search = domain, list(search)
+        resolver.timeout = terms.timeout
+        pauses = sum(min(FIRST_PAUSE * 2**round_, 2.0) for round_ in range(terms.attempts - 1))
+        resolver.lifetime = terms.timeout * terms.attempts * len(resolver.nameservers) + pauses
+    both.services.use_edns(0, 0, EDNS_PAYLOAD)
+    return both
 
 
 def _text(server: Any) -> str:

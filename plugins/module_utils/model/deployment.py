@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import FILE, LIAISON, STANDALONE
 
 STAY = "banyandb_stay"
 CONFIGURE = "banyandb_configure"
+KEEP = "keep"
+ENTER_FILE_MODE = "banyandb_enter_file_mode"
+# In what host_info says of a process that was started with another value of it.
+MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
 
 
 def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -21,10 +25,12 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
     ``banyandb_stay`` are all others, ``banyandb_configure`` those that are not yet as they should be, and
     ``banyandb_<need>_<kind>`` (``banyandb_<need>_first_liaison`` for one liaison of each cluster) says what each server needs.
+    ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
+    Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
     groups: dict[str, list[str]] = {}
     for cluster in clusters.values():
-        here = sorted((node for node in cluster["nodes"] if node["name"] in found), key=lambda node: str(node["name"]))
+        here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
         for node in here:
             name, probe = node["name"], found[node["name"]]
@@ -33,7 +39,14 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
             groups[name] = [STAY, f"banyandb_{need(service)}_{first_}{node['role']}"]
             if probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
+            if cluster["mode"] == FILE and node["role"] != STANDALONE and changes_mode(service):
+                groups[name].append(ENTER_FILE_MODE)
     return groups
+
+
+def changes_mode(service: Mapping[str, Any]) -> bool:
+    """Whether the server runs in another discovery mode than it is to."""
+    return any(MODE_VARIABLE in reason for reason in service["needs_restart"])
 
 
 def need(service: Mapping[str, Any]) -> str:
@@ -46,5 +59,5 @@ def need(service: Mapping[str, Any]) -> str:
     if not service["main_pid"] or not (service["ready"] or service["needs_restart"]):
         return "start"
     if not service["needs_restart"]:
-        return "keep"
+        return KEEP
     return "restart" if service["ready"] else "move"

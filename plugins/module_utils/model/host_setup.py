@@ -15,17 +15,18 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import MODES, NONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import labels_flag
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digests, environment_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import LIAISON_PORT
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, LIAISON, ROLES, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, DNS, FILE, LIAISON, ROLES, STANDALONE
 
 USER = "banyandb"
 ROOT = "/opt/banyandb"
 PROGRAM = f"{ROOT}/current/bin/banyand-server"
 CURRENT_LINK = f"{ROOT}/current"
 LOWEST_FREE_PORT = 1024
-MODES = ("none", "file")
 
 UNIT = """\
 # Written by the Ansible collection skywalking.banyandb; changes belong into a drop-in (systemctl edit).
@@ -81,7 +82,10 @@ WantedBy=multi-user.target
 
 
 def problems(variables: Mapping[str, Any]) -> list[str]:
-    """Everything that is wrong with the variables, beyond what their types say: sentences, each with what to do."""
+    """Everything that is wrong with the variables, beyond what their types say: sentences, each with what to do.
+
+    ``variables`` has besides those of the roles ``search_list``, the domains of the search list of the machine that runs this.
+    """
     kind, mode = variables["banyandb_kind"], variables["banyandb_discovery_mode"]
     artifact, version = variables["banyandb_artifact"], variables["banyandb_version"]
     config_dir, data_dir = variables["banyandb_config_dir"], variables["banyandb_data_dir"]
@@ -92,8 +96,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f'banyandb_kind is "{kind}": a host is one of data, liaison and standalone. Leave it in one of the groups '
             "banyandb_data, banyandb_liaison and banyandb_standalone, or set banyandb_kind for it.",
         ),
-        (mode == "dns", "banyandb_discovery_mode is dns, which this version of the collection does not support: use file or none."),
-        (mode not in (*MODES, "dns"), f'banyandb_discovery_mode is "{mode}": expected file or none.'),
+        (mode not in MODES, f'banyandb_discovery_mode is "{mode}": expected {", ".join(MODES[:-1])} or {MODES[-1]}.'),
         (
             not re.match(r"(https?://|/|~|$)", artifact),
             f'banyandb_artifact is "{artifact}": expected a URL or an absolute path on the controller, such as '
@@ -118,7 +121,18 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
     )
-    return [sentence for wrong, sentence in checks if wrong]
+    return [sentence for wrong, sentence in checks if wrong] + (_dns_problems(variables) if mode == DNS else [])
+
+
+def _dns_problems(variables: Mapping[str, Any]) -> list[str]:
+    intervals = [int(variables[name]) for name in ("banyandb_srv_init_interval", "banyandb_srv_interval")]
+    problems = []
+    if min(intervals) < 1:
+        problems.append(f"banyandb_srv_init_interval and banyandb_srv_interval are {intervals[0]} and {intervals[1]}: expected seconds, 1 or more.")
+    try:
+        return problems + server_problems(srv_names(variables["banyandb_srv_names"]), variables["search_list"])
+    except SrvNamesError as error:
+        return [*problems, str(error)]
 
 
 def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,12 +156,13 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         STANDALONE: {**gateway, **kept},
     }
     of_mode: dict[str, dict[str, Any]] = {
-        "none": {},
+        NONE: {},
         # The poll heals a lost watch in 30 s instead of 5 min.
-        "file": {
+        FILE: {
             "BYDB_NODE_DISCOVERY_FILE_PATH": f"{variables['banyandb_config_dir']}/topology.yml",
             "BYDB_NODE_DISCOVERY_FILE_FETCH_INTERVAL": "30s",
         },
+        DNS: _dns_environment(variables) if variables["banyandb_discovery_mode"] == DNS else {},
     }
     return {
         "GRPC_ENABLE_TXT_SERVICE_CONFIG": "false",
@@ -165,6 +180,20 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         **of_mode[variables["banyandb_discovery_mode"]],
         **variables["banyandb_env"],
     }
+
+
+def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server needs to poll DNS: the names as they are asked for, the intervals, and a CA for each name where they have one."""
+    names = srv_names(variables["banyandb_srv_names"])
+    found: dict[str, Any] = {
+        "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": ",".join(each.absolute for each in names),
+        "BYDB_NODE_DISCOVERY_DNS_FETCH_INIT_INTERVAL": f"{variables['banyandb_srv_init_interval']}s",
+        "BYDB_NODE_DISCOVERY_DNS_FETCH_INTERVAL": f"{variables['banyandb_srv_interval']}s",
+    }
+    if any(each.ca_cert_path for each in names):
+        found["BYDB_NODE_DISCOVERY_DNS_TLS"] = True
+        found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] = ",".join(each.ca_cert_path for each in names)
+    return found
 
 
 def unit(variables: Mapping[str, Any]) -> str:
@@ -253,6 +282,12 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
             }
         ],
     }
+
+
+def topology_to_read(variables: Mapping[str, Any]) -> str | None:
+    """The topology file whose entries have to be known before the nodes are: where they come from DNS."""
+    reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)
+    return f"{variables['banyandb_config_dir']}/topology.yml" if reads_it and variables["banyandb_topology_source"] == DNS else None
 
 
 def paths(variables: Mapping[str, Any]) -> dict[str, str]:

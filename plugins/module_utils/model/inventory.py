@@ -22,7 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     is_port,
     split_address,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, LIAISON, ROLES, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, DNS, FILE, LIAISON, ROLES, STANDALONE
 
 GRPC_PORT = 17912
 HTTP_PORT = 17913
@@ -31,6 +31,12 @@ GROUPS = {f"banyandb_{role}": role for role in ROLES}
 
 TRUE = ("true", "yes", "on", "1", "t", "y")
 FALSE = ("false", "no", "off", "0", "f", "n")
+
+INVENTORY = "inventory"
+NONE = "none"
+# How servers find each other, and where the topology of those that read it from a file comes from.
+MODES = (NONE, FILE, DNS)
+SOURCES = (INVENTORY, DNS)
 
 # What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
 DECIDED_ELSEWHERE = {
@@ -42,17 +48,28 @@ DECIDED_ELSEWHERE = {
     "BYDB_HAS_META_ROLE": "banyandb_has_meta_role",
     "BYDB_NODE_DISCOVERY_MODE": "banyandb_discovery_mode",
     "BYDB_NODE_DISCOVERY_FILE_PATH": "banyandb_config_dir",
+    "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "banyandb_srv_names",
+    "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
+    "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
 }
+
+
+# Variable -> value -> one of the hosts that say so.
+_Choices = dict[str, dict[str, str]]
 
 
 @dataclass
 class Cluster:
     """One cluster. ``nodes``: for each host the entry that the module ``topology`` takes;
-    ``remove``: names of entries that are to leave; ``problems``: sentences, each with its host and what to do."""
+    ``remove``: names of entries that are to leave; ``problems``: sentences, each with its host and what to do.
+    ``mode``: ``dns`` when the servers ask DNS themselves, else ``file``. ``source``: where the nodes come from, ``dns`` (to be
+    asked yet, ``nodes`` are those of the inventory so far) or ``inventory``."""
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    mode: str = FILE
+    source: str = INVENTORY
 
 
 def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Cluster]:
@@ -62,6 +79,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for host in groups.get(group, ()):
             kinds[host].append(role)
     found: dict[str, Cluster] = defaultdict(Cluster)
+    choices: dict[str, _Choices] = defaultdict(lambda: {"banyandb_discovery_mode": {}, "banyandb_topology_source": {}})
     for host in sorted(kinds):
         variables = hostvars[host]
         problems: list[str] = []
@@ -78,14 +96,40 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
             cluster.nodes.append(_node(host, kinds[host], variables))
         except TopologyError as error:
             problems.append(str(error))
+        try:
+            _choose(host, kinds[host], variables, choices[name])
+        except TopologyError as error:
+            problems.append(str(error))
         cluster.problems += problems
-    for cluster in found.values():
+    for name, cluster in found.items():
+        cluster.mode, cluster.source = _chosen(name, choices[name], cluster.problems)
         cluster.nodes = [node for node in cluster.nodes if node["name"] not in cluster.remove]
         cluster.problems += _cluster_problems(cluster.nodes)
     for problem, names in _clashes(found):
         for name in dict.fromkeys(names):
             found[name].problems.append(problem)
     return dict(found)
+
+
+def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
+    """Note what one host says of how its cluster finds its nodes. A server that is alone has no say. Raises TopologyError."""
+    for variable, default, expected in (("banyandb_discovery_mode", FILE, MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
+        if STANDALONE in roles:
+            continue
+        value = _text(variables.get(variable) or default, f"{host}: {variable}")
+        if value not in expected:
+            raise TopologyError(f"{host}: {variable} is {shown(value)}, expected {', '.join(expected[:-1])} or {expected[-1]}")
+        choices[variable].setdefault(value, host)
+
+
+def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str]:
+    """Mode and source of a cluster. Either is that of all its hosts, or a problem."""
+    for variable, found in choices.items():
+        if DNS in found and len(found) > 1:
+            said = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
+            problems.append(f"{variable} is {said}: set one for all hosts of the cluster {name}")
+    mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
+    return mode, DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
 
 
 def _names(value: Any, where: str) -> list[str]:

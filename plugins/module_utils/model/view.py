@@ -43,6 +43,27 @@ TABLES: Mapping[str, Mapping[str, tuple[str, bool]]] = {
 # topology file to 30 s, and an evictable node that answers for longer than 30 s is stuck (section 8).
 SETTLE_SECONDS = 30.0
 
+# What to do about a difference that does not heal by itself, by how the observer finds its nodes.
+FILE = "file"
+DNS = "dns"
+_BACK_INTO_DNS = (
+    "Take the record of {subject} out of DNS until {observer} no longer shows that node, and put it back; or restart the server of {observer}"
+)
+REMEDIES: Mapping[str, Mapping[str, str]] = {
+    FILE: {
+        "stale": "Refresh {subject} on {observer}: a cached identity is never read again (labels or roles changed).",
+        "missing": "Push the topology to {observer}; if it lists {subject} already, refresh that entry.",
+        "unused": "Refresh {subject} on {observer}: it answers, yet that liaison does not use it.",
+        "extra": "{subject} is in the view of {observer} but not in the inventory: add it there, or name it for removal.",
+    },
+    DNS: {
+        "stale": _BACK_INTO_DNS + ": a cached identity is never read again (labels or roles changed).",
+        "missing": "See whether the host of {observer} gets the record of {subject} from its nameserver. If it does: " + _BACK_INTO_DNS + ".",
+        "unused": _BACK_INTO_DNS + ": the node answers, yet that liaison does not use it.",
+        "extra": "{subject} is in the view of {observer} but should not be: take its record out of DNS, or add its host to the inventory.",
+    },
+}
+
 CONVERGED = "converged"
 CONVERGING = "converging"
 UNKNOWN = "unknown"
@@ -232,12 +253,15 @@ def judge(
     views: Mapping[str, View | Failure],
     reach: Mapping[tuple[str, str], bool] | None = None,
     stood: float | Mapping[str, float] = 0.0,
+    settle: float = SETTLE_SECONDS,
+    discovery: str = FILE,
 ) -> Verdict:
     """Hold the views of all nodes against what they should show.
 
     ``views``: entry name -> its view, or why it could not be had; a node without one counts as not asked.
     ``reach``: (observer, subject) -> whether the subject answers when tried from the observer's own host.
-    ``stood``: seconds for which the same picture has been seen, in all or for each observer.
+    ``stood``: seconds for which the same picture has been seen, in all or for each observer. ``settle``: seconds after which
+    a difference no longer heals by itself. ``discovery``: how the observers find their nodes, ``file`` or ``dns``; for the remedies.
     A node answers when it gave a view, or when it was reached from the host of another. That an observer did not reach
     one which it shows as it should counts too: a data node's view never says who answers, a liaison's only after 5-8 s.
     """
@@ -255,7 +279,7 @@ def judge(
             matrix[observer.name] = {subject.name: NOT_LISTED for subject in nodes}
             matrix[observer.name].update(cells(observer.role, view, nodes))
             seconds = stood if isinstance(stood, (int, float)) else stood.get(observer.name, 0.0)
-            found_here = differences(observer, view, nodes, answering, reach, seconds)
+            found_here = differences(observer, view, nodes, answering, reach, seconds, settle, discovery)
             matrix[observer.name].update({pair.subject: UNREACHED for pair in found_here if pair.seen == UNREACHED})
             pairs.extend(found_here)
     found = {pair.verdict for pair in pairs} | {CONVERGED if nodes else UNKNOWN}
@@ -269,12 +293,15 @@ def differences(
     answering: Collection[str],
     reach: Mapping[tuple[str, str], bool] | None = None,
     stood: float = 0.0,
+    settle: float = SETTLE_SECONDS,
+    discovery: str = FILE,
 ) -> list[Pair]:
     """What one view shows otherwise than it should; ``answering``: the entry names that are alive.
 
     Nothing is asked of what a view shows of a node that does not answer, but that a liaison must not go on using it.
     """
     pairs: list[Pair] = []
+    settled = stood >= settle
     for name, (role, connects) in TABLES[observer.role].items():
         table = view.tables.get(name, RouteTable())
         expected = ACTIVE if connects else REGISTERED
@@ -283,10 +310,10 @@ def differences(
             seen = cell(subject, table, connects)
             reached = (reach or {}).get((observer.name, subject.name))
             if seen == expected and _unreached(observer, subject, connects, reach or {}):
-                pairs.append(_finding(observer, subject, name, expected, UNREACHED, reached, stood))
+                pairs.append(_finding(observer, subject, name, expected, UNREACHED, reached, settled, discovery))
             elif seen != expected and subject.name in answering:
-                pairs.append(_finding(observer, subject, name, expected, seen, reached, stood))
-        pairs.extend(_extras(observer, name, table, listed, stood))
+                pairs.append(_finding(observer, subject, name, expected, seen, reached, settled, discovery))
+        pairs.extend(_extras(observer, name, table, listed, settled, discovery))
     return pairs
 
 
@@ -336,13 +363,15 @@ def _unreached(observer: ExpectedNode, subject: ExpectedNode, connects: bool, re
 
 
 def _finding(
-    observer: ExpectedNode, subject: ExpectedNode, table: str, expected: str, seen: str, reached: bool | None, stood: float
+    observer: ExpectedNode, subject: ExpectedNode, table: str, expected: str, seen: str, reached: bool | None, settled: bool, discovery: str
 ) -> Pair:
+    def remedy_of(what: str) -> str:
+        return REMEDIES[discovery][what].format(observer=observer.name, subject=subject.name)
+
     verdict, remedy = CONVERGING, "Ask again: within 30 s this heals by itself or is something else."
     if seen == STALE:
-        verdict = DRIFT
-        remedy = f"Refresh {subject.name} on {observer.name}: a cached identity is never read again (labels or roles changed)."
-    elif seen == UNREACHED and table != PROPERTY and stood < SETTLE_SECONDS:
+        verdict, remedy = DRIFT, remedy_of("stale")
+    elif seen == UNREACHED and table != PROPERTY and not settled:
         remedy = "Ask again: a liaison notices within 8 s that a node is gone."
     elif seen == UNREACHED:
         verdict = PARTITIONED
@@ -350,20 +379,18 @@ def _finding(
     elif reached is False:
         verdict = PARTITIONED
         remedy = f"Mend the network from the host of {observer.name} to {subject.name}: both answer, but not each other."
-    elif stood >= SETTLE_SECONDS and seen == MISSING:
-        verdict = DRIFT
-        remedy = f"Push the topology to {observer.name}; if it lists {subject.name} already, refresh that entry."
-    elif stood >= SETTLE_SECONDS:
-        verdict = STUCK
-        remedy = f"Refresh {subject.name} on {observer.name}: it answers, yet that liaison does not use it."
+    elif settled and seen == MISSING:
+        verdict, remedy = DRIFT, remedy_of("missing")
+    elif settled:
+        verdict, remedy = STUCK, remedy_of("unused")
     return Pair(observer.name, subject.name, table, expected, seen, verdict, remedy)
 
 
 def _extras(
-    observer: ExpectedNode, table_name: str, table: RouteTable, listed: Iterable[ExpectedNode], stood: float
+    observer: ExpectedNode, table_name: str, table: RouteTable, listed: Iterable[ExpectedNode], settled: bool, discovery: str
 ) -> list[Pair]:
     known = {node.node_name for node in listed}
-    verdict = DRIFT if stood >= SETTLE_SECONDS else CONVERGING
+    verdict = DRIFT if settled else CONVERGING
     return [
         Pair(
             observer.name,
@@ -372,7 +399,7 @@ def _extras(
             "not listed",
             EXTRA,
             verdict,
-            f"{seen.node_name} is in the view of {observer.name} but not in the inventory: add it there, or name it for removal.",
+            REMEDIES[discovery]["extra"].format(observer=observer.name, subject=seen.node_name),
         )
         for seen in table.registered
         if seen.node_name not in known

@@ -91,12 +91,13 @@ class Channel:
         host, port = split_address(self.address)
         loop = asyncio.get_running_loop()
         error = OSError("no addresses")
-        for _, (ip, number) in await resolve(host, port):
+        for ip in await resolve(host):
             scheme = "https" if self.tls else "http"
-            extra = {"ssl": self.tls, "server_hostname": host} if self.tls else {}
+            # A certificate names a host without the dot that ends an absolute name.
+            extra = {"ssl": self.tls, "server_hostname": host.rstrip(".")} if self.tls else {}
             connection = ClientConnection(self.address, scheme)
             try:
-                await asyncio.wait_for(self._handshake(loop, connection, ip, number, extra), _CONNECT_TIMEOUT)
+                await asyncio.wait_for(self._handshake(loop, connection, ip, port, extra), _CONNECT_TIMEOUT)
                 return connection
             except OSError as failed:
                 error = failed

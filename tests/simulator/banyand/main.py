@@ -31,10 +31,17 @@ def _root_usage():
 def _validate(flags):
     """What the server refuses before it starts. Raises FlagError."""
     mode, path = flags["node-discovery-mode"], flags["node-discovery-file-path"]
+    names, ca_certs = flags["node-discovery-dns-srv-addresses"], flags["node-discovery-dns-ca-certs"]
     if mode not in ("none", "file", "dns"):
         raise FlagError(f"invalid node-discovery-mode: {mode}, must be 'dns', 'file', or 'none'")
     if mode == "dns":
-        raise FlagError("the simulator does not know --node-discovery-mode=dns yet: use file or none")
+        if not names:
+            raise FlagError("DNS mode requires non-empty DNS SRV addresses")
+        if flags["node-discovery-dns-tls"]:
+            if not ca_certs:
+                raise FlagError("DNS TLS is enabled, but no CA certificate files were provided")
+            if len(ca_certs) != len(names):
+                raise FlagError(f"number of DNS CA cert paths ({len(ca_certs)}) must match number of SRV addresses ({len(names)})")
     if mode == "file":
         if not path:
             raise FlagError("file mode requires non-empty file path")

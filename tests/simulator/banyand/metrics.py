@@ -10,6 +10,7 @@ As there, a metric appears only once it has been touched.
 from __future__ import annotations
 
 FILE_DISCOVERY = "banyandb_metadata_file_discovery_"
+DNS_DISCOVERY = "banyandb_metadata_dns_discovery_"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -22,8 +23,8 @@ class Metrics:
         self.gauges = {}
         self.histograms = {}
 
-    def count(self, name):
-        self.counters[name] = self.counters.get(name, 0) + 1
+    def count(self, name, amount=1):
+        self.counters[name] = self.counters.get(name, 0) + amount
 
     def set(self, name, value):
         self.gauges[name] = value

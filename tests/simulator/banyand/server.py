@@ -14,11 +14,13 @@ import asyncio
 import os
 
 from . import messages
-from .discovery import FileDiscovery, NoDiscovery
+from .discovery import NoDiscovery
+from .dns_discovery import DnsDiscovery
+from .file_discovery import FileDiscovery
 from .gateway import Gateway
 from .identity import join, make_node
 from .log import log
-from .metrics import Metrics
+from .metrics import DNS_DISCOVERY, FILE_DISCOVERY, Metrics
 from .security import Credentials, ServerTls, client_context, trust
 from .tables import Peers, Roster
 from .tasks import background
@@ -59,7 +61,8 @@ class _Process:
 
     def __init__(self, flags):
         self.flags = flags
-        self.metrics = Metrics()
+        self.mode = flags["node-discovery-mode"]
+        self.metrics = Metrics(DNS_DISCOVERY if self.mode == "dns" else FILE_DISCOVERY)
         self.servers = []
         self.node = self.identity()
         self.discovery = None
@@ -89,8 +92,10 @@ class _Process:
         """Everything before the ports open. Raises StartError."""
         for root in self.roots():
             _make_private(os.path.abspath(root))
-        mode = self.flags["node-discovery-mode"]
-        self.discovery = FileDiscovery(self.flags, self.metrics) if mode == "file" else NoDiscovery(self.node)
+        if self.mode == "none":
+            self.discovery = NoDiscovery(self.node)
+        else:
+            self.discovery = {"file": FileDiscovery, "dns": DnsDiscovery}[self.mode](self.flags, self.metrics)
         await self.reach_schema_server()
 
     async def reach_schema_server(self):

@@ -122,7 +122,7 @@ def test_every_variable_of_a_role_is_in_its_readme_or_in_the_one_that_it_points_
 
 def test_the_page_operation_tells_of_every_variable_of_every_role():
     text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
-    rare = {"banyandb_kind", "banyandb_cache_dir", "banyandb_discovery_mode", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
+    rare = {"banyandb_kind", "banyandb_cache_dir", "banyandb_change", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
     assert {name for name in VARIABLES if f"`{name}`" not in text} == rare
 
 

@@ -16,7 +16,7 @@ def probed(install=False, node=False, **service):
 
 
 def cluster(*nodes):
-    return {"nodes": [{"name": name, "role": role} for name, role in nodes]}
+    return {"mode": "file", "nodes": [{"name": name, "role": role} for name, role in nodes]}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,20 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
         "l3": "banyandb_start_liaison",
         "m1": "banyandb_start_first_liaison",
     }
+
+
+def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
+    found = steps({"default": {**cluster(("stranger", "data")), "hosts": cluster(("a", "data"))["nodes"]}}, {"a": probed()})
+    assert found == {"a": ["banyandb_stay", "banyandb_keep_data"]}
+
+
+@pytest.mark.parametrize(("mode", "enters"), [("file", True), ("dns", False)])
+def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_restarts(mode, enters):
+    reasons = ["started with other values of BYDB_GRPC_PORT, BYDB_NODE_DISCOVERY_MODE"]
+    found = steps({"default": {**cluster(("a", "data")), "mode": mode}}, {"a": probed(needs_restart=reasons)})
+    assert ("banyandb_enter_file_mode" in found["a"]) == enters
+    other = steps({"default": cluster(("a", "data"))}, {"a": probed(needs_restart=["started with other values of BYDB_GRPC_PORT"])})
+    assert "banyandb_enter_file_mode" not in other["a"]
 
 
 def test_a_host_that_is_named_for_removal_takes_part_in_nothing():

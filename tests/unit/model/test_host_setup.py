@@ -8,7 +8,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.host_setup import needed, node, release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.host_setup import (
+    environment,
+    needed,
+    node,
+    problems,
+    release,
+    topology_to_read,
+)
 
 VARIABLES = {
     "banyandb_kind": "data",
@@ -20,6 +27,11 @@ VARIABLES = {
     "banyandb_grpc_port": 17912,
     "banyandb_http_port": 17913,
     "banyandb_discovery_mode": "file",
+    "banyandb_topology_source": "inventory",
+    "banyandb_srv_names": [],
+    "banyandb_srv_init_interval": 5,
+    "banyandb_srv_interval": 30,
+    "search_list": ("corp.example",),
     "banyandb_config_dir": "/etc/banyandb",
     "banyandb_data_dir": "/var/lib/banyandb",
     "banyandb_env": {},
@@ -58,3 +70,43 @@ def test_variables_take_the_types_of_the_roles_and_what_is_wrong_is_said_by_name
     assert validated(("node",), {"banyandb_kind": None})[1] == ["banyandb_kind is null: give it a value, or leave it out."]
     (problem,) = validated(("install", "node"), {"banyandb_grpc_port": "many"})[1]
     assert "banyandb_grpc_port" in problem
+
+
+NAMES = ["_data._tcp.lab.test.", "_liaison._tcp.lab.test."]
+DNS = {**VARIABLES, "banyandb_artifact": "", "banyandb_discovery_mode": "dns", "banyandb_srv_names": NAMES}
+
+
+def test_a_server_that_asks_dns_gets_its_names_and_intervals_and_no_file():
+    found = {name: value for name, value in environment(DNS).items() if name.startswith("BYDB_NODE_DISCOVERY")}
+    assert found == {
+        "BYDB_NODE_DISCOVERY_MODE": "dns",
+        "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "_data._tcp.lab.test.,_liaison._tcp.lab.test.",
+        "BYDB_NODE_DISCOVERY_DNS_FETCH_INIT_INTERVAL": "5s",
+        "BYDB_NODE_DISCOVERY_DNS_FETCH_INTERVAL": "30s",
+    }
+    assert environment(DNS)["GRPC_ENABLE_TXT_SERVICE_CONFIG"] == "false"
+    assert problems(DNS) == []
+
+
+def test_each_name_has_its_ca_in_the_order_of_the_names():
+    names = [{"name": "_b._tcp.lab.test.", "ca_cert_path": "/etc/b.pem"}, {"name": "_a._tcp.lab.test.", "ca_cert_path": "/etc/a.pem"}]
+    found = environment({**DNS, "banyandb_srv_names": names})
+    assert found["BYDB_NODE_DISCOVERY_DNS_TLS"] is True
+    assert found["BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES"] == "_b._tcp.lab.test.,_a._tcp.lab.test."
+    assert found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] == "/etc/b.pem,/etc/a.pem"
+
+
+def test_what_a_server_could_not_ask_dns_with_is_a_problem():
+    wrong = {**DNS, "banyandb_srv_names": ["_data._tcp.lab.test"], "banyandb_srv_interval": 0}
+    interval, name = problems(wrong)
+    assert interval.startswith("banyandb_srv_init_interval and banyandb_srv_interval are 5 and 0: expected seconds")
+    assert "_data._tcp.lab.test.corp.example." in name
+    assert problems({**DNS, "banyandb_srv_names": []})[0].startswith("banyandb_srv_names is []: expected a list with at least one SRV name")
+    assert problems({**wrong, "banyandb_discovery_mode": "file"}) == []
+
+
+def test_the_topology_is_read_first_where_the_nodes_come_from_dns():
+    source = {**VARIABLES, "banyandb_topology_source": "dns"}
+    assert topology_to_read(source) == "/etc/banyandb/topology.yml"
+    assert [topology_to_read({**source, **other}) for other in ({"banyandb_discovery_mode": "dns"}, {"banyandb_kind": "standalone"})] == [None, None]
+    assert topology_to_read(VARIABLES) is None

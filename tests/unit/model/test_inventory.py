@@ -112,3 +112,28 @@ def test_labels_are_expected_as_the_server_shows_them() -> None:
 )
 def test_a_value_that_is_none_of_its_variable_is_a_problem_of_its_host(variables: dict[str, Any], says: str) -> None:
     assert any(re.match(f"d1: .*{says}", problem) for problem in cluster(d1=variables).problems)
+
+
+def test_a_cluster_reads_files_made_from_the_inventory_unless_its_hosts_say_otherwise() -> None:
+    found = cluster()
+    assert (found.mode, found.source, found.problems) == ("file", "inventory", [])
+    found = cluster(everywhere={"banyandb_topology_source": "dns"})
+    assert (found.mode, found.source, found.problems) == ("file", "dns", [])
+    found = cluster(everywhere={"banyandb_discovery_mode": "dns"})
+    assert (found.mode, found.source, found.problems) == ("dns", "dns", [])
+
+
+@pytest.mark.parametrize("variable", ["banyandb_discovery_mode", "banyandb_topology_source"])
+def test_all_hosts_of_a_cluster_find_each_other_in_one_way(variable: str) -> None:
+    (problem,) = cluster(d2={variable: "dns"}).problems
+    assert problem.startswith(f"{variable} is dns for d2, ") and problem.endswith("set one for all hosts of the cluster default")
+
+
+@pytest.mark.parametrize("variable", ["banyandb_discovery_mode", "banyandb_topology_source"])
+def test_another_way_is_a_problem(variable: str) -> None:
+    assert cluster(d2={variable: "etcd"}).problems[0].startswith(f"d2: {variable} is 'etcd', expected ")
+
+
+def test_a_standalone_server_has_no_say_in_how_a_cluster_finds_its_nodes() -> None:
+    found = cluster(GROUPS | {"banyandb_standalone": ["s1"]}, {"banyandb_discovery_mode": "dns"}, s1={"banyandb_discovery_mode": "none"})
+    assert (found.mode, found.problems) == ("dns", [])

@@ -231,6 +231,17 @@ def test_a_node_that_answers_and_stays_evictable_is_stuck_after_30_seconds() -> 
     assert "Refresh d4 on l1" in verdict.pairs[0].remedy
 
 
+def test_servers_that_ask_dns_have_as_long_as_they_need_and_remedies_of_their_own() -> None:
+    without = {**FINE, "l1": View({**FINE["l1"].tables, "tire2": RouteTable(FINE["l1"].tables["tire2"].registered[1:])})}
+    early = judge(CLUSTER, without, stood=39.9, settle=40.0, discovery="dns")
+    assert {pair.verdict for pair in early.pairs} == {"converging"}
+    late = judge(CLUSTER, without, stood=40.0, settle=40.0, discovery="dns")
+    missing = next(pair for pair in late.pairs if pair.seen == "missing")
+    assert missing.verdict == "drift"
+    assert missing.remedy.startswith(f"See whether the host of l1 gets the record of {missing.subject} from its nameserver.")
+    assert f"Take the record of {missing.subject} out of DNS until l1 no longer shows that node" in missing.remedy
+
+
 def test_both_answer_but_not_each_other_is_a_partition() -> None:
     views = {**FINE, "l1": evicted("node4:17912")}
     verdict = judge(CLUSTER, views, reach={("l1", "d4"): False, ("l2", "d4"): True})

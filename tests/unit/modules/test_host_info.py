@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import shutil
@@ -42,7 +43,8 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
-    nothing = {option: [] for option in ("files", "links", "directories", "users", "services")} | {"versions_dir": None, "data_dir": None}
+    nothing = {option: [] for option in ("files", "links", "directories", "users", "services")}
+    nothing |= {"versions_dir": None, "data_dir": None, "topology": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -145,10 +147,23 @@ def test_a_host_without_systemd_is_told(monkeypatch, tmp_path):
     assert (result["failed"], result["error_type"]) == (True, "no_systemd")
 
 
+def test_a_topology_file_is_told_with_who_of_it_answers(tmp_path):
+    path = tmp_path / "topology.yml"
+    assert look(topology=str(path))["topology"] is None
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and not listening
+        listed, held = ({"name": name, "grpc_address": f"127.0.0.1:{port}"} for name, port in (("a", bound.getsockname()[1]), ("b", 9)))
+        path.write_text(f"nodes:\n- {json.dumps(listed)}\n# held back: {json.dumps(held)}\n", encoding="utf-8")
+        assert look(topology=str(path))["topology"] == {"listed": [listed], "held_back": [held], "answering": []}
+    path.write_text("node: {", encoding="utf-8")
+    failed = look(topology=str(path))
+    assert failed["failed"] and failed["error_type"] == "unreadable" and str(path) in failed["msg"]
+
+
 def test_the_documentation_names_every_option_and_return_value(tmp_path):
     documented = yaml.safe_load(host_info.DOCUMENTATION)["options"]
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(look(data_dir=str(tmp_path))) - {"changed", "invocation"}
+    returned = set(look(data_dir=str(tmp_path), topology=str(tmp_path / "none"))) - {"changed", "invocation"}
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type"}

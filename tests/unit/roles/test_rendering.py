@@ -32,11 +32,12 @@ HOSTS = {
         ["banyandb_data"],
         {"banyandb_env": {"BYDB_GRPC_PORT": 1000, "BYDB_NODE_HOST": "other", "BYDB_HAS_META_ROLE": None, "GOGC": 50}},
     ),
+    "dns1": (["banyandb_data"], {"banyandb_discovery_mode": "dns", "banyandb_srv_names": ["_data._tcp.lab.test."], "banyandb_srv_interval": 7}),
     "low": (["banyandb_data"], {"banyandb_http_port": 80, "banyandb_stop_timeout": 7, "banyandb_has_meta_role": "no"}),
     "bad": (
         ["banyandb_data"],
         {
-            "banyandb_discovery_mode": "dns",
+            "banyandb_discovery_mode": "etcd",
             "banyandb_artifact": "release.tgz",
             "banyandb_config_dir": "/etc dir",
             "banyandb_http_port": 17912,
@@ -138,6 +139,13 @@ def test_a_standalone_server_needs_no_discovery(rendered):
     assert found["BYDB_SCHEMA_SERVER_ROOT_PATH"] == "/var/lib/banyandb"
 
 
+def test_a_server_in_dns_mode_asks_for_the_names_itself(rendered):
+    found = rendered["dns1"]["environment"]
+    assert found["BYDB_NODE_DISCOVERY_MODE"] == "dns"
+    assert found["BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES"] == "_data._tcp.lab.test."
+    assert (found["BYDB_NODE_DISCOVERY_DNS_FETCH_INIT_INTERVAL"], found["BYDB_NODE_DISCOVERY_DNS_FETCH_INTERVAL"]) == ("5s", "7s")
+
+
 def test_a_host_is_named_by_its_inventory_name_when_it_has_no_other(rendered):
     assert rendered["liaison1"]["environment"]["BYDB_NODE_HOST"] == "liaison1"
 
@@ -168,7 +176,7 @@ def test_a_host_of_two_kinds_is_refused(rendered):
 
 def test_all_problems_of_the_variables_are_told_at_once(rendered):
     starts = (
-        "banyandb_discovery_mode is dns, which",
+        'banyandb_discovery_mode is "etcd": expected none, file or dns.',
         "banyandb_artifact is",
         "banyandb_version cannot",
         "banyandb_config_dir and",

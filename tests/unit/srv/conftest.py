@@ -32,10 +32,11 @@ _bare._tcp SRV 0 0 17912 node1
 bare TXT "no address"
 _dangling._tcp SRV 0 0 17912 nobody
 _elsewhere._tcp SRV 0 0 17912 node1.other.test.
+_large._tcp SRV 0 0 17912 large.other.test.
 _text._tcp TXT "no SRV"
 _data._tcp.xn--bcher-kva SRV 0 0 17912 node1
 """ + "".join(f"_many._tcp SRV 0 0 {20000 + at} many{at}\nmany{at} A 192.0.2.{at}\n" for at in range(1, 201))
-OTHER = "node1 A 198.51.100.1\n"
+OTHER = "node1 A 198.51.100.1\n" + "".join(f"large A 203.0.113.{at}\n" for at in range(1, 101))
 
 
 @pytest.fixture(scope="session")

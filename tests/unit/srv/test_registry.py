@@ -82,6 +82,15 @@ def test_an_answer_is_remembered_for_its_ttl(proxy: LyingProxy) -> None:
         assert asked(proxy) == questions
 
 
+def test_what_another_process_was_told_is_remembered_for_its_ttl_when_wanted(proxy: LyingProxy, tmp_path: Path) -> None:
+    registry(proxy, tmp_path).look()
+    clock = Clock()
+    for now, wanted, questions in ((1014.9, True, 1), (1014.9, False, 2), (1029.8, True, 2), (1029.9, True, 3), (1000.0, True, 4)):
+        clock.now = now
+        assert seen(registry(proxy, tmp_path, clock, within_ttl=wanted).look()) == NODES
+        assert asked(proxy) == questions, now
+
+
 def test_a_failure_is_remembered_for_the_least_time_only(proxy: LyingProxy) -> None:
     clock = Clock()
     dns = registry(proxy, clock=clock)

@@ -83,6 +83,13 @@ def test_a_long_answer_comes_by_tcp(proxy: LyingProxy) -> None:
     assert (f"_many._tcp.{ZONE}", "SRV", "tcp") in proxy.asked
 
 
+def test_a_target_with_many_addresses_has_them_all(proxy: LyingProxy) -> None:
+    outcome = ask(proxy, f"_large._tcp.{ZONE}", timeout=30.0)
+    assert isinstance(outcome, Records)
+    assert len(outcome.records[0].addresses) == 100
+    assert ("large.other.test.", "A", "tcp") in proxy.asked
+
+
 def test_a_name_that_is_not_there(knot: Knot) -> None:
     outcome = ask(knot, f"_nope._tcp.{ZONE}")
     assert isinstance(outcome, NoSuchName)

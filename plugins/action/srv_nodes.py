@@ -1,0 +1,212 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module ``srv_nodes``; it runs here alone, no host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns_memory import MemoryFile
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import GRPC_IMPORT_ERROR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.node_identities import AskingError, identities_apart
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import DnsNodeRegistry
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTerms, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import KEEP, changes_mode, need
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_nodes import (
+    Hosts,
+    Live,
+    Servers,
+    Wanted,
+    followed,
+    found,
+    wanted_topology,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer, NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_names import SrvName, SrvNamesError, srv_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DNS, SETTLE_SECONDS, STANDALONE
+
+ARGUMENTS: dict[str, Any] = {
+    "clusters": {"type": "dict", "required": True},
+    "change": {"type": "bool", "default": True},
+}
+VARIABLES = (
+    "banyandb_srv_names",
+    "banyandb_srv_nameservers",
+    "banyandb_srv_timeout",
+    "banyandb_srv_attempts",
+    "banyandb_srv_second_opinion",
+    "banyandb_srv_snapshot_dir",
+    "banyandb_srv_interval",
+    "banyandb_override",
+)
+# Seconds that an old answer may stand in: for a look, and for what changes a host.
+MAX_AGE_TO_LOOK = 86400.0
+MAX_AGE_TO_CHANGE = 3600.0
+# Seconds that a node has to say who it is. It takes milliseconds, and one that is silent is known by its address.
+ASKING_SECONDS = 2.0
+# Beyond its interval, a server needs some time to ask and to connect.
+BEYOND_INTERVAL = 10.0
+
+
+class _RefusedError(Exception):
+    """The cluster's nodes are not to be had, or must not be used; the message says why."""
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        variables = task_vars or {}
+        clusters = {}
+        problems: list[str] = []
+        warnings: list[str] = []
+        for name, cluster in arguments["clusters"].items():
+            here = [node["name"] for node in cluster["nodes"] if node["name"] in variables["ansible_play_hosts_all"]]
+            clusters[name] = cluster
+            if cluster["source"] != DNS or not here:
+                continue
+            if DNS_IMPORT_ERROR:
+                return {**result, "failed": True, "msg": missing_required_lib("dnspython", reason="to ask DNS for the nodes")}
+            try:
+                finder = _Finder(name, cluster, here, variables["hostvars"])
+                wanted, warned = finder.wanted(arguments["change"])
+                if arguments["change"] and not self._task.check_mode and not wanted.problems:
+                    finder.remember(wanted)
+            except _RefusedError as error:
+                problems.append(f"{name}: {error}")
+                continue
+            warnings += warned
+            if arguments["change"]:
+                problems += [f"{name}: {problem}" for problem in wanted.problems]
+            else:
+                warnings += wanted.problems
+            clusters[name] = finder.cluster_with(wanted)
+        result.update(changed=False, warnings=warnings)
+        if problems:
+            return {**result, "failed": True, "msg": "\n".join(problems)}
+        return {**result, "clusters": clusters}
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How one cluster's nodes are found, from the variables of its hosts."""
+
+    names: tuple[SrvName, ...]
+    terms: SrvTerms
+    directory: str
+    interval: int
+    override: str
+
+
+class _Finder:
+    """The nodes of one cluster, through DNS. ``here``: those of its hosts that are in the play. Raises _RefusedError."""
+
+    def __init__(self, name: str, cluster: Mapping[str, Any], here: Sequence[str], hostvars: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+        self.here = here
+        self.hostvars = hostvars
+        nodes = {node["name"]: dict(node) for node in cluster["nodes"] if node["role"] != STANDALONE}
+        self.hosts = Hosts(nodes, {host: _known_as(node, hostvars[host]) for host, node in nodes.items()})
+        self.settings = _settings([hostvars[host] for host in sorted(nodes)])
+        self.memory_file = MemoryFile(self.settings.directory, name, (each.absolute for each in self.settings.names))
+
+    def wanted(self, change: bool) -> tuple[Wanted, list[str]]:
+        """The nodes, and what to warn of. Raises _RefusedError."""
+        memory, warnings = self.memory_file.load()
+        ask = None if GRPC_IMPORT_ERROR else partial(identities_apart, terms=Terms(timeout=ASKING_SECONDS, retries=0))
+        services = [each.absolute for each in self.settings.names]
+        max_age = MAX_AGE_TO_CHANGE if change else MAX_AGE_TO_LOOK
+        registry = DnsNodeRegistry(services, self.settings.terms, ask, self.settings.directory, max_age)
+        try:
+            sighting = registry.look()
+            standings = registry.standings()
+        except (SrvTermsError, SnapshotError, AskingError) as error:
+            raise _RefusedError(str(error)) from None
+        whole = sighting.complete and not any(each.failure.kind == ErrorKind.UNRESOLVED for each in sighting.apart)
+        live = Live.of(self._looks())
+        seen = found(sighting, self.hosts, live, memory)
+        remove, override = self.cluster["remove"], self.settings.override
+        if self.cluster["mode"] == DNS:
+            wanted = followed(seen, standings, self.hosts, memory, remove, override, self._servers())
+        else:
+            cas = {each.absolute: each.ca_cert_path for each in self.settings.names if each.ca_cert_path}
+            wanted = wanted_topology(seen, whole, self.hosts, live, memory, remove, override, cas)
+        if not wanted.entries:
+            # Why there is none is what DNS said.
+            wanted = replace(wanted, problems=(*wanted.problems, *sighting.warnings))
+        return wanted, [*warnings, *sighting.warnings, *wanted.warnings]
+
+    def cluster_with(self, wanted: Wanted) -> dict[str, Any]:
+        """The cluster with these nodes; ``hosts`` are those of the inventory."""
+        alone = [node for node in self.cluster["nodes"] if node["role"] == STANDALONE]
+        settle = max(SETTLE_SECONDS, self.settings.interval + BEYOND_INTERVAL) if self.cluster["mode"] == DNS else SETTLE_SECONDS
+        return {
+            **self.cluster,
+            "hosts": self.cluster["nodes"],
+            "nodes": sorted([*wanted.entries.values(), *alone], key=lambda node: str(node["name"])),
+            "remove": sorted({*self.cluster["remove"], *wanted.remove}),
+            "settle": settle,
+        }
+
+    def remember(self, wanted: Wanted) -> None:
+        """For the next run. Raises _RefusedError."""
+        try:
+            self.memory_file.save(wanted.memory)
+        except SnapshotError as error:
+            raise _RefusedError(str(error)) from None
+
+    def _looks(self) -> list[Mapping[str, Any]]:
+        """What each host said of its topology.yml; nothing of one that has none, or that did not say."""
+        looks = (self.hostvars[host].get(name) for host in self.here for name in ("banyandb_host", "banyandb_looked"))
+        return [look["topology"] for look in looks if isinstance(look, Mapping) and look.get("topology")]
+
+    def _servers(self) -> Servers:
+        """Without a probe in this run, nothing is going to be started; a server that was not looked at may well run."""
+        probes = {host: self.hostvars[host].get("banyandb_host") for host in self.here}
+        services = {host: next(iter(probe["services"].values())) for host, probe in probes.items() if probe and probe.get("services")}
+        starting = [host for host, service in services.items() if need(service) != KEEP]
+        polling = len(services) < len(self.hosts.entries) or any(service["main_pid"] and not changes_mode(service) for service in services.values())
+        return Servers(starting, polling, self.settings.interval)
+
+
+def _known_as(node: Mapping[str, Any], variables: Mapping[str, Any]) -> frozenset[str]:
+    places = (split_address(node["grpc_address"])[0], variables.get("ansible_host") or "", node["name"])
+    return frozenset(str(place).lower().rstrip(".") for place in places if place)
+
+
+def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
+    """Raises _RefusedError."""
+    given = [{name: host.get(name) for name in VARIABLES} for host in hosts]
+    for name in VARIABLES:
+        others = [host for host in given if host[name] != given[0][name]]
+        if others:
+            raise _RefusedError(f"{name} is not the same for all hosts of the cluster: set it for all of them, or for none")
+    values, problems = validated(("topology",), given[0])
+    if problems:
+        raise _RefusedError(" ".join(problems))
+    try:
+        nameservers = tuple(NameServer.parse(text) for text in values["banyandb_srv_nameservers"])
+        terms = SrvTerms(
+            nameservers,
+            values["banyandb_srv_timeout"],
+            values["banyandb_srv_attempts"],
+            second_opinion=values["banyandb_srv_second_opinion"],
+        )
+        names = srv_names(values["banyandb_srv_names"])
+    except (NameServerError, SrvTermsError, SrvNamesError) as error:
+        raise _RefusedError(str(error)) from None
+    return _Settings(names, terms, values["banyandb_srv_snapshot_dir"], values["banyandb_srv_interval"], values["banyandb_override"])
