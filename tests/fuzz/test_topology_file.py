@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import foreign_topology, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, TopologyError, parse
 
@@ -58,7 +58,7 @@ def content(random: random.Random) -> bytes:
 def test_a_file_is_a_topology_or_a_typed_error(fuzz: Fuzzer, pyyaml: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "topology.yml"
     if not pyyaml:
-        monkeypatch.setattr(topology_file, "yaml", None)
+        monkeypatch.setattr(foreign_topology, "yaml", None)
     with fuzz.reproducible():
         for data in fuzz.inputs(content):
             path.write_bytes(data)
