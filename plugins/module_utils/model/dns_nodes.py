@@ -134,7 +134,7 @@ def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found
             _add(result, name, hosts.entries[name], candidate)
         elif identity is None:
             not_asked = Failure(ErrorKind.NOT_ASKED, f"{candidate.endpoint}: not asked who it is, for that grpcio has to be on the controller")
-            _silent(result, seen.name, candidate, not_asked, name or live.named(candidate))
+            _silent(result, seen.name, candidate, not_asked, name, live)
         elif not role_of(identity):
             says = ", ".join(identity.roles) or "no roles"
             result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, which says that it is neither data node nor liaison ({says})")
@@ -145,12 +145,13 @@ def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found
         if name in hosts.entries:
             _add(result, name, hosts.entries[name], each.candidate)
         else:
-            _silent(result, each.name, each.candidate, each.failure, live.named(each.candidate) or (name if name in live.addresses else ""))
+            _silent(result, each.name, each.candidate, each.failure, name, live)
     return result
 
 
-def _silent(result: Found, name: str, candidate: Candidate, failure: Failure, listed: str) -> None:
-    """One that does not say who it is: a node if it is ``listed`` (the name of its entry), else kept apart."""
+def _silent(result: Found, name: str, candidate: Candidate, failure: Failure, before: str, live: Live) -> None:
+    """One that does not say who it is: a node if it is listed, by its address or under the name that it had ``before``, else kept apart."""
+    listed = live.named(candidate) or (before if before in live.addresses else "")
     if listed:
         result.candidates[listed].append(candidate)
     else:

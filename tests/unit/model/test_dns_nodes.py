@@ -107,6 +107,16 @@ def test_a_silent_stranger_is_left_out_with_the_reason() -> None:
     assert wanted.warnings == ("x.lab.test is in DNS and left out: nothing listens there",)
 
 
+@pytest.mark.parametrize("remembered", [Memory(), Memory(members={"x": "x.lab.test.:17912"})])
+def test_a_stranger_that_nobody_could_ask_is_left_out_unless_it_is_listed(remembered: Memory) -> None:
+    one = SeenNode("x.lab.test", candidate("x", 99))
+    wanted = topology(Sighting((one,), silent(*RECORDS)), memory=remembered)
+    assert set(wanted.entries) == set(HOSTS.entries)
+    assert "grpcio has to be on the controller" in wanted.warnings[0]
+    listed = Live({**LIVE.addresses, "x": "10.0.0.99:17912"}, frozenset())
+    assert addresses(topology(Sighting((one,), silent(*RECORDS)), listed, remembered))["x"] == "10.0.0.99:17912"
+
+
 def test_a_stranger_that_answers_is_a_node_under_the_name_of_its_target() -> None:
     wanted = topology(Sighting((answering(candidate("x", 99), "x:17912", ("ROLE_DATA",)),), silent(*RECORDS)))
     expected = {"name": "x.lab.test", "role": "data", "grpc_address": "10.0.0.99:17912", "node_name": "x:17912", "roles": ["ROLE_DATA"], "labels": {}}
