@@ -162,15 +162,17 @@ def lanes(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactor
 
 def start(servers: list[Server], topology: Topology) -> None:
     """In stages (section 1 of the contract), until each but the last one shows all nodes."""
-    data = Topology(tuple(node for node in topology.nodes if node.grpc_address.endswith(":17912"))).render()
+    data = Topology(tuple(node for node in topology.nodes if node.grpc_address.endswith(":17912")))
     for kind in ("data", "liaison"):
         for server in servers:
             if server.kind == kind:
-                server.rename(data)
+                server.rename(data.render())
                 server.start()
+        # A server that answers may not have read its file yet, and watches it only from then on.
+        names = {node.grpc_address for node in data.nodes}
         for server in servers:
             if server.kind == kind:
-                until(lambda: server.tables() is not None, PATIENCE, f"{server} answers")
+                until(lambda: server.sees() == names, PATIENCE, f"{server} shows {names}")
     for server in servers:
         server.rename(topology.render())
     for server in servers[:-1]:

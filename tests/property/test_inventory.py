@@ -39,8 +39,9 @@ def inventory(choices: Choices, wildness: int = 24) -> Inventory:
     for number in range(choices.below(6)):
         host = f"d{number}" if choices.byte() < 230 else choices.name()
         groups.setdefault(choices.pick(("banyandb_data", *GROUPS)), []).append(host)
-        if choices.byte() > 245:
-            groups.setdefault(choices.pick(tuple(GROUPS)), []).append(host)
+        other = groups.setdefault(choices.pick(tuple(GROUPS)), [])
+        if choices.byte() > 245 and host not in other:
+            other.append(host)
         names = [name for name in VARIABLES if choices.once_in(4)]
         hostvars[host] = {
             name: choices.value() if choices.byte() % wildness == wildness - 1 else choices.pick(VARIABLES[name]) for name in names
