@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 import random
 from typing import Any
 
@@ -55,9 +55,9 @@ def hostvars(random: random.Random) -> dict[str, Any]:
 def test_an_inventory_gives_clusters_with_problems_in_words(fuzz: Fuzzer) -> None:
     with fuzz.reproducible():
         for variables in fuzz.inputs(hostvars):
-            before = copy.deepcopy(variables)
+            before = pickle.dumps(variables)  # what contains itself cannot be compared
             found = CLUSTERS(variables, GROUPS)
-            assert variables == before
+            assert pickle.dumps(variables) == before
             hosts = {node["name"] for cluster in found.values() for node in cluster["nodes"]}
             problems = [problem for cluster in found.values() for problem in cluster["problems"]]
             removed = {name for cluster in found.values() for name in cluster["remove"]}
