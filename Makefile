@@ -44,11 +44,15 @@ demo-down: ## take the demo's hosts down
 test: setup install ## run every test, the suites beside the scenarios
 	$(MAKE) --jobs=2 --output-sync=line suites scenarios
 
+# Side by side with the scenarios. The newest controller's environment is made first: they use it at their end.
 suites: ## all of `make test` but the scenarios
+	$(MAKE) CONTROLLER=newest setup
 	$(MAKE) --jobs=1 lint sanity docs unit property crash lab contract
+	$(MAKE) CONTROLLER=newest unit
 
-scenarios: ## molecule and matrix
-	$(MAKE) --jobs=1 molecule matrix
+scenarios: ## all scenarios, and one on the newest ansible-core
+	$(MAKE) molecule
+	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload
 
 test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
 	BANYANDB_TEST_PROFILE=deep $(BIN)/python -m pytest tests/property tests/fuzz
