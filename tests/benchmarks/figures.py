@@ -90,6 +90,7 @@ def page(results: Mapping[str, Result | None], template: str) -> str:
         missed = [row for row in result.rows if row.met is False]
         if missed:
             lines += ["", *(f"- Missed, {row.what}: {row.reason}" for row in missed)]
-        lines += ["", f"Taken {result.taken} in {result.seconds:.0f} s on {result.machine}."]
+        took = f" in {result.seconds:.0f} s" if result.seconds else ""
+        lines += ["", f"Taken {result.taken}{took} on {result.machine}."]
         parts[name] = "\n".join(lines)
     return template.format(**parts)
