@@ -24,12 +24,18 @@ INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.jso
 SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs))
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule/state
+# The lab of the scenarios. Two runs of them at a time need two, by names of up to 8 letters.
+LAB ?= molecule
+export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/.cache/molecule/$(LAB)/state
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-.PHONY: help demo demo-down test suites scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
+# Scenarios with a nameserver of their own; no other runs longer.
+DNS_SCENARIOS := $(notdir $(wildcard extensions/molecule/dns_*))
+OTHER_SCENARIOS := $(filter-out default $(DNS_SCENARIOS),$(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))))
+
+.PHONY: help demo demo-down test computing waiting scenarios dns-scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -41,18 +47,24 @@ demo-down: ## take the demo's hosts down
 	[ ! -e .cache/demo/dns ] || $(BIN)/python -m tests.dns .cache/demo/dns stop
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: setup install ## run every test, the suites beside the scenarios
-	$(MAKE) --jobs=2 --output-sync=line suites scenarios
+test: setup install ## run every test, in four lanes side by side
+	$(MAKE) --jobs=4 --output-sync=line computing waiting scenarios dns-scenarios
 
-# Side by side with the scenarios. The newest controller's environment is made first: they use it at their end.
-suites: ## all of `make test` but the scenarios
+# Of `make test`, what keeps a processor busy from beginning to end.
+computing:
+	$(MAKE) --jobs=1 lint sanity docs unit property crash lab
+
+# What mostly waits for servers; then the newest controller.
+waiting:
 	$(MAKE) CONTROLLER=newest setup
-	$(MAKE) --jobs=1 lint sanity docs unit property crash lab contract
-	$(MAKE) CONTROLLER=newest unit
+	$(MAKE) contract
+	$(MAKE) matrix
 
-scenarios: ## all scenarios, and one on the newest ansible-core
-	$(MAKE) molecule
-	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload
+scenarios:
+	$(MAKE) molecule SCENARIO="$(OTHER_SCENARIOS)"
+
+dns-scenarios:
+	$(MAKE) molecule SCENARIO="$(DNS_SCENARIOS)" LAB=moldns
 
 test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
 	BANYANDB_TEST_PROFILE=deep $(BIN)/python -m pytest tests/property tests/fuzz
@@ -88,14 +100,14 @@ lab: setup ## tests of the lab itself
 contract: setup ## the server's measured behaviour, shown by the simulator (or by BANYANDB_SERVER)
 	$(BIN)/python -m pytest tests/contract
 
-molecule: setup install ## scenarios on real systemd hosts; SCENARIO=hot_reload runs one
+molecule: setup install ## scenarios on real systemd hosts; SCENARIO="hot_reload partition" runs some
 	rm -rf $(MOLECULE_EPHEMERAL_DIRECTORY)
-	$(if $(SCENARIO),,$(BIN)/python -m tests.lab setup bookworm bullseye trixie)
-	BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
+	$(if $(filter old_and_new,$(or $(SCENARIO),old_and_new)),$(BIN)/python -m tests.lab setup bookworm bullseye trixie)
+	BANYANDB_LAB=$(LAB) BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),$(SCENARIO:%=--scenario-name %),--all)
 
 matrix: ## the unit tests and one scenario on the newest ansible-core
 	$(MAKE) CONTROLLER=newest unit
-	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload
+	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload LAB=newest
 
 setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
 	$(BIN)/python -m tests.lab setup
