@@ -44,7 +44,7 @@ _value:
   description:
     - C(problems), sentences that say what is wrong with the variables and what to do. Without any also C(release) and C(node), arguments of
       M(skywalking.banyandb.host_info), C(topology), the file whose entries have to be known or V(null), and for a host that is a node
-      C(environment), C(unit), C(ports) and C(paths).
+      C(environment), C(unit), C(ports), C(flush_seconds) and C(paths).
   type: dict
 """
 
@@ -69,6 +69,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
                 environment=host_setup.environment(values),
                 unit=host_setup.unit(values),
                 ports=host_setup.ports(values),
+                flush_seconds=host_setup.flush_seconds(values),
                 paths=host_setup.paths(values),
             )
         return found

@@ -91,6 +91,13 @@ options:
     type: str
     choices: [answering, all, start]
     default: answering
+  hold_back:
+    description:
+      - Names of entries that count as not answering, with O(admit=start). A server that is stopped only after a prediction still answers as its
+        own entry.
+    type: list
+    elements: str
+    default: []
   batch:
     description: How many re-addressed or refreshed entries may be out of the view at one time.
     type: int
@@ -333,6 +340,7 @@ ARGUMENTS = dict(
     refresh=dict(type="list", elements="str", default=[]),
     refresh_stale=dict(type="bool", default=False),
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
+    hold_back=dict(type="list", elements="str", default=[]),
     batch=dict(type="int", default=1),
     service=dict(type="str"),
     prove=dict(
@@ -399,6 +407,7 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
     for option in ("reach_timeout", "lock_timeout"):
         _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
+    _require(not params["hold_back"] or params["admit"] == ADMIT_START, "hold_back is for admit: start")
     if params["admit"] == ADMIT_START:
         _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
         # In check mode, the task that stops it has only said that it would.
@@ -413,6 +422,7 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         refresh=params["refresh"],
         refresh_stale=params["refresh_stale"],
         admit=params["admit"],
+        silent=params["hold_back"],
         batch=params["batch"],
         backup=params["backup"],
         proof=_proof(params["prove"]),

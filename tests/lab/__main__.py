@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     ssh.add_argument("--user", default=USER, help="%(default)s (sudo without a password) or root")
     ssh.add_argument("host")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="cmd")
+    add("each", "run a command on all hosts that are on, side by side; prints JSON, host -> what it said").add_argument("line", metavar="cmd")
     add("kill", "power cut: everything in the hosts dies at once").add_argument("host", nargs="+")
     add("start", "boot killed hosts again, with their disks as they were").add_argument("host", nargs="+")
     partition = add("partition", "drop all packets between two hosts, silently")
@@ -83,6 +84,8 @@ def _do(options: argparse.Namespace) -> None:
         words = options.words[1:] if options.words[:1] == ["--"] else options.words
         command = [*lab.ssh_command(options.host, options.user), *([" ".join(words) if len(words) == 1 else shlex.join(words)] if words else [])]
         os.execvp(command[0], command)
+    elif options.command == "each":
+        print(json.dumps(lab.run_each(options.line)))
     elif options.command == "partition":
         lab.partition(options.a, options.b)
     elif options.command == "nameserver":

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ class Lab:
         """Run a shell command in a host over SSH; stdout and stderr are captured, a failure is for the caller to judge."""
         return subprocess.run([*self.ssh_command(host, user), command], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=timeout, check=False)
+
+    def run_each(self, command: str) -> dict[str, str]:
+        """Run a shell command in all hosts that are on, side by side: host -> its standard output. Raises LabError when it fails on one."""
+        names = [host["name"] for host in self.describe()["hosts"] if host["state"] != "off"]
+        with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+            done = dict(zip(names, pool.map(lambda name: self.run(name, command), names), strict=True))
+        failed = [f"{name}: status {each.returncode}: {each.stderr.strip()}" for name, each in done.items() if each.returncode != 0]
+        if failed:
+            raise LabError(f"{command!r} failed on {'; '.join(failed)}")
+        return {name: each.stdout for name, each in done.items()}
 
     # -- what changes it
 

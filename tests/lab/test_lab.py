@@ -101,6 +101,12 @@ def test_the_unprivileged_user_becomes_root_by_sudo_without_a_password(lab: Lab)
     assert lab.run("node1", "id -un; sudo -n id -un").stdout.split() == ["ops", "root"]
 
 
+def test_a_command_runs_on_each_host_and_one_that_fails_is_named(lab: Lab) -> None:
+    assert lab.run_each("hostname") == {name: f"{name}\n" for name in ("node1", "node2", "node3")}
+    with pytest.raises(LabError, match="node2: status 3"):
+        lab.run_each("test $(hostname) != node2 || exit 3")
+
+
 def test_root_may_log_in_by_key_and_nobody_by_password(lab: Lab) -> None:
     assert lab.run("node1", "id -un", user="root").stdout.strip() == "root"
     without_key = [*lab.ssh_command("node1"), "-o", "PubkeyAuthentication=no", "-o", "BatchMode=yes", "true"]

@@ -27,14 +27,14 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        self.changed = defaultdict(list)
+        self.changed = defaultdict(set)
         self.warned = defaultdict(list)
         self.failed = {}
 
     def v2_runner_on_ok(self, result):
         self._note_warnings(result)
         if result.result.get("changed"):
-            self.changed[result.host.get_name()].append(result.task.get_name())
+            self.changed[result.host.get_name()].add(result.task.get_name())
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._note_warnings(result)
@@ -45,7 +45,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats):
         with open(os.environ["CHANGES_FILE"], "w", encoding="utf-8") as stream:
-            json.dump({"changed": self.changed, "warned": self.warned, "failed": self.failed}, stream)
+            changed = {host: sorted(names) for host, names in self.changed.items()}
+            json.dump({"changed": changed, "warned": self.warned, "failed": self.failed}, stream)
 
     def _note_warnings(self, result):
         warnings = result.result.get("warnings")

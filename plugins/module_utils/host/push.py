@@ -85,6 +85,7 @@ class Request:
     refresh: Sequence[str] = ()
     refresh_stale: bool = False
     admit: str = ADMIT_ANSWERING
+    silent: Sequence[str] = ()
     batch: int = 1
     backup: bool = False
     proof: Proof | None = None
@@ -188,7 +189,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
     file = topology_file.read(request.path)
     current, outcome.before = file or (Topology(), "")
-    alive = reach.answering([*current.nodes, *request.nodes], request.reach_timeout)
+    tried = [node for node in (*current.nodes, *request.nodes) if node.name not in request.silent]
+    alive = reach.answering(tried, request.reach_timeout)
     refresh = set(request.refresh)
     if request.proof:
         outcome.view = _view_before(request, request.proof, outcome)

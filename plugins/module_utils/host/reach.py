@@ -10,16 +10,17 @@ accepts for a process that is stopped or hung, and each such entry holds a serve
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.side_by_side import side_by_side
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, split_address
 
 WORKERS = 64
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _FRAME_HEADER = 9
 _SETTINGS = 4
 
@@ -27,16 +28,9 @@ _SETTINGS = 4
 def answers(node: Node, timeout: float) -> bool:
     """Whether the entry's address speaks HTTP/2 (inside TLS verified by its CA, if the entry has TLS)."""
     deadline = time.monotonic() + timeout
-    host, port = split_address(node.grpc_address)
     try:
-        with socket.create_connection((host, port), timeout) as plain:
-            if not node.tls_enabled:
-                return _speaks_http2(plain, deadline)
-            context = ssl.create_default_context(cafile=node.ca_cert_path)
-            context.set_alpn_protocols(["h2"])
-            plain.settimeout(_left(deadline))
-            with context.wrap_socket(plain, server_hostname=host.rstrip(".")) as wrapped:
-                return _speaks_http2(wrapped, deadline)
+        with connected(node, deadline) as connection:
+            return _speaks_http2(connection, deadline)
     except (OSError, ValueError):  # ValueError: a host name that IDNA cannot encode
         return False
 
@@ -49,19 +43,43 @@ def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
     return {address for address, ok in tried.items() if ok}
 
 
-def _speaks_http2(connection: socket.socket, deadline: float) -> bool:
-    connection.settimeout(_left(deadline))
-    connection.sendall(_PREFACE)
-    header = b""
-    while len(header) < _FRAME_HEADER:
-        connection.settimeout(_left(deadline))
-        piece = connection.recv(_FRAME_HEADER - len(header))
+@contextlib.contextmanager
+def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
+    """A connection to the entry's address (inside TLS verified by its CA, if the entry has TLS), nothing sent yet.
+
+    ``deadline`` on the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
+    """
+    host, port = split_address(node.grpc_address)
+    with socket.create_connection((host, port), left(deadline)) as plain:
+        if not node.tls_enabled:
+            yield plain
+            return
+        context = ssl.create_default_context(cafile=node.ca_cert_path)
+        context.set_alpn_protocols(["h2"])
+        plain.settimeout(left(deadline))
+        with context.wrap_socket(plain, server_hostname=host.rstrip(".")) as wrapped:
+            yield wrapped
+
+
+def exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
+    """The next ``size`` bytes, or fewer when the server closes the connection. Raises OSError, socket.timeout at the deadline."""
+    data = b""
+    while len(data) < size:
+        connection.settimeout(left(deadline))
+        piece = connection.recv(size - len(data))
         if not piece:
-            return False
-        header += piece
-    stream = int.from_bytes(header[5:9], "big")
-    return header[3] == _SETTINGS and stream == 0
+            break
+        data += piece
+    return data
 
 
-def _left(deadline: float) -> float:
+def left(deadline: float) -> float:
+    """Seconds until ``deadline``, for a socket, which takes 0 for another mode."""
     return max(0.001, deadline - time.monotonic())
+
+
+def _speaks_http2(connection: socket.socket, deadline: float) -> bool:
+    connection.settimeout(left(deadline))
+    connection.sendall(PREFACE)
+    header = exactly(connection, _FRAME_HEADER, deadline)
+    return len(header) == _FRAME_HEADER and header[3] == _SETTINGS and int.from_bytes(header[5:9], "big") == 0

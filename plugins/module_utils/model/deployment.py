@@ -12,6 +12,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 
 STAY = "banyandb_stay"
 CONFIGURE = "banyandb_configure"
+CHANGE = "banyandb_change"
+# What a server needs, as need() says it.
+START = "start"
+RESTART = "restart"
+MOVE = "move"
 KEEP = "keep"
 ENTER_FILE_MODE = "banyandb_enter_file_mode"
 # In what host_info says of a process that was started with another value of it.
@@ -23,8 +28,9 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
     ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
-    ``banyandb_stay`` are all others, ``banyandb_configure`` those that are not yet as they should be, and
-    ``banyandb_<need>_<kind>`` (``banyandb_<need>_first_liaison`` for one liaison of each cluster) says what each server needs.
+    ``banyandb_stay`` are all others, ``banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
+    time, ``banyandb_configure`` others that are not yet as they should be, and
+    ``banyandb_start_<kind>`` (``banyandb_start_first_liaison`` for one liaison of each cluster) those whose server has to be started.
     ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
@@ -35,9 +41,12 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
-            first_ = "first_" if name == first else ""
-            groups[name] = [STAY, f"banyandb_{need(service)}_{first_}{node['role']}"]
-            if probe["install_needed"] or probe["node_needed"]:
+            groups[name] = [STAY]
+            if need(service) == START:
+                groups[name].append(f"banyandb_start_{'first_' if name == first else ''}{node['role']}")
+            if need(service) in (RESTART, MOVE):
+                groups[name].append(CHANGE)
+            elif probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
             if cluster["mode"] == FILE and node["role"] != STANDALONE and changes_mode(service):
                 groups[name].append(ENTER_FILE_MODE)
@@ -57,7 +66,7 @@ def need(service: Mapping[str, Any]) -> str:
     it is restarted. ``keep``: nothing.
     """
     if not service["main_pid"] or not (service["ready"] or service["needs_restart"]):
-        return "start"
+        return START
     if not service["needs_restart"]:
         return KEEP
-    return "restart" if service["ready"] else "move"
+    return RESTART if service["ready"] else MOVE

@@ -27,6 +27,9 @@ ROOT = "/opt/banyandb"
 PROGRAM = f"{ROOT}/current/bin/banyand-server"
 CURRENT_LINK = f"{ROOT}/current"
 LOWEST_FREE_PORT = 1024
+HOOK = "hook"
+# Seconds from a flush to its end: 7 s covered flushes of 5 s (section 8).
+BEYOND_FLUSH = 2.0
 
 UNIT = """\
 # Written by the Ansible collection skywalking.banyandb; changes belong into a drop-in (systemctl edit).
@@ -117,6 +120,11 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             "digits and . _ + -",
         ),
         (
+            variables["banyandb_liaison_drain"] == HOOK and not variables["banyandb_liaison_drain_tasks"],
+            "banyandb_liaison_drain is hook and banyandb_liaison_drain_tasks is empty: expected the path of a file of tasks that keep clients "
+            "and the other liaisons away from the host.",
+        ),
+        (
             not (0 < grpc_port < 65536 and 0 < http_port < 65536) or grpc_port == http_port,
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
@@ -180,6 +188,21 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         **of_mode[variables["banyandb_discovery_mode"]],
         **variables["banyandb_env"],
     }
+
+
+def flush_seconds(variables: Mapping[str, Any]) -> float:
+    """How long a liaison is left alone before it stops, so that all it has acknowledged has been passed on.
+
+    7 s by default, since the servers' flush time-outs are 5 s (section 8 of the contract); more when one that is set asks for it.
+    """
+    given = [_seconds(str(value)) for name, value in variables["banyandb_env"].items() if name.endswith("_FLUSH_TIMEOUT")]
+    return max([float(variables["banyandb_liaison_flush"]), *(seconds + BEYOND_FLUSH for seconds in given)])
+
+
+def _seconds(duration: str) -> float:
+    """A duration as Go writes it (``1m30s``); what is none counts as nothing, the server refuses it."""
+    parts = re.findall(r"([0-9.]+)(h|ms|m|s)", duration)
+    return sum(float(number) * {"h": 3600, "m": 60, "s": 1, "ms": 0.001}[unit] for number, unit in parts if number.count(".") < 2 and number != ".")
 
 
 def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,12 +35,18 @@ def test_what_a_server_needs(service, expected):
 
 
 def test_a_host_as_it_should_be_only_stays():
-    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["banyandb_stay", "banyandb_keep_data"]}
+    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["banyandb_stay"]}
 
 
 @pytest.mark.parametrize("lacks", [{"install": True}, {"node": True}])
 def test_a_host_that_differs_is_configured(lacks):
     assert "banyandb_configure" in steps({"default": cluster(("a", "data"))}, {"a": probed(**lacks)})["a"]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready):
+    found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=["x"])})
+    assert found == {"a": ["banyandb_stay", "banyandb_change"]}
 
 
 def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
@@ -59,7 +65,7 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
 
 def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
     found = steps({"default": {**cluster(("stranger", "data")), "hosts": cluster(("a", "data"))["nodes"]}}, {"a": probed()})
-    assert found == {"a": ["banyandb_stay", "banyandb_keep_data"]}
+    assert found == {"a": ["banyandb_stay"]}
 
 
 @pytest.mark.parametrize(("mode", "enters"), [("file", True), ("dns", False)])

@@ -1,0 +1,63 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module ``removal_plan``; it runs here alone, no host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.removal import lines, problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import DATA_AT_ONCE, STAGES, Limits, RolloutRefused
+
+ARGUMENTS: dict[str, Any] = {
+    "leaving": {"type": "list", "elements": "str", "required": True},
+    "clean_up": {"type": "bool", "default": False},
+    "minimum": {"type": "raw", "default": {}},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        variables = task_vars or {}
+        hostvars = {host: Staying(variables["hostvars"][host]) for hosts in variables["groups"].values() for host in hosts}
+        nodes = {name: cluster.nodes for name, cluster in clusters(variables["groups"], hostvars).items()}
+        try:
+            found = problems(nodes, arguments["leaving"], Limits.from_values(list(STAGES), DATA_AT_ONCE, arguments["minimum"]))
+        except RolloutRefused as error:
+            found = [str(error)]
+        if found:
+            return {**result, "failed": True, "msg": "\n".join(found)}
+        told = lines(nodes, arguments["leaving"], arguments["clean_up"])
+        for line in told:
+            Display().display(line)
+        by_name = {node["name"]: node for each in nodes.values() for node in each}
+        return {**result, "changed": False, "nodes": {name: by_name[name] for name in arguments["leaving"]}, "lines": told}
+
+
+class Staying(Mapping[str, Any]):
+    """The variables of a host as if nobody were to leave."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "banyandb_remove":
+            raise KeyError(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._variables if name != "banyandb_remove")
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

@@ -1,0 +1,262 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_watch
+short_description: Watch a cluster from one of its hosts until it is whole and stays so
+version_added: 0.1.0
+description:
+  - Looks again and again at the view of the server on this host, and asks every node for its health, its identity and the revision of its
+    schema, until nothing is wrong for O(soak) seconds or there is no progress for O(stall) seconds.
+  - It does not fail when the cluster is not whole, so that somebody who knows of all hosts can judge; see RV(whole) and RV(pairs).
+  - Needs Python on the host and nothing else. Changes nothing.
+options:
+  name:
+    description: Entry name of the node on this host.
+    type: str
+    required: true
+  role:
+    description: Its kind.
+    type: str
+    choices: [data, liaison, standalone]
+    required: true
+  url:
+    description: C(http://host:port) or C(https://host:port) of the local server's HTTP.
+    type: str
+    default: http://127.0.0.1:17913
+  ca_path:
+    description: CA that signed the certificate; required with an C(https) O(url).
+    type: path
+  username:
+    description: User for a server with authentication.
+    type: str
+  password:
+    description: Password of O(username).
+    type: str
+  nodes:
+    description:
+      - All nodes that have to serve, and that the view has to show as it should. Nodes that are not named here may be in the view or not.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Entry name.
+        type: str
+        required: true
+      node_name:
+        description: What the node calls itself.
+        type: str
+        required: true
+      role:
+        description: Its kind.
+        type: str
+        choices: [data, liaison, standalone]
+        required: true
+      grpc_address:
+        description: Where it is asked, as C(host:port).
+        type: str
+        required: true
+      roles:
+        description: Roles that it must have, such as C(ROLE_DATA), when O(identities) names it.
+        type: list
+        elements: str
+      labels:
+        description: Labels that it must have, when O(identities) names it.
+        type: dict
+      tls_enabled:
+        description: Whether it speaks TLS.
+        type: bool
+        default: false
+      ca_cert_path:
+        description: The CA of its certificate, on this host.
+        type: path
+  identities:
+    description: Names of nodes that must say of themselves what O(nodes) says of them. The others may have other roles and labels still.
+    type: list
+    elements: str
+    default: []
+  unused:
+    description: Node names that the server on this host must not use any more, for a node that is being drained.
+    type: list
+    elements: str
+    default: []
+  soak:
+    description: Seconds for which nothing may be wrong. A dead node is shown as active for 5 to 8 seconds, which the default outlasts.
+    type: float
+    default: 10
+  stall:
+    description: Seconds without progress after which it is given up. One that answers and is not used for 30 seconds is stuck.
+    type: float
+    default: 45
+  timeout:
+    description: Seconds that one node has to answer.
+    type: float
+    default: 3
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+seealso:
+  - module: skywalking.banyandb.rollout_gate
+  - module: skywalking.banyandb.cluster_state_info
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Wait until this liaison uses all nodes, and goes on doing so
+  skywalking.banyandb.cluster_watch:
+    name: liaison1
+    role: liaison
+    nodes:
+      - {name: liaison1, node_name: "10.0.0.1:18912", role: liaison, grpc_address: "10.0.0.1:18912"}
+      - {name: data1, node_name: "10.0.0.3:17912", role: data, grpc_address: "10.0.0.3:17912"}
+  register: watched
+"""
+
+RETURN = r"""
+whole:
+  description: Whether nothing was wrong for O(soak) seconds.
+  type: bool
+  returned: always
+pairs:
+  description: What was wrong at the last look. Who saw it, of whom, what was expected, what was seen, and the remedy.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - observer: liaison1
+      subject: data1
+      table: tire2
+      expected: active
+      seen: evictable
+      verdict: stuck
+      remedy: "Refresh data1 on liaison1: it answers, yet that liaison does not use it."
+revisions:
+  description: Entry name, then the revision of its schema as the node tells it. Nodes that did not answer are not there.
+  type: dict
+  returned: always
+  sample: {data1: 1760000000000000001, liaison1: 1760000000000000001}
+stood:
+  description: Seconds for which the last picture has been the same.
+  type: float
+  returned: always
+seconds:
+  description: Seconds that the watch took.
+  type: float
+  returned: always
+rounds:
+  description: How often it looked.
+  type: int
+  returned: always
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import Watched, watch
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import SOAK_SECONDS, STALL_SECONDS, Asked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import from_entries
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import ROLES, ExpectedNode
+
+ARGUMENTS: dict[str, Any] = dict(
+    name=dict(type="str", required=True),
+    role=dict(type="str", choices=list(ROLES), required=True),
+    url=dict(type="str", default="http://127.0.0.1:17913"),
+    ca_path=dict(type="path"),
+    username=dict(type="str"),
+    password=dict(type="str", no_log=True),
+    nodes=dict(
+        type="list",
+        elements="dict",
+        required=True,
+        options=dict(
+            name=dict(type="str", required=True),
+            node_name=dict(type="str", required=True),
+            role=dict(type="str", choices=list(ROLES), required=True),
+            grpc_address=dict(type="str", required=True),
+            roles=dict(type="list", elements="str"),
+            labels=dict(type="dict"),
+            tls_enabled=dict(type="bool", default=False),
+            ca_cert_path=dict(type="path"),
+        ),
+    ),
+    identities=dict(type="list", elements="str", default=[]),
+    unused=dict(type="list", elements="str", default=[]),
+    soak=dict(type="float", default=SOAK_SECONDS),
+    stall=dict(type="float", default=STALL_SECONDS),
+    timeout=dict(type="float", default=3),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_together=[("username", "password")], supports_check_mode=True)
+    try:
+        watched = act(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **report(watched))
+
+
+def act(params: dict[str, Any]) -> Watched:
+    """Read the parameters and watch. Raises ValueError that names the parameter."""
+    for option, least in (("soak", 0.0), ("stall", 0.0), ("timeout", 0.001)):
+        if not least <= params[option] <= 86400:
+            raise ValueError(f"{option} is {params[option]}: expected seconds, at least {least:g} and at most 86400")
+    entries = {entry["name"]: entry for entry in params["nodes"]}
+    if len(entries) < len(params["nodes"]):
+        raise ValueError("nodes: a name stands more than once; each node has one entry")
+    unknown = sorted(set(params["identities"]) - set(entries))
+    if unknown:
+        raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
+    keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
+    nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in params["nodes"]], "nodes")
+    client = http_client.HttpClient(params["url"], params["ca_path"], params["username"], params["password"], params["timeout"])
+    asked = Asked(
+        observer=ExpectedNode(params["name"], "", params["role"]),
+        nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],
+        identities={name: described(entries[name]) for name in params["identities"]},
+        unused=params["unused"],
+    )
+    return watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
+
+
+def described(entry: dict[str, Any]) -> ExpectedNode:
+    """A node as it must be."""
+    labels = entry["labels"]
+    return ExpectedNode(
+        entry["name"],
+        entry["node_name"],
+        entry["role"],
+        None if entry["roles"] is None else tuple(entry["roles"]),
+        None if labels is None else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+    )
+
+
+def report(watched: Watched) -> dict[str, Any]:
+    """The module's result."""
+    return {
+        "whole": watched.whole,
+        "pairs": [pair.to_mapping() for pair in watched.pairs],
+        "revisions": {
+            name: answer.revision for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.revision is not None
+        },
+        "stood": round(watched.stood, 3),
+        "seconds": round(watched.seconds, 3),
+        "rounds": watched.rounds,
+    }
+
+
+if __name__ == "__main__":
+    main()

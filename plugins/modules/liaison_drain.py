@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: liaison_drain
+short_description: Close ports of a host to everyone else, for a while
+version_added: 0.1.0
+description:
+  - Closes TCP ports by nftables, in a table of its own. Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
+  - The host itself still reaches them, and what the server sends to others is left alone.
+  - They are open again when the lease is over, whatever became of the controller.
+options:
+  state:
+    description:
+      - V(closed) closes O(ports), or renews their lease, and returns after O(hold).
+      - V(open) opens whatever was closed.
+      - V(checked) only sees whether ports could be closed.
+    type: str
+    choices: [closed, open, checked]
+    required: true
+  ports:
+    description: TCP ports. Required with O(state=closed).
+    type: list
+    elements: int
+  lease:
+    description: Seconds for which they stay closed.
+    type: float
+    default: 120
+  hold:
+    description:
+      - Seconds to wait, with the ports closed, before this returns.
+      - A liaison acknowledges what it still holds in memory, and passes it on when its flush comes. Seven seconds cover the default of five.
+    type: float
+    default: 0
+attributes:
+  check_mode:
+    support: full
+    description: Predicts what it would change.
+  diff_mode:
+    support: none
+    description: Nothing that stays is changed.
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Keep everyone away from this liaison
+  skywalking.banyandb.liaison_drain:
+    state: closed
+    ports: [17912, 17913, 18912]
+
+- name: Let them in again
+  skywalking.banyandb.liaison_drain:
+    state: open
+"""
+
+RETURN = r"""
+closed:
+  description: The ports that are closed now, or with V(open) those that were.
+  type: list
+  elements: int
+  returned: success
+error_type:
+  description: V(no_nft), V(permission_denied) or V(nft_failed).
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+
+ARGUMENTS: dict[str, Any] = {
+    "state": {"choices": ["closed", "open", "checked"], "required": True},
+    "ports": {"type": "list", "elements": "int"},
+    "lease": {"type": "float", "default": 120},
+    "hold": {"type": "float", "default": 0},
+}
+
+
+def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
+    for option, least in (("lease", 1), ("hold", 0)):
+        if not least <= params[option] <= 86400:
+            raise ValueError(f"{option} is {params[option]}: expected seconds, at least {least} and at most 86400")
+    before = drain.closed()
+    if params["state"] == "checked":
+        return {"changed": False, "closed": before}
+    if params["state"] == "open":
+        if before and not check:
+            drain.reopen()
+        return {"changed": bool(before), "closed": before}
+    wrong = [port for port in params["ports"] if not 0 < port < 65536]
+    if wrong or not params["ports"]:
+        raise ValueError(f"ports is {params['ports']}: expected ports from 1 to 65535, at least one")
+    if not check:
+        drain.close(params["ports"], params["lease"], params["hold"])
+    return {"changed": before != sorted(params["ports"]), "closed": sorted(params["ports"])}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_if=[("state", "closed", ["ports"])], supports_check_mode=True)
+    try:
+        result = act(module.params, module.check_mode)
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of any clusters, changes and limits: every change comes once and in order, and no wave takes away more than may be away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import (
+    ORDER,
+    Change,
+    Limits,
+    RolloutRefused,
+    Wave,
+    groups_of,
+    minimum_of,
+    waves,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA
+
+from .draw import Choices, made
+
+Nodes = list[dict[str, Any]]
+STAGES: tuple[tuple[int | str, ...], ...] = ((1, "5%", "25%", "100%"), ("100%",), (1,), (2, "50%"), ("1%", 3))
+
+
+class Case:
+    """A rollout to plan: one cluster or two of up to 12 nodes, what is to be changed, who is away, and the limits."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.clusters: dict[str, Nodes] = {
+            name: [self._node(choices, name, number) for number in range(1 + choices.byte() % 12)] for name in ("a", "b")[: 1 + choices.byte() % 2]
+        }
+        names = [node["name"] for nodes in self.clusters.values() for node in nodes]
+        changes = (Change(("x",)), Change(("x",), renamed=True), Change(("x",), described=True))
+        self.changes = {name: choices.pick(changes) for name in names if choices.byte() % 2}
+        self.away = {name for name in names if choices.byte() % 8 == 0}
+        self.new = {name for name in names if choices.byte() % 8 == 0} - {*self.changes, *self.away}
+        groups = sorted({group for nodes in self.clusters.values() for node in nodes for group in groups_of(node)})
+        minimum = {group: choices.byte() % 4 for group in groups if choices.byte() % 4 == 0}
+        self.limits = Limits(choices.pick(STAGES), 1 + choices.byte() % 4, minimum)
+
+    def __repr__(self) -> str:
+        return f"Case({vars(self)})"
+
+    @staticmethod
+    def _node(choices: Choices, cluster: str, number: int) -> dict[str, Any]:
+        role = choices.pick((DATA, DATA, "liaison", "lifecycle"))
+        roles = {DATA: choices.pick((["ROLE_META", "ROLE_DATA"], ["ROLE_DATA"]))}.get(role, [])
+        labels = choices.pick(({}, {"type": "hot"}, {"type": "warm", "zone": "z"}))
+        return {"name": f"{cluster}{number}", "role": role, "roles": roles, "labels": labels}
+
+    def planned(self) -> list[Wave] | None:
+        try:
+            return waves(self.clusters, self.changes, self.away, self.new, self.limits)
+        except RolloutRefused:
+            return None
+
+
+def rank(nodes: Sequence[dict[str, Any]], name: str) -> int:
+    node = next(node for node in nodes if node["name"] == name)
+    return next(number for number, rank in enumerate(ORDER) if rank.has(node))
+
+
+@given(made(Case))
+def test_every_change_comes_once_and_in_its_order(case: Case) -> None:
+    planned = case.planned()
+    if planned is None:
+        return
+    assert sorted(host for wave in planned for host in wave.hosts) == sorted(case.changes)
+    assert [wave.number for wave in planned] == list(range(1, len(planned) + 1))
+    order = [(wave.cluster, rank(case.clusters[wave.cluster], host)) for wave in planned for host in wave.hosts]
+    assert order == sorted(order)
+
+
+@given(made(Case))
+def test_no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_may_be_away(case: Case) -> None:
+    for wave in case.planned() or []:
+        nodes = case.clusters[wave.cluster]
+        by_name = {node["name"]: node for node in nodes}
+        assert sum(by_name[host]["role"] == DATA for host in wave.hosts) <= case.limits.data_at_once
+        gone = {*wave.hosts, *(case.away - {*case.changes})}
+        for group in {group for host in wave.hosts for group in groups_of(by_name[host])}:
+            members = [node["name"] for node in nodes if group in groups_of(node)]
+            assert len({*members} - gone) >= minimum_of(group, len(members), case.limits)
+
+
+@given(made(Case))
+def test_nothing_is_expected_of_who_is_away_or_new_and_everything_of_the_others(case: Case) -> None:
+    done: set[str] = set()
+    for wave in case.planned() or []:
+        done |= {*wave.hosts}
+        known = {node["name"] for node in case.clusters[wave.cluster]} - case.away - case.new
+        renamed = {name for name in known if name in case.changes and case.changes[name].renamed}
+        assert {*wave.expected} == known - (renamed - done)
+        assert {*wave.stands} == known - (renamed - (done - {*wave.hosts}))
+        assert {*wave.identities} == known & done

@@ -1,0 +1,114 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the plan is made from, and what the gate is judged by, out of the variables of a play."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.action import removal_plan, rollout_gate, rollout_plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.removal import lines, problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import Change, Limits, RolloutRefused
+
+
+def service(ready=True, pid=7, *reasons):
+    return {"main_pid": pid, "ready": ready, "needs_restart": list(reasons)}
+
+
+def probed(*reasons, ready=True, pid=7):
+    return {"services": {"banyandb-data.service": service(ready, pid, *reasons)}}
+
+
+ENVIRONMENT = "started with other values of BYDB_LOGGING_LEVEL"
+LABELS = "started with other values of BYDB_NODE_LABELS"
+NODES = [
+    {"name": name, "role": role, "roles": roles, "labels": {}}
+    for name, role, roles in (
+        ("d1", "data", ["ROLE_META", "ROLE_DATA"]),
+        ("d2", "data", ["ROLE_DATA"]),
+        ("l1", "liaison", ["ROLE_LIAISON"]),
+        ("l2", "liaison", ["ROLE_LIAISON"]),
+    )
+]
+
+
+def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
+    hostvars = {"d1": {"banyandb_host": probed()}, "d2": {"banyandb_host": probed(), "banyandb_refusal": "no"}, "l1": {}}
+    assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1"], "hostvars": hostvars}) == {"d1": service()}
+
+
+def test_what_runs_otherwise_than_it_should_is_changed():
+    looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "moved": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
+    changes = rollout_plan.wanted_changes(looked_at, None)
+    assert changes == {"other": Change((ENVIRONMENT,)), "moved": Change((ENVIRONMENT,), renamed=True)}
+
+
+def test_a_restart_is_of_those_that_are_named_or_of_all_that_run():
+    looked_at = {"a": service(), "b": service(True, 7, LABELS), "stopped": service(False, 0)}
+    assert rollout_plan.wanted_changes(looked_at, ["a"]) == {"a": Change(("asked for",))}
+    assert rollout_plan.wanted_changes(looked_at, []) == {"a": Change(("asked for",)), "b": Change(("asked for", LABELS), described=True)}
+    with pytest.raises(RolloutRefused, match="banyandb_restart names c: expected hosts of this run that answer, which are a, b, stopped"):
+        rollout_plan.wanted_changes(looked_at, ["c"])
+
+
+def test_a_playbook_for_one_kind_of_change_refuses_all_others():
+    looked_at = {"a": service(True, 7, LABELS), "b": service(True, 7, ENVIRONMENT), "c": service(False, 0)}
+    changes = rollout_plan.wanted_changes(looked_at, None)
+    rollout_plan.check_scope("labels", {"a": looked_at["a"]}, {"a": changes["a"]})
+    with pytest.raises(RolloutRefused, match=f"BYDB_NODE_LABELS, which this playbook is for.*c: does not run; b: {ENVIRONMENT}"):
+        rollout_plan.check_scope("labels", looked_at, changes)
+
+
+def test_liaisons_watch_and_without_any_the_data_nodes():
+    looked_at = {name: service() for name in ("d1", "d2", "l1", "l2")}
+    assert rollout_plan.watchers(NODES, looked_at) == ["l1", "l2"]
+    assert rollout_plan.watchers(NODES, {**looked_at, "l1": service(False, 0), "l2": service(False, 7, ENVIRONMENT)}) == ["d1", "d2"]
+    alone = [{"name": "s", "role": "standalone", "roles": None, "labels": {}}]
+    assert rollout_plan.watchers(alone, {"s": service()}) == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("registered", "expected"),
+    [
+        (None, "it did not watch"),
+        ({"skipped": True}, "its watch gave no result"),
+        ({"failed": True, "msg": "no\n Python"}, "no Python"),
+        ({"whole": True, "pairs": []}, {"whole": True, "pairs": []}),
+    ],
+)
+def test_a_watch_is_a_result_or_why_there_is_none(registered, expected):
+    assert rollout_gate.watch(registered) == expected
+
+
+def refused(leaving, **minimum):
+    return problems({"default": NODES}, leaving, Limits(minimum=minimum))
+
+
+@pytest.mark.parametrize(
+    ("leaving", "said"),
+    [
+        ([], "banyandb_remove is empty"),
+        (["x"], "banyandb_remove names x: expected hosts"),
+        (["d1"], "d1: cluster default would have 0 of its 1 servers of meta left, at least 1 must stay. Add another first."),
+        (["l1", "l2"], "l1, l2: cluster default would have 0 of its 2 servers of liaison left, at least 1 must stay. Add another first."),
+    ],
+)
+def test_who_may_not_leave_is_told_with_what_to_do(leaving, said):
+    assert any(problem.startswith(said) for problem in refused(leaving))
+
+
+def test_a_minimum_that_the_user_set_is_kept():
+    assert refused(["d2"]) == []
+    (problem,) = refused(["d2"], data=2)
+    assert "1 of its 2 servers of data left, at least 2 must stay" in problem and "banyandb_minimum: {data: 1}" in problem
+
+
+def test_the_plan_of_a_removal_says_what_becomes_of_whom():
+    (told,) = lines({"default": NODES}, ["l2"], clean_up=True)
+    assert told == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
+
+
+def test_who_is_to_leave_is_among_the_nodes_until_then():
+    variables = removal_plan.Staying({"banyandb_remove": ["d2"], "ansible_host": "10.0.0.1"})
+    assert dict(variables) == {"ansible_host": "10.0.0.1"} and len(variables) == 1 and variables.get("banyandb_remove") is None

@@ -1,0 +1,206 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nodes say of themselves over gRPC, asked with the standard library alone; and the watch, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from contextlib import AsyncExitStack
+
+import grpc
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import grpc_call
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import METHODS, ask_node, ask_nodes
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import NodeAnswer
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
+from ansible_collections.skywalking.banyandb.tests.unit.peers import (
+    HEALTH,
+    NODE,
+    REVISION,
+    Certificate,
+    blackhole,
+    byte_server,
+    closed_port,
+    grpc_server,
+    http_answer,
+    recorded,
+)
+
+WELL = {HEALTH: b"\x08\x01", REVISION: b"\x08\x07"}
+
+
+def asked(peer, ca="", timeout=2.0, methods=METHODS):
+    async def run():
+        async with peer as address:
+            return await asyncio.to_thread(ask_node, Node("it", address, bool(ca), ca), timeout, methods)
+
+    return asyncio.run(run())
+
+
+def node_message(name, roles=b"\x01\x02", **labels):
+    """A GetCurrentNodeResponse, by hand: its field 1 is the node."""
+
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    entries = b"".join(field(6, field(1, key.encode()) + field(2, value.encode())) for key, value in labels.items())
+    return field(1, field(1, field(2, name.encode())) + field(2, roles) + field(3, name.encode()) + entries)
+
+
+@pytest.mark.parametrize("kind", ["data", "liaison"])
+def test_what_a_real_server_answered_is_read(kind):
+    answer = asked(grpc_server(recorded(kind)))
+    assert isinstance(answer, NodeAnswer) and answer.health == "SERVING" and answer.revision is not None
+    assert answer.identity.node_name and answer.identity.roles == (("ROLE_META", "ROLE_DATA") if kind == "data" else ("ROLE_LIAISON",))
+
+
+def test_labels_and_roles_are_read():
+    answer = asked(grpc_server({**WELL, NODE: node_message("d1:17912", type="hot", zone="b")}))
+    identity = Identity("d1:17912", "d1:17912", ("ROLE_META", "ROLE_DATA"), (("type", "hot"), ("zone", "b")))
+    assert answer == NodeAnswer("SERVING", identity, 7)
+
+
+def test_an_empty_answer_means_zero_as_proto3_has_it():
+    answer = asked(grpc_server({HEALTH: b"", REVISION: b"", NODE: node_message("d1:17912")}))
+    assert (answer.health, answer.revision) == ("UNKNOWN", 0)
+
+
+def test_a_standalone_server_is_asked_for_its_health_alone():
+    assert asked(grpc_server({HEALTH: b"\x08\x02"}), methods=METHODS[:1]) == NodeAnswer("NOT_SERVING")
+
+
+def test_tls_is_spoken_where_the_entry_says_so(tmp_path):
+    certificate = Certificate(tmp_path)
+    answer = asked(grpc_server({**WELL, NODE: node_message("d1:17912")}, certificate), ca=str(certificate.path))
+    assert answer.health == "SERVING"
+
+
+@pytest.mark.parametrize(
+    ("peer", "kind", "said"),
+    [
+        (lambda: grpc_server({}), "unimplemented", "grpc.health.v1.Health/Check gave no message"),
+        (lambda: grpc_server({**WELL, NODE: (grpc.StatusCode.UNAVAILABLE, "not now")}), "unimplemented", "GetCurrentNode gave no message"),
+        (lambda: grpc_server({**WELL, NODE: b"\x0a\xff"}), "not_banyandb", "ends after its message"),
+        (lambda: grpc_server({**WELL, NODE: b""}), "not_banyandb", "answers with something else"),
+        (lambda: byte_server(http_answer("200 OK")), "unavailable", "no whole answer"),
+        (lambda: byte_server(b""), "unavailable", "closed the connection"),
+        (lambda: byte_server(struct.pack(">BHBBI", 0, 0, 4, 0, 0)), "unavailable", "closed the connection"),
+        (lambda: byte_server(struct.pack(">BHBBI", 0, 8, 7, 0, 0) + bytes(8)), "unavailable", "closes its connections"),
+        (lambda: byte_server(struct.pack(">BHBBI", 255, 0, 0, 0, 1)), "unavailable", "too long"),
+    ],
+)
+def test_what_is_no_answer_is_named(peer, kind, said):
+    failure = asked(peer())
+    assert isinstance(failure, Failure) and failure.kind == kind and said in failure.message
+
+
+def test_silence_and_refusal_are_told_apart():
+    with blackhole() as silent, closed_port() as refusing:
+        found = ask_nodes([Node("silent", silent), Node("refusing", refusing)], 0.3)
+    assert {name: answer.kind for name, answer in found.items()} == {"silent": "timeout", "refusing": "refused"}
+
+
+def test_a_server_that_never_ends_its_answer_is_left_after_the_timeout():
+    began = time.monotonic()
+    settings = struct.pack(">BHBBI", 0, 0, 4, 1, 0)
+
+    async def drip(reader, writer):
+        try:
+            while True:
+                writer.write(settings)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except OSError:
+            writer.close()
+
+    async def run():
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        async with server:
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            found = await asyncio.to_thread(ask_node, Node("it", address), 0.3)
+            return found, time.monotonic() - began
+
+    failure, seconds = asyncio.run(run())
+    assert failure.kind == "timeout" and seconds >= 0.3
+
+
+@pytest.mark.parametrize("message", [b"\x08", b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x0b", b"\x0a\x05ab", b"\x09\x00"])
+def test_what_is_no_protobuf_is_refused(message):
+    with pytest.raises(ValueError):
+        grpc_call.fields(message)
+
+
+def test_fields_of_every_wire_type_are_passed_over():
+    message = b"\x08\x96\x01" + b"\x12\x02hi" + b"\x1d\x01\x02\x03\x04" + b"\x21" + bytes(8)
+    assert grpc_call.fields(message) == [(1, 150), (2, b"hi"), (3, b"\x01\x02\x03\x04"), (4, bytes(8))]
+
+
+# The module, as Ansible runs it.
+
+
+def state(**tables):
+    return http_answer("200 OK", json.dumps({"routeTables": tables}).encode(), "Content-Type: application/json")
+
+
+def table(*names, active=(), evictable=()):
+    registered = [{"metadata": {"name": name}, "grpcAddress": name, "roles": []} for name in names]
+    return {"registered": registered, "active": list(active), "evictable": list(evictable)}
+
+
+async def watched(peers, view, **arguments):
+    """Run cluster_watch with one gRPC server for each name in ``peers`` (name -> node name) and a view made of their addresses."""
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for name, node_name in peers.items():
+            address = await stack.enter_async_context(grpc_server({**WELL, NODE: node_message(node_name)}))
+            role = "liaison" if name.startswith("l") else "data"
+            nodes.append({"name": name, "node_name": node_name, "role": role, "grpc_address": address})
+        http = await stack.enter_async_context(byte_server(view))
+        given = {"name": "l1", "role": "liaison", "url": f"http://{http}", "nodes": nodes, "soak": 0.0, "stall": 0.0, **arguments}
+        result, _stderr = await run_module("cluster_watch", **given)
+        return result
+
+
+WHOLE = state(tire1=table("l1:18912", active=["l1:18912"]), tire2=table("d1:17912", active=["d1:17912"]))
+STUCK = state(tire1=table("l1:18912", active=["l1:18912"]), tire2=table("d1:17912", evictable=["d1:17912"]))
+PEERS = {"l1": "l1:18912", "d1": "d1:17912"}
+
+
+def test_a_whole_cluster_is_whole():
+    result = asyncio.run(watched(PEERS, WHOLE))
+    assert (result["whole"], result["pairs"], result["revisions"], result["changed"]) == (True, [], {"l1": 7, "d1": 7}, False)
+
+
+def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():
+    result = asyncio.run(watched(PEERS, STUCK))
+    assert "failed" not in result and not result["whole"]
+    assert [(pair["observer"], pair["subject"], pair["seen"]) for pair in result["pairs"]] == [("l1", "d1", "evictable")]
+
+
+def test_the_watch_goes_on_until_the_soak_time_is_over():
+    result = asyncio.run(watched(PEERS, WHOLE, soak=1.0))
+    assert result["whole"] and result["rounds"] >= 2 and result["seconds"] >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"soak": -1.0}, "soak is -1.0: expected seconds"),
+        ({"timeout": 0.0}, "timeout is 0.0: expected seconds"),
+        ({"identities": ["d9"]}, "identities names d9: expected names of nodes only"),
+        ({"url": "ftp://x:1"}, "expected http://host:port"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments, said):
+    result = asyncio.run(watched(PEERS, WHOLE, **arguments))
+    assert result["failed"] and said in result["msg"]
+
+

@@ -1,0 +1,187 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of a rollout, and what it must never do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import (
+    Change,
+    Limits,
+    RolloutRefused,
+    Seen,
+    judged,
+    lacking,
+    lines,
+    waves,
+)
+
+WANTED = Change(("started with other values of BYDB_LOGGING_LEVEL",))
+
+
+def node(name, role="data", meta=True, **labels):
+    roles = {"data": ["ROLE_META", "ROLE_DATA"] if meta else ["ROLE_DATA"], "liaison": ["ROLE_LIAISON"]}.get(role)
+    return {"name": name, "role": role, "roles": roles, "labels": labels}
+
+
+FIVE = [node("l1", "liaison"), node("l2", "liaison"), node("d1"), node("d2"), node("d3")]
+
+
+def of(nodes, changing, **options):
+    return waves({"default": nodes}, dict.fromkeys(changing, WANTED), **options)
+
+
+def hosts(planned):
+    return [list(wave.hosts) for wave in planned]
+
+
+def names(nodes):
+    return [each["name"] for each in nodes]
+
+
+def test_meta_data_nodes_come_first_then_data_nodes_then_liaisons_then_lifecycle_nodes():
+    nodes = [node("a", "lifecycle"), node("b", "liaison"), node("c", "data", meta=False), node("d", "data")]
+    assert hosts(of(nodes, names(nodes))) == [["d"], ["c"], ["b"], ["a"]]
+
+
+def test_data_nodes_are_changed_one_at_a_time_by_default():
+    assert hosts(of(FIVE, names(FIVE))) == [["d1"], ["d2"], ["d3"], ["l1"], ["l2"]]
+
+
+def test_what_is_not_to_be_changed_is_in_no_wave():
+    assert hosts(of(FIVE, ["d2", "l1"])) == [["d2"], ["l1"]]
+    assert of(FIVE, []) == []
+
+
+def test_one_comes_first_then_the_stages_grow():
+    nodes = [node("m"), *(node(f"d{number:03}", meta=False) for number in range(100))]
+    sizes = [len(wave.hosts) for wave in of(nodes, names(nodes[1:]), limits=Limits(data_at_once=100))]
+    assert sizes == [1, 4, 20, 74]  # the first, 5 %, 25 %; and one of the 100 must stay
+    assert sum(sizes) == 99
+
+
+def test_a_user_sets_other_stages():
+    nodes = [node(f"d{number}") for number in range(6)]
+    assert [len(wave.hosts) for wave in of(nodes, names(nodes), limits=Limits(stages=(2, 4), data_at_once=3))] == [2, 2, 2]
+
+
+def test_half_of_the_liaisons_stay():
+    nodes = [node("d1"), *(node(f"l{number}", "liaison") for number in range(10))]
+    sizes = [len(wave.hosts) for wave in of(nodes, names(nodes[1:]))]
+    assert sizes == [1, 2, 5, 2]
+
+
+def test_two_nodes_that_are_the_last_of_a_label_are_not_away_together():
+    nodes = [node("hot1", type="hot"), node("hot2", type="hot"), node("warm1", type="warm"), node("warm2", type="warm"), node("m")]
+    planned = of(nodes, ["hot1", "hot2", "warm1", "warm2"], limits=Limits(stages=("100%",), data_at_once=2))
+    assert hosts(planned) == [["hot1", "warm1"], ["hot2", "warm2"]]
+
+
+def test_a_node_that_is_away_counts():
+    with pytest.raises(RolloutRefused, match="d2: without it 0 of the 2 servers of data would be left, at least 1 must stay .d1 is away"):
+        of([node("d1"), node("d2")], ["d2"], away=["d1"])
+
+
+def test_one_that_is_away_and_to_be_changed_is_no_hindrance_to_itself():
+    assert hosts(of([node("d1"), node("d2")], ["d1"], away=["d1"])) == [["d1"]]
+
+
+def test_the_only_one_of_its_kind_is_changed_all_the_same():
+    assert hosts(of([node("d1"), node("l1", "liaison")], ["d1", "l1"])) == [["d1"], ["l1"]]
+
+
+def test_a_minimum_that_cannot_be_kept_is_refused_with_what_to_do():
+    with pytest.raises(RolloutRefused, match=r"d1: .*2 of the 3 servers of data .* at least 3 must stay.*banyandb_minimum: \{data: 2\}"):
+        of(FIVE, ["d1"], limits=Limits(minimum={"data": 3}))
+
+
+@pytest.mark.parametrize(
+    ("stages", "at_once", "minimum", "message"),
+    [
+        (["5%", "many"], 1, {}, "banyandb_waves"),
+        ([], 1, {}, "banyandb_waves"),
+        ([0], 1, {}, "banyandb_waves"),
+        ([True], 1, {}, "banyandb_waves"),
+        ([1], 0, {}, "banyandb_data_at_once"),
+        ([1], "two", {}, "banyandb_data_at_once"),
+        ([1], 1, [], "banyandb_minimum"),
+        ([1], 1, {"data": -1}, "banyandb_minimum"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_named(stages, at_once, minimum, message):
+    with pytest.raises(RolloutRefused, match=f"{message} is .*expected"):
+        Limits.from_values(stages, at_once, minimum)
+
+
+def test_a_minimum_of_nobody_is_named():
+    with pytest.raises(RolloutRefused, match="names type=cold: expected groups that servers are in, which are data, liaison, meta"):
+        of(FIVE, ["d1"], limits=Limits(minimum={"type=cold": 1}))
+
+
+def test_settings_may_be_text_as_the_command_line_gives_them():
+    assert Limits.from_values("50%", "2", {"data": "1"}) == Limits(("50%",), 2, {"data": 1})
+
+
+def test_clusters_come_one_after_the_other_and_waves_are_numbered_through():
+    planned = waves({"b": [node("x")], "a": [node("y"), node("z")]}, dict.fromkeys("xyz", WANTED))
+    assert [(wave.number, wave.cluster, wave.hosts) for wave in planned] == [(1, "a", ("y",)), (2, "a", ("z",)), (3, "b", ("x",))]
+
+
+def test_what_has_to_serve_before_and_after_each_wave():
+    first, second = of(FIVE, ["d1", "l1"], away=["d3"], new=["l2"])
+    assert first.before == ("l1", "d1", "d2") and second.before == ()
+    assert first.expected == second.expected == ("l1", "d1", "d2")
+    assert (first.identities, second.identities) == (("d1",), ("l1", "d1"))
+    assert not first.pushes
+
+
+def test_a_node_with_a_new_name_is_expected_by_it_only_when_its_wave_is_done():
+    renamed = Change.of(["started with other values of BYDB_NODE_HOST"])
+    first, second = waves({"default": FIVE}, {"d1": renamed, "d2": WANTED})
+    assert "d1" not in first.before and "d1" in first.expected and "d1" not in first.stands
+    assert "d1" in second.expected and "d1" in second.stands
+    assert first.pushes and not second.pushes
+
+
+def test_what_changes_a_node_is_read_from_the_reasons():
+    assert Change.of(["started with other values of BYDB_NODE_LABELS"]).described
+    assert Change.of(["started with other values of BYDB_GRPC_PORT, BYDB_X"]).renamed
+    assert Change.of(["started with other values of BYDB_NODE_HOST_PROVIDER"]) == Change(("started with other values of BYDB_NODE_HOST_PROVIDER",))
+
+
+def test_the_plan_says_who_when_why_and_what():
+    told = lines(of(FIVE, ["d1", "d2", "l1"]), dict.fromkeys(["d1", "d2", "l1"], WANTED))
+    assert told[0] == "cluster default: 3 waves, a gate before each and after the last"
+    assert told[1] == "  wave 1: d1 (the first of 2 data nodes with the META role: they keep the schema, which all others ask them for)"
+    assert told[2] == "    d1: started with other values of BYDB_LOGGING_LEVEL"
+    assert told[3].startswith("  wave 2: d2 (2 of 2 data nodes with the META role")
+
+
+def test_what_is_lacking_is_told_of_those_who_leave():
+    assert lacking([FIVE[2]], FIVE, [], Limits()) == ""
+    assert "0 of the 2 servers of liaison" in lacking(FIVE[:2], FIVE, [], Limits())
+
+
+OPEN = {"whole": True, "pairs": [], "revisions": {}}
+PAIR = {"observer": "l1", "subject": "d1", "table": "tire2", "expected": "active", "seen": "evictable", "verdict": "stuck", "remedy": "Refresh d1."}
+
+
+def test_a_gate_opens_when_all_who_watched_found_nothing_and_nobody_dropped_out():
+    assert judged(Seen([], {}, {"l1": OPEN, "l2": OPEN})) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (Seen(["d2"], {}, {"l1": OPEN}), "d2 failed or could not be reached."),
+        (Seen([], {"d2": "exited with status 1"}, {"l1": OPEN}), "d2: exited with status 1"),
+        (Seen(["d2"], {"d2": "exited"}, {"l1": OPEN}), "d2: exited"),
+        (Seen([], {}, {"l1": OPEN, "l2": "it did not watch"}), "l2 could not watch: it did not watch"),
+        (Seen([], {}, {"l1": {**OPEN, "whole": False, "pairs": [PAIR]}}), "l1 shows d1 as evictable in tire2 (expected active). Refresh d1."),
+        (Seen([], {}, {}), "Nobody watched: no server of the cluster takes part in this run."),
+    ],
+)
+def test_a_gate_stays_closed_and_says_why(seen, reason):
+    assert judged(seen) == [reason]
