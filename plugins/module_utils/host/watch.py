@@ -52,13 +52,16 @@ def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Fai
     """
     began = time.monotonic()
     state = Watch(began=began, soak=soak, stall=stall)
-    rounds = 0
+    rounds, revisions, revisions_since = 0, None, began
     while True:
         view = ask_view()
         answers = ask_nodes(nodes, timeout, {node.name for node in asked.nodes if node.role == STANDALONE})
         rounds += 1
         now = time.monotonic()
-        pairs = findings(asked, view, answers, state.stood(now))
+        told = {name: answer.revision for name, answer in answers.items() if not isinstance(answer, Failure)}
+        if told != revisions:
+            revisions, revisions_since = told, now
+        pairs = findings(asked, view, answers, state.stood(now), now - revisions_since)
         state = state.after(now, pairs)
         if state.is_open(now) or state.has_stalled(now):
             return Watched(not pairs, pairs, view, answers, state.stood(now), now - began, rounds)

@@ -56,10 +56,15 @@ class Asked:
     unused: Collection[str] = ()
 
 
-def findings(asked: Asked, view: View | Failure, answers: Mapping[str, NodeAnswer | Failure], stood: float = 0.0) -> list[Pair]:
+def findings(
+    asked: Asked, view: View | Failure, answers: Mapping[str, NodeAnswer | Failure], stood: float = 0.0, revisions_stood: float = 0.0
+) -> list[Pair]:
     """Everything that keeps the gate closed, as one look from the host of ``asked.observer`` shows it; nothing when it is open.
 
-    ``answers``: entry name -> what that node said of itself. ``stood``: seconds for which the same has been seen.
+    ``answers``: entry name -> what that node said of itself. ``stood``: seconds for which the same has been seen, and
+    ``revisions_stood`` for which the revisions have been the same. Revisions that go on to differ are no fault: a server's revision
+    is the newest that it has seen, and one that was restarted has not seen what was deleted before (read in the server's
+    source, banyand/metadata/schema/property/client.go: deletions count, and a start counts what there is).
     """
     me = asked.observer
     pairs = [
@@ -75,11 +80,11 @@ def findings(asked: Asked, view: View | Failure, answers: Mapping[str, NodeAnswe
         if expected is not None and answer.identity is not None and not expected.describes(answer.identity):
             pairs.append(Pair(name, name, "identity", shown_identity(expected), shown_identity(answer.identity), DRIFT, f"Restart {name}."))
     revisions = {name: answer.revision for name, answer in told.items() if answer.revision is not None}
-    newest = max(revisions.values(), default=0)
+    newest = max(revisions.values(), default=0) if revisions_stood < SETTLE_SECONDS else None
     pairs += [
         Pair(me.name, name, "schema revision", str(newest), str(revision), CONVERGING, f"Wait until {name} has taken the schema.")
         for name, revision in revisions.items()
-        if revision != newest
+        if newest is not None and revision != newest
     ]
     if isinstance(view, Failure):
         return [*pairs, Pair(me.name, me.name, "", "a view", f"{view.kind}: {view.message}", UNKNOWN, f"See why {me.name} shows no view.")]

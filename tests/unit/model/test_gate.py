@@ -21,8 +21,8 @@ def view(active=("d1:17912",), evictable=(), liaisons=("l1:18912",)):
     return View({"tire1": liaison, "tire2": RouteTable((IDENTITIES["d1"],), tuple(active), tuple(evictable))})
 
 
-def found(asked=None, seen=None, stood=0.0, **answers):
-    pairs = findings(asked or Asked(ME, [L1, D1]), seen or view(), {**ANSWERS, **answers}, stood)
+def found(asked=None, seen=None, stood=0.0, revisions_stood=0.0, **answers):
+    pairs = findings(asked or Asked(ME, [L1, D1]), seen or view(), {**ANSWERS, **answers}, stood, revisions_stood)
     return [(pair.observer, pair.subject, pair.table, pair.seen, pair.verdict) for pair in pairs]
 
 
@@ -45,6 +45,11 @@ def test_one_that_is_not_well_is_found():
 
 def test_an_older_schema_is_found():
     assert found(d1=NodeAnswer("SERVING", IDENTITIES["d1"], 6)) == [("l1", "d1", "schema revision", "6", "converging")]
+
+
+def test_a_schema_that_stays_older_is_one_that_never_saw_what_was_deleted():
+    assert found(d1=NodeAnswer("SERVING", IDENTITIES["d1"], 6), revisions_stood=29.0) != []
+    assert found(d1=NodeAnswer("SERVING", IDENTITIES["d1"], 6), revisions_stood=30.0) == []
 
 
 def test_one_that_was_changed_must_be_as_it_was_described():
