@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from tests.conftest import ROOT
 
-from . import ask, cold_start, deploy, import_cost, machine, plan, push, srv, srv_inventory
+from . import ask, cold_start, deploy, import_cost, machine, plan, push, rollout, srv, srv_inventory
 from .figures import Result, load, page, save
 from .fleet import WORK, Failed
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
     "deploy": deploy.run,
     "push": push.run,
     "cold_start": cold_start.run,
+    "rollout": rollout.run,
     "ask": ask.run,
     "plan": plan.run,
     "srv": srv.run,
