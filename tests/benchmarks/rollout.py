@@ -73,8 +73,8 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
         "rollout",
         "Rolling changes",
         f"The playbook `restart` over {SMALL - len(LIAISONS)} data nodes of a cluster with {len(LIAISONS)} liaisons, one wave each, against the same "
-        f"waves without any gate; then with a soak time of {SOAK} s. And `relabel` of one of {LARGE} hosts, from its start until every host has proved "
-        "that it shows the label, its soak time taken off, as a multiple of a playbook whose one task is `ping` on these hosts.",
+        f"waves without any gate; then with a soak time of {SOAK} s. And `relabel` of one of {LARGE} hosts, from its start until every host has "
+        "proved that it shows the label, its soak time taken off, as a multiple of a playbook whose one task is `ping` on these hosts.",
         [
             Row("`restart` with gates (no soak time), against without", gates),
             Row("what a soak time adds to each wave, against that time", whole),
