@@ -30,6 +30,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
     "path": {"type": "path"},
+    "failed_parts": {"type": "str"},
     "accept": {"type": "list", "elements": "str", "choices": list(VERDICTS), "default": list(VERDICTS)},
 }
 
@@ -50,6 +51,7 @@ class ActionModule(ActionBase):
             answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster["nodes"]}
             settle = cluster.get("settle", SETTLE_SECONDS)
             reports[name] = cluster_report(name, cluster["nodes"], answers, settle, cluster["mode"])
+            reports[name]["lines"] += given_up([node["name"] for node in cluster["nodes"]], hostvars, arguments["failed_parts"])
         for one in reports.values():
             for line in one["lines"]:
                 Display().display(line)
@@ -60,6 +62,18 @@ class ActionModule(ActionBase):
         if worst:
             result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table above says who misses whom and what to do.")
         return result
+
+
+def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | None) -> list[str]:
+    """A line for each directory of parts that a liaison has given up, from what the hosts registered of failed_parts_info."""
+    registered = {host: hostvars[host].get(register) for host in hosts if register and host in hostvars}
+    return [
+        f"  {host}: {found['parts']} part{'' if found['parts'] == 1 else 's'} in {found['path']}: acknowledged, taken by no data node, and not tried "
+        "again."
+        for host, result in registered.items()
+        if isinstance(result, Mapping)
+        for found in result.get("failed_parts") or ()
+    ]
 
 
 @dataclass(frozen=True)

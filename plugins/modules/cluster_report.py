@@ -26,6 +26,9 @@ options:
   path:
     description: A file on the controller for the result as JSON.
     type: path
+  failed_parts:
+    description: Name of the variable in which liaisons registered the result of M(skywalking.banyandb.failed_parts_info), to be told of too.
+    type: str
   accept:
     description: Fail when the verdict of a cluster is none of these.
     type: list

@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: failed_parts_info
+short_description: Find parts that a liaison has given up to pass on
+version_added: 0.1.0
+description:
+  - A part that a data node does not take in three tries is put into the directory C(failed-parts) of its shard, on the liaison's disk, and never
+    tried again. What it holds was acknowledged and may be on no data node.
+  - Needs root on the host, since only the server's user may enter its directories. Changes nothing.
+options:
+  data_dir:
+    description: What the server stores. See C(banyandb_data_dir).
+    type: path
+    default: /var/lib/banyandb
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: See what this liaison has given up
+  skywalking.banyandb.failed_parts_info:
+  register: given_up
+"""
+
+RETURN = r"""
+failed_parts:
+  description: Each directory that holds any, and how many.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - path: /var/lib/banyandb/measure/data/sw_metrics/shard-0/failed-parts
+      parts: 2
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.failed_parts import failed_parts
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+
+ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": "/var/lib/banyandb"}}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        found = failed_parts(module.params["data_dir"])
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(changed=False, failed_parts=[{"path": path, "parts": parts} for path, parts in sorted(found.items())])
+
+
+if __name__ == "__main__":
+    main()
