@@ -98,6 +98,13 @@ options:
     type: list
     elements: str
     default: []
+  as_listed:
+    description:
+      - Names of entries to leave as the file lists them, whatever O(nodes) says of them, since their servers still are what they were. One that the
+        file does not list is taken from O(nodes).
+    type: list
+    elements: str
+    default: []
   batch:
     description: How many re-addressed or refreshed entries may be out of the view at one time.
     type: int
@@ -341,6 +348,7 @@ ARGUMENTS = dict(
     refresh_stale=dict(type="bool", default=False),
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
     hold_back=dict(type="list", elements="str", default=[]),
+    as_listed=dict(type="list", elements="str", default=[]),
     batch=dict(type="int", default=1),
     service=dict(type="str"),
     prove=dict(
@@ -423,6 +431,7 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         refresh_stale=params["refresh_stale"],
         admit=params["admit"],
         silent=params["hold_back"],
+        as_listed=params["as_listed"],
         batch=params["batch"],
         backup=params["backup"],
         proof=_proof(params["prove"]),

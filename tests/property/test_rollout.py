@@ -29,11 +29,11 @@ STAGES: tuple[tuple[int | str, ...], ...] = ((1, "5%", "25%", "100%"), ("100%",)
 
 
 class Case:
-    """A rollout to plan: one cluster or two of up to 12 nodes, what is to be changed, who is away, and the limits."""
+    """A rollout to plan: one cluster or two of up to 8 nodes, what is to be changed, who is away, and the limits."""
 
     def __init__(self, choices: Choices) -> None:
         self.clusters: dict[str, Nodes] = {
-            name: [self._node(choices, name, number) for number in range(1 + choices.byte() % 12)] for name in ("a", "b")[: 1 + choices.byte() % 2]
+            name: [self._node(choices, name, number) for number in range(1 + choices.byte() % 8)] for name in ("a", "b")[: 1 + choices.byte() % 2]
         }
         names = [node["name"] for nodes in self.clusters.values() for node in nodes]
         changes = (Change(("x",)), Change(("x",), renamed=True), Change(("x",), described=True))
@@ -66,7 +66,7 @@ def rank(nodes: Sequence[dict[str, Any]], name: str) -> int:
     return next(number for number, rank in enumerate(ORDER) if rank.has(node))
 
 
-@given(made(Case))
+@given(made(160, Case))
 def test_every_change_comes_once_and_in_its_order(case: Case) -> None:
     planned = case.planned()
     if planned is None:
@@ -77,7 +77,7 @@ def test_every_change_comes_once_and_in_its_order(case: Case) -> None:
     assert order == sorted(order)
 
 
-@given(made(Case))
+@given(made(160, Case))
 def test_no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_may_be_away(case: Case) -> None:
     for wave in case.planned() or []:
         nodes = case.clusters[wave.cluster]
@@ -89,7 +89,7 @@ def test_no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_
             assert len({*members} - gone) >= minimum_of(group, len(members), case.limits)
 
 
-@given(made(Case))
+@given(made(160, Case))
 def test_nothing_is_expected_of_who_is_away_or_new_and_everything_of_the_others(case: Case) -> None:
     done: set[str] = set()
     for wave in case.planned() or []:

@@ -86,6 +86,7 @@ class Request:
     refresh_stale: bool = False
     admit: str = ADMIT_ANSWERING
     silent: Sequence[str] = ()
+    as_listed: Sequence[str] = ()
     batch: int = 1
     backup: bool = False
     proof: Proof | None = None
@@ -200,7 +201,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         refresh |= _stale(request, request.proof, current, outcome.view, found)
     made = outcome.plan = plan(
         current,
-        request.nodes,
+        [current.by_name.get(node.name, node) if node.name in request.as_listed else node for node in request.nodes],
         answering=alive,
         remove=request.remove,
         refresh=refresh,
@@ -258,16 +259,16 @@ def _differences(
 ) -> list[Pair]:
     """Where ``view`` differs from what the server should show of ``topology``.
 
-    An entry that still stands under its old address, or is still to be refreshed (``pending``), shows under a name that the
-    server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and a name that
-    was there before the push and belongs to no other entry is taken to be its.
+    An entry that still stands under its old address, is still to be refreshed (``pending``), or stays as it is (``as_listed``) shows
+    under a name that the server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and
+    a name that was there before the push and belongs to no other entry is taken to be its.
     """
     wanted = {node.name: node.grpc_address for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}
     expected, nameless = [], False
     for node in topology.listed:
         known = request.expected.get(node.name)
-        if known is None or wanted[node.name] != node.grpc_address or node.name in pending:
+        if known is None or wanted[node.name] != node.grpc_address or node.name in pending or node.name in request.as_listed:
             names = [known.node_name] if known else []
             name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
             if name is None:
@@ -288,7 +289,7 @@ def _stale(request: Request, proof: Proof, current: Topology, view: View, found:
     pairs = _differences(request, proof, current, view, found)
     misnamed = {pair.table for pair in pairs if pair.seen == EXTRA}
     stale = {pair.subject for pair in pairs if pair.seen == STALE or (pair.seen == MISSING and pair.table in misnamed)}
-    return stale & {node.name for node in request.nodes}
+    return (stale & {node.name for node in request.nodes}) - {*request.as_listed}
 
 
 def _write(request: Request, step: Topology, ownership: topology_file.Ownership, outcome: Outcome) -> None:

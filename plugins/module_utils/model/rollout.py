@@ -91,7 +91,7 @@ class Wave:
     ``before``: of the first wave of a cluster, the entry names of the nodes that have to serve, and be used, before anything is changed;
     ``expected``: of those that have to when it is done, ``stands``: when it has been put back; ``identities``: those of them that were
     changed by then, so that they must be as the inventory says; ``pushes``: whether a host of it is another node afterwards (name,
-    labels or roles), which the others learn by a push alone.
+    labels or roles), which the others learn by a push alone; ``later``: hosts that become so in a later wave.
     """
 
     number: int
@@ -104,6 +104,7 @@ class Wave:
     stands: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     pushes: bool = False
+    later: tuple[str, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
@@ -146,7 +147,9 @@ def waves(
     for cluster, nodes in sorted(clusters.items()):
         done: list[str] = []
         known = [node["name"] for node in nodes if node["name"] not in away and node["name"] not in new]
+        names = {node["name"] for node in nodes}
         renamed = {name for name, change in changes.items() if change.renamed}
+        others = {name for name, change in changes.items() if change.renamed or change.described}
         for rank in ORDER:
             for wave in _of_rank(len(found), cluster, nodes, rank, changes, {*away} - {*changes}, limits):
                 done += wave.hosts
@@ -157,7 +160,8 @@ def waves(
                         expected=tuple(name for name in known if name in done or name not in renamed),
                         stands=tuple(name for name in known if (name in done and name not in wave.hosts) or name not in renamed),
                         identities=tuple(name for name in known if name in done),
-                        pushes=any(changes[name].renamed or changes[name].described for name in wave.hosts),
+                        pushes=any(name in others for name in wave.hosts),
+                        later=tuple(name for name in sorted(others) if name not in done and name in names),
                     )
                 )
     return found

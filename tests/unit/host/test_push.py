@@ -229,6 +229,14 @@ def test_a_start_needs_no_server_and_lists_only_what_answers(host: Host) -> None
     assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
 
 
+def test_a_start_may_hold_back_one_that_still_answers(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    outcome = host.push(a, b, timeout=None, admit=ADMIT_START, silent=["b"])
+    assert outcome.plan.held_back == ("b",)
+    assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
+
+
 # Staged changes
 
 
@@ -295,6 +303,19 @@ def test_labels_that_changed_are_noticed_and_refreshed(host: Host) -> None:
     assert (outcome.plan.refreshed, outcome.writes, outcome.proved) == (("b",), 2, True)
     assert host.server.lists == [["a"], ["a", "b"]]
     assert host.push(a, b, refresh_stale=True).writes == 0
+
+
+def test_what_is_changed_only_later_stays_as_it_is_listed_and_shown(host: Host) -> None:
+    a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c")
+    host.runs_with(a, b, c)
+    host.network.relabel(b, zone="y")
+    moved = Node("c", host.network.node("c2").grpc_address)
+    outcome = host.push(a, b, moved, refresh_stale=True, readdress=STAGE, as_listed=["b", "c"])
+    assert (outcome.writes, outcome.proved, host.shows()) == (0, True, {node.grpc_address for node in (a, b, c)})
+    outcome = host.push(a, b, moved, refresh_stale=True, readdress=STAGE, as_listed=["c"])
+    assert (outcome.plan.refreshed, outcome.plan.readdressed, outcome.proved) == (("b",), (), True)
+    outcome = host.push(a, b, moved, refresh_stale=True, readdress=STAGE)
+    assert outcome.proved and len(outcome.plan.readdressed) == 1
 
 
 def test_a_node_under_another_node_name_is_noticed_and_refreshed(host: Host) -> None:

@@ -55,7 +55,7 @@ def node_message(name, roles=b"\x01\x02", **labels):
     return field(1, field(1, field(2, name.encode())) + field(2, roles) + field(3, name.encode()) + entries)
 
 
-@pytest.mark.parametrize("kind", ["data", "liaison"])
+@pytest.mark.parametrize("kind", ["data", "liaison-internal"])
 def test_what_a_real_server_answered_is_read(kind):
     answer = asked(grpc_server(recorded(kind)))
     assert isinstance(answer, NodeAnswer) and answer.health == "SERVING" and answer.revision is not None
@@ -88,11 +88,11 @@ def test_tls_is_spoken_where_the_entry_says_so(tmp_path):
     [
         (lambda: grpc_server({}), "unimplemented", "grpc.health.v1.Health/Check gave no message"),
         (lambda: grpc_server({**WELL, NODE: (grpc.StatusCode.UNAVAILABLE, "not now")}), "unimplemented", "GetCurrentNode gave no message"),
-        (lambda: grpc_server({**WELL, NODE: b"\x0a\xff"}), "not_banyandb", "ends after its message"),
+        (lambda: grpc_server({**WELL, NODE: b"\x0a\x7f"}), "not_banyandb", "ends after its message"),
         (lambda: grpc_server({**WELL, NODE: b""}), "not_banyandb", "answers with something else"),
         (lambda: byte_server(http_answer("200 OK")), "unavailable", "no whole answer"),
         (lambda: byte_server(b""), "unavailable", "closed the connection"),
-        (lambda: byte_server(struct.pack(">BHBBI", 0, 0, 4, 0, 0)), "unavailable", "closed the connection"),
+        (lambda: byte_server(struct.pack(">BHBBI", 0, 0, 4, 0, 0)), "unavailable", "no whole answer"),
         (lambda: byte_server(struct.pack(">BHBBI", 0, 8, 7, 0, 0) + bytes(8)), "unavailable", "closes its connections"),
         (lambda: byte_server(struct.pack(">BHBBI", 255, 0, 0, 0, 1)), "unavailable", "too long"),
     ],

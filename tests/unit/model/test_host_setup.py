@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.host_setup import (
     environment,
+    flush_seconds,
     needed,
     node,
     problems,
@@ -36,6 +37,9 @@ VARIABLES = {
     "banyandb_data_dir": "/var/lib/banyandb",
     "banyandb_env": {},
     "banyandb_stop_timeout": 120,
+    "banyandb_liaison_drain": "nftables",
+    "banyandb_liaison_drain_tasks": "",
+    "banyandb_liaison_flush": 7.0,
 }
 
 
@@ -110,3 +114,24 @@ def test_the_topology_is_read_first_where_the_nodes_come_from_dns():
     assert topology_to_read(source) == "/etc/banyandb/topology.yml"
     assert [topology_to_read({**source, **other}) for other in ({"banyandb_discovery_mode": "dns"}, {"banyandb_kind": "standalone"})] == [None, None]
     assert topology_to_read(VARIABLES) is None
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "seconds"),
+    [
+        ({}, 7.0),
+        ({"BYDB_MEASURE_FLUSH_TIMEOUT": "5s"}, 7.0),
+        ({"BYDB_MEASURE_FLUSH_TIMEOUT": "10s", "BYDB_STREAM_FLUSH_TIMEOUT": "1m30s"}, 92.0),
+        ({"BYDB_ELEMENT_INDEX_FLUSH_TIMEOUT": "6500ms"}, 8.5),
+        ({"BYDB_MEASURE_FLUSH_TIMEOUT": "soon"}, 7.0),
+        ({"BYDB_MEASURE_FLUSH_TIMEOUT": None}, 7.0),
+    ],
+)
+def test_a_liaison_is_left_alone_for_longer_than_its_flush_takes(timeouts, seconds):
+    assert flush_seconds({**VARIABLES, "banyandb_env": timeouts}) == seconds
+
+
+def test_a_hook_without_tasks_is_a_problem():
+    wrong = {**VARIABLES, "banyandb_artifact": "", "banyandb_liaison_drain": "hook"}
+    assert any("banyandb_liaison_drain_tasks is empty" in problem for problem in problems(wrong))
+    assert problems({**wrong, "banyandb_liaison_drain_tasks": "/srv/drain.yml"}) == []
