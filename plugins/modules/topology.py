@@ -91,6 +91,13 @@ options:
     type: str
     choices: [answering, all, start]
     default: answering
+  unread:
+    description:
+      - The server has not read the file that is there, because it ran in another discovery mode. What it lists says nothing of what the
+        server knows, so it is replaced whatever it lists.
+      - For V(start) in O(admit). In check mode also for the push after such a start, which then finds the file that the start has left.
+    type: bool
+    default: false
   batch:
     description: How many re-addressed or refreshed entries may be out of the view at one time.
     type: int
@@ -333,6 +340,7 @@ ARGUMENTS = dict(
     refresh=dict(type="list", elements="str", default=[]),
     refresh_stale=dict(type="bool", default=False),
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
+    unread=dict(type="bool", default=False),
     batch=dict(type="int", default=1),
     service=dict(type="str"),
     prove=dict(
@@ -399,6 +407,8 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
     for option in ("reach_timeout", "lock_timeout"):
         _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
+    rereads = params["unread"] and params["admit"] != ADMIT_START and not check
+    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
     if params["admit"] == ADMIT_START:
         _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
         # In check mode, the task that stops it has only said that it would.
@@ -413,6 +423,7 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         refresh=params["refresh"],
         refresh_stale=params["refresh_stale"],
         admit=params["admit"],
+        unread=params["unread"],
         batch=params["batch"],
         backup=params["backup"],
         proof=_proof(params["prove"]),

@@ -74,7 +74,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Request:
-    """All that a push is asked to do. Times in seconds."""
+    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows."""
 
     path: str
     nodes: Sequence[Node]
@@ -85,6 +85,7 @@ class Request:
     refresh: Sequence[str] = ()
     refresh_stale: bool = False
     admit: str = ADMIT_ANSWERING
+    unread: bool = False
     batch: int = 1
     backup: bool = False
     proof: Proof | None = None
@@ -188,6 +189,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
     file = topology_file.read(request.path)
     current, outcome.before = file or (Topology(), "")
+    if request.unread:
+        current = Topology()
     alive = reach.answering([*current.nodes, *request.nodes], request.reach_timeout)
     refresh = set(request.refresh)
     if request.proof:
