@@ -170,9 +170,13 @@ class _Finder:
             raise _RefusedError(str(error)) from None
 
     def _looks(self) -> list[Mapping[str, Any]]:
-        """What each host said of its topology.yml; nothing of one that has none, or that did not say."""
-        looks = (self.hostvars[host].get(name) for host in self.here for name in ("banyandb_host", "banyandb_looked"))
-        return [look["topology"] for look in looks if isinstance(look, Mapping) and look.get("topology")]
+        """What each host said of its topology.yml; nothing of one that has none, that did not say, or whose server has not read it."""
+        looks = [self.hostvars[host].get(name) for host in self.here for name in ("banyandb_host", "banyandb_looked")]
+        return [
+            look["topology"]
+            for look in looks
+            if isinstance(look, Mapping) and look.get("topology") and not any(map(changes_mode, look.get("services", {}).values()))
+        ]
 
     def _servers(self) -> Servers:
         """Without a probe in this run, nothing is going to be started; a server that was not looked at may well run."""

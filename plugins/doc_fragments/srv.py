@@ -61,8 +61,10 @@ options:
     default: fail
   serve_stale:
     description:
-      - When no server answers, or a server fails, use the last good answer with a warning that names its age and the cause.
-      - Good answers are kept in O(snapshot_dir) only with this.
+      - When no server answers, or a server fails, use the last good answer with a warning that names its age, the serial of its zone where that
+        is known, and the cause.
+      - Good answers are kept in O(snapshot_dir) only with this. The serial is one more question for each name, side by side with those for
+        addresses; that it stays unanswered is no failure.
     type: bool
     default: false
   snapshot_dir:

@@ -115,6 +115,12 @@ age:
   returned: when the records are stale
   type: float
   sample: 92.5
+serial:
+  description:
+    - Serial of the zone when it gave these records, by the server that gave them. It tells stale records from those that the zone has now.
+  returned: with O(serve_stale), when that server said it
+  type: int
+  sample: 2026112101
 """
 
 from typing import Any
@@ -136,6 +142,8 @@ def result(standing: Standing) -> dict[str, Any]:
         found["code"] = outcome.code
     if standing.age is not None:
         found["age"] = round(standing.age, 3)
+    if standing.serial is not None:
+        found["serial"] = standing.serial
     return found
 
 

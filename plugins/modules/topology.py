@@ -105,6 +105,13 @@ options:
     type: list
     elements: str
     default: []
+  unread:
+    description:
+      - The server has not read the file that is there, because it ran in another discovery mode. What it lists says nothing of what the
+        server knows, so it is replaced whatever it lists.
+      - For V(start) in O(admit). In check mode also for the push after such a start, which then finds the file that the start has left.
+    type: bool
+    default: false
   batch:
     description: How many re-addressed or refreshed entries may be out of the view at one time.
     type: int
@@ -349,6 +356,7 @@ ARGUMENTS = dict(
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
     hold_back=dict(type="list", elements="str", default=[]),
     as_listed=dict(type="list", elements="str", default=[]),
+    unread=dict(type="bool", default=False),
     batch=dict(type="int", default=1),
     service=dict(type="str"),
     prove=dict(
@@ -416,6 +424,8 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
     _require(not params["hold_back"] or params["admit"] == ADMIT_START, "hold_back is for admit: start")
+    rereads = params["unread"] and params["admit"] != ADMIT_START and not check
+    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
     if params["admit"] == ADMIT_START:
         _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
         # In check mode, the task that stops it has only said that it would.
@@ -432,6 +442,7 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         admit=params["admit"],
         silent=params["hold_back"],
         as_listed=params["as_listed"],
+        unread=params["unread"],
         batch=params["batch"],
         backup=params["backup"],
         proof=_proof(params["prove"]),

@@ -99,7 +99,7 @@ class DnsNodeRegistry:
         for service in self.services:
             snapshot, warnings = snapshots.last(canonical(service, self.terms.search))
             if snapshot and snapshot.time <= now:
-                standing = Standing(snapshot.records, snapshot.records.records, warnings=warnings)
+                standing = Standing(snapshot.records, snapshot.records.records, warnings=warnings, serial=snapshot.records.serial)
                 self._remembered[service] = standing, snapshot.time + _bounded(snapshot.records.ttl)
 
     def standings(self) -> dict[str, Standing]:

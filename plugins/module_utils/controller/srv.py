@@ -97,6 +97,7 @@ class SrvTerms:
     complete names without a trailing dot; otherwise every name is absolute. ``address_types`` are asked for each target.
     ``concurrency`` is the number of questions under way at a time. With ``second_opinion`` an answer that denies the
     name, or lacks one of the ``known`` targets (name -> ``target:port``), counts only when a second server says so too.
+    With ``serial`` the server that gives records is also asked for the serial of their zone.
 
     Raises SrvTermsError.
     """
@@ -109,6 +110,7 @@ class SrvTerms:
     concurrency: int = 64
     second_opinion: bool = False
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    serial: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("timeout", 0.001), ("attempts", 1), ("concurrency", 1)):
@@ -179,7 +181,10 @@ class SrvResolver:
         if [rdata.target for rdata in answer] == [dns.name.root]:
             return NoData(text, f"{text}: its only target is '.', the service is withdrawn (RFC 2782)", withdrawn=True)
         extra = _additional(answer.response)
+        # Side by side with the addresses: it takes time of its own only where it stays unanswered.
+        serial = asyncio.create_task(self._serial(answer)) if self.terms.serial else None
         found = await asyncio.gather(*(self._target(servers, rdata.target, extra) for rdata in answer))
+        zone_serial = await serial if serial else None
         incomplete = [addresses for addresses in found if isinstance(addresses, _Trouble)]
         if incomplete:
             # The answer is not whole: a failure of this name, and never a shorter list.
@@ -194,7 +199,18 @@ class SrvResolver:
                 kind, what = addresses.problem
                 problems.add(TargetProblem(target, kind, f"target {target} {what}"))
         server = f"{answer.nameserver} port {answer.port}"
-        return Records(text, membership(records), server, tuple(sorted(problems, key=lambda problem: problem.target)))
+        return Records(text, membership(records), server, tuple(sorted(problems, key=lambda problem: problem.target)), zone_serial)
+
+    async def _serial(self, answer: Any) -> int | None:
+        """The serial of the zone that SRV records stand in, by the server that gave them; None where it does not say, which is
+        no failure. An answer with records does not bring it; the one that the name has no SOA record does (RFC 2308)."""
+        server = _with_servers(replace(self.terms, attempts=1), [_Server(answer.nameserver, answer.port)])
+        found = await self._ask(server.addresses, answer.canonical_name, "SOA", must=False)
+        if isinstance(found, _Trouble):
+            return None
+        sections = (found.response.answer, found.response.authority)
+        serial: int | None = next((rrset[0].serial for section in sections for rrset in section if rrset.rdtype == dns.rdatatype.SOA), None)
+        return serial
 
     def _target(self, servers: _Servers, target: Any, extra: Mapping[Any, Mapping[str, _Addresses]]) -> asyncio.Task[_Addresses | _Trouble]:
         """The one task that finds the addresses of ``target``, for all names that lead to it."""
@@ -227,11 +243,11 @@ class SrvResolver:
             return _Addresses(problem=("alias", alias))
         return _Addresses(tuple(rdata.address for rdata in answer), answer.chaining_result.minimum_ttl)
 
-    async def _ask(self, resolver: Any, name: Any, kind: str) -> Any:
-        """dnspython's answer to one question, or a _Trouble."""
+    async def _ask(self, resolver: Any, name: Any, kind: str, must: bool = True) -> Any:
+        """dnspython's answer to one question, or a _Trouble. ``must``: an answer without records is one."""
         async with self._slots:
             try:
-                return await resolver.resolve(name, kind, search=self.terms.search and not name.is_absolute())
+                return await resolver.resolve(name, kind, raise_on_no_answer=must, search=self.terms.search and not name.is_absolute())
             except dns.exception.DNSException as error:
                 return _Trouble(_unanswered(resolver, name, kind, error))
 

@@ -22,6 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import (
     Records,
     RecordsError,
+    SrvRecord,
     Standing,
     record_from_mapping,
     stand,
@@ -55,7 +56,7 @@ def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: floa
     last = {name: snapshots.last(name) for name in asked.values()}
     known = {name: frozenset(record.member for record in snapshot.records.records) for name, (snapshot, _warnings) in last.items() if snapshot}
     standings = {}
-    for name, outcome in resolve_all(asked, replace(terms, known=known)).items():
+    for name, outcome in resolve_all(asked, replace(terms, known=known, serial=True)).items():
         snapshot, warnings = last[asked[name]]
         if isinstance(outcome, Records) and not outcome.problems:
             snapshots.keep(outcome, now)
@@ -71,13 +72,13 @@ class Snapshots:
         self.directory = os.path.expanduser(directory)
 
     def keep(self, records: Records, now: float) -> None:
-        """Make this the newest generation. The same set again only renews its time. Raises SnapshotError."""
+        """Make this the newest generation. The same set again only renews its time, TTL and serial. Raises SnapshotError."""
         place = self._place(records.name)
         try:
             with files.locked(self.directory, 0o700), files.locked(place, 0o700):
                 numbers = _generations(place)
                 newest, _warnings = self.last(records.name)
-                again = newest is not None and newest.records.records == records.records
+                again = newest is not None and _timeless(newest.records) == _timeless(records)
                 number = numbers[-1] if numbers and again else (numbers[-1] if numbers else 0) + 1
                 files.write(os.path.join(place, f"{number}{SUFFIX}"), _encoded(records, now))
                 for old in _generations(place)[:-GENERATIONS]:
@@ -107,6 +108,11 @@ class Snapshots:
         # Names are at most 255 octets of which some are no good in file names; a digest keeps them apart.
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in name.lower())
         return os.path.join(self.directory, f"{plain[:80].strip('.')}-{hashlib.sha256(name.lower().encode()).hexdigest()[:12]}")
+
+
+def _timeless(records: Records) -> list[SrvRecord]:
+    """Without the TTLs, which a server that remembers answers counts down."""
+    return [replace(record, ttl=0) for record in records.records]
 
 
 def _generations(place: str) -> list[int]:
@@ -143,8 +149,11 @@ def _decoded(raw: bytes, name: str) -> Snapshot:
         raise ValueError(f"it is of {data.get('name')!r}")
     if not isinstance(data.get("time"), (int, float)) or not isinstance(data.get("records"), list):
         raise RecordsError("time or records are missing")
+    serial = data.get("serial")
+    if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
+        raise RecordsError(f"serial is {serial!r}, expected int")
     records = tuple(record_from_mapping(each) for each in data["records"])
-    return Snapshot(Records(name, records, str(data.get("server")), serial=data.get("serial")), float(data["time"]))
+    return Snapshot(Records(name, records, str(data.get("server")), serial=serial), float(data["time"]))
 
 
 def _digest(data: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Request:
-    """All that a push is asked to do. Times in seconds."""
+    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows."""
 
     path: str
     nodes: Sequence[Node]
@@ -87,6 +87,7 @@ class Request:
     admit: str = ADMIT_ANSWERING
     silent: Sequence[str] = ()
     as_listed: Sequence[str] = ()
+    unread: bool = False
     batch: int = 1
     backup: bool = False
     proof: Proof | None = None
@@ -190,6 +191,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
     file = topology_file.read(request.path)
     current, outcome.before = file or (Topology(), "")
+    if request.unread:
+        current = Topology()
     tried = [node for node in (*current.nodes, *request.nodes) if node.name not in request.silent]
     alive = reach.answering(tried, request.reach_timeout)
     refresh = set(request.refresh)

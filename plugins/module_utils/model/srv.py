@@ -132,13 +132,15 @@ KINDS = (Records.kind, NoData.kind, NoSuchName.kind, ServerFailure.kind, NoAnswe
 class Standing:
     """What may be used of an outcome: its own records, or the last good ones.
 
-    ``age``: seconds since the last good ones were given, None for fresh ones. ``warnings``: for the user.
+    ``age``: seconds since the last good ones were given, None for fresh ones. ``warnings``: for the user. ``serial``: of the
+    zone when it gave them, None where that is not known.
     """
 
     outcome: Outcome
     records: tuple[SrvRecord, ...] = ()
     age: float | None = None
     warnings: tuple[str, ...] = ()
+    serial: int | None = None
 
 
 def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, hold: bool = False) -> Standing:
@@ -148,14 +150,15 @@ def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, ho
     stands in, unless the caller ``hold``s what it has until somebody has looked.
     """
     if isinstance(outcome, Records):
-        return Standing(outcome, outcome.records, warnings=tuple(problem.message for problem in outcome.problems))
+        return Standing(outcome, outcome.records, warnings=tuple(problem.message for problem in outcome.problems), serial=outcome.serial)
     if last is None or (isinstance(outcome, (NoData, NoSuchName)) and not hold):
         return Standing(outcome)
     if age > max_age:
         old = f"{outcome.name}: the last good answer is {duration(age)} old and not used, at most {duration(max_age)} was asked for"
         return Standing(outcome, warnings=(old,))
-    warning = f"{outcome.name}: using the answer of {duration(age)} ago ({len(last.records)} records), because: {outcome.message}"
-    return Standing(outcome, last.records, age, (warning,))
+    zone = "" if last.serial is None else f", zone serial {last.serial}"
+    warning = f"{outcome.name}: using the answer of {duration(age)} ago ({len(last.records)} records{zone}), because: {outcome.message}"
+    return Standing(outcome, last.records, age, (warning,), last.serial)
 
 
 def duration(seconds: float) -> str:

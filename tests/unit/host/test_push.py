@@ -237,6 +237,26 @@ def test_a_start_may_hold_back_one_that_still_answers(host: Host) -> None:
     assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
 
 
+def test_a_start_with_a_file_that_was_not_read_replaces_it_whatever_it_lists(host: Host) -> None:
+    a, b, gone = host.nodes("abc")
+    host.path.write_text(Topology((a, host.network.node("b"), gone)).render())
+    with pytest.raises(PlanRefused, match=r"would vanish though nobody named them: c "):
+        host.push(a, b, timeout=None, admit=ADMIT_START)
+    outcome = host.push(a, b, timeout=None, admit=ADMIT_START, unread=True)
+    assert (outcome.changed, outcome.writes) == (True, 1)
+    assert topology_file.read(str(host.path)) == (Topology((a, b)), outcome.after)
+
+
+def test_check_mode_foresees_the_push_after_a_start_with_a_file_that_was_not_read(host: Host) -> None:
+    a, b, gone = host.nodes("abc")
+    for listed in ((a, b), (a, gone)):
+        host.runs_with(*listed)
+        before = host.file()
+        outcome = host.push(a, b, check=True, unread=True)
+        assert (outcome.changed, outcome.writes, outcome.plan.added, outcome.plan.removed) == (True, 1, ("a", "b"), ())
+        assert unchanged(host, before)
+
+
 # Staged changes
 
 

@@ -159,6 +159,7 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b"], {"owner": "nobody-of-that-name"}, "owner 'nobody-of-that-name': no such user on this host"),
         (["a", "b"], {"group": "nobody-of-that-name"}, "group 'nobody-of-that-name': no such group on this host"),
         (["a", "b"], {"batch": 0}, "batch 0: expected 1 or more"),
+        (["a"], {"unread": True}, "unread is for admit: start, a server that runs has read its file and loses .*: leave it out"),
         (["a", "b"], {"reach_timeout": 0}, "reach_timeout 0.0: expected seconds above 0"),
         (["a", "b"], {"lock_timeout": "inf"}, "lock_timeout inf: expected seconds above 0, at most 86400"),
         (["a", "b"], {"readdress": "yes"}, "value of readdress must be one of: refuse, stage"),

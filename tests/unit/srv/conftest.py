@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,14 @@ _text._tcp TXT "no SRV"
 _data._tcp.xn--bcher-kva SRV 0 0 17912 node1
 """ + "".join(f"_many._tcp SRV 0 0 {20000 + at} many{at}\nmany{at} A 192.0.2.{at}\n" for at in range(1, 201))
 OTHER = "node1 A 198.51.100.1\n" + "".join(f"large A 203.0.113.{at}\n" for at in range(1, 101))
+
+
+def touch(knot: Knot, zone: str = ZONE) -> None:
+    """Change the zone in a way that no test looks at."""
+    knot.update(zone, ("delete", "touched"), ("add", "touched", "30", "TXT", f'"{next(_TOUCHES)}"'))
+
+
+_TOUCHES = itertools.count()
 
 
 @pytest.fixture(scope="session")

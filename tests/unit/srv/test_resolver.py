@@ -24,7 +24,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv impo
 from tests.dns import Knot, Lie, LyingProxy
 from tests.dns.knot import free_port
 
-from .conftest import ZONE
+from .conftest import ZONE, touch
 
 
 def ask(server: Knot | LyingProxy, name: str, **terms: object) -> Outcome:
@@ -205,6 +205,47 @@ def test_an_answer_that_grows_needs_no_second_opinion(knot: Knot, proxy: LyingPr
 def test_a_second_opinion_needs_a_second_server(knot: Knot) -> None:
     with pytest.raises(SrvTermsError, match="second_opinion needs two name servers, there is 1"):
         ask(knot, ZONE, second_opinion=True)
+
+
+def test_the_serial_is_that_of_the_zone_that_has_the_records(knot: Knot) -> None:
+    # One name that has its targets in the other zone, one that is an alias, and one that is the zone itself.
+    knot.update(ZONE, ("delete", "@", "SRV"), ("add", "@", "30", "SRV", "0 0 17912 node1"))
+    names = [f"{label}{ZONE}" for label in ("_data._tcp.", "_elsewhere._tcp.", "_alias._tcp.", "")]
+    before = {name: serial(ask(knot, name, serial=True)) for name in names}
+    touch(knot, "other.test.")
+    assert {name: serial(ask(knot, name, serial=True)) for name in names} == before
+    touch(knot)
+    after = {name: serial(ask(knot, name, serial=True)) for name in names}
+    assert len({*before.values()}) == len({*after.values()}) == 1
+    assert min(after.values()) > max(before.values())
+
+
+def test_the_serial_is_asked_for_only_when_it_is_wanted(proxy: LyingProxy) -> None:
+    outcome = ask(proxy, f"_data._tcp.{ZONE}")
+    assert isinstance(outcome, Records) and outcome.serial is None
+    assert "SOA" not in [kind for _name, kind, _way in proxy.asked]
+
+
+@pytest.mark.parametrize("lie", [Lie.DROP, Lie.SERVFAIL, Lie.REFUSED, Lie.NXDOMAIN, Lie.NO_DATA, Lie.TRUNCATE, Lie.WRONG_ID, Lie.GARBAGE])
+def test_a_serial_that_is_not_said_is_no_failure(knot: Knot, proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lambda _name, kind: lie if kind == "SOA" else None
+    name = f"_data._tcp.{ZONE}"
+    outcome = ask(proxy, name, serial=True, timeout=0.5)
+    assert (name, "SOA", "udp") in proxy.asked
+    assert isinstance(outcome, Records) and outcome.serial is None
+    assert outcome.records == ask(knot, name).records  # type: ignore[union-attr]
+
+
+def test_the_serial_is_asked_of_the_server_that_gave_the_records(knot: Knot, proxy: LyingProxy) -> None:
+    proxy.lie = lambda _name, kind: Lie.SERVFAIL if kind == "SRV" else None
+    servers = (NameServer(proxy.address, proxy.port), NameServer(knot.address, knot.port))
+    assert serial(ask(knot, f"_data._tcp.{ZONE}", nameservers=servers, serial=True)) > 0
+    assert "SOA" not in [kind for _name, kind, _way in proxy.asked]
+
+
+def serial(outcome: Outcome) -> int:
+    assert isinstance(outcome, Records) and outcome.serial is not None, outcome
+    return outcome.serial
 
 
 def test_many_names_are_asked_at_once_and_each_has_its_outcome(proxy: LyingProxy) -> None:

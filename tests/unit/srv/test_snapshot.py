@@ -48,13 +48,21 @@ def test_five_generations_stay(tmp_path: Path) -> None:
     assert files(tmp_path) == ["4.json", "5.json", "6.json", "7.json", "8.json"]
 
 
-def test_the_same_set_again_renews_its_time_only(tmp_path: Path) -> None:
-    for now in (1.0, 2.0, 3.0):
-        Snapshots(str(tmp_path)).keep(answer("a."), now)
+def test_the_same_set_again_renews_its_time_its_ttl_and_its_serial_only(tmp_path: Path) -> None:
+    for now in (1, 2, 3):
+        records = tuple(replace(record, ttl=30 - now) for record in answer("a.").records)
+        Snapshots(str(tmp_path)).keep(replace(answer("a."), records=records, serial=now), now)
     snapshot, _warnings = Snapshots(str(tmp_path)).last(NAME)
     assert files(tmp_path) == ["1.json"]
     assert snapshot is not None
-    assert snapshot.time == 3.0
+    assert (snapshot.time, snapshot.records.ttl, snapshot.records.serial) == (3.0, 27, 3)
+
+
+def test_one_without_a_serial_is_as_good(tmp_path: Path) -> None:
+    Snapshots(str(tmp_path)).keep(replace(answer("a."), serial=None), 1)
+    snapshot, warnings = Snapshots(str(tmp_path)).last(NAME)
+    assert snapshot is not None
+    assert (snapshot.records.serial, warnings) == (None, ())
 
 
 @pytest.mark.parametrize(

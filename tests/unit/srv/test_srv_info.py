@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from tests.dns import Knot, Lie, LyingProxy
 
-from .conftest import ZONE
+from .conftest import ZONE, touch
 
 DATA = f"_data._tcp.{ZONE}"
 
@@ -89,14 +89,41 @@ def test_a_bad_target_is_a_warning_for_who_asks_for_one(knot: Knot) -> None:
 def test_the_last_good_answer_stands_in_with_its_age_and_the_cause(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
     options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept"), "timeout": 0.5}
     good = ask(proxy, **options)
+    assert isinstance(good["serial"], int)
     proxy.lie = lie
     stale = ask(proxy, **options)
     assert not stale.get("failed"), stale
-    assert stale["records"] == good["records"]
+    assert (stale["records"], stale["serial"]) == (good["records"], good["serial"])
     assert stale["outcome"] == ("no_answer" if lie in (Lie.DROP, Lie.WRONG_ID) else "server_failure")
     assert stale["age"] >= 0
     assert "using the answer of" in str(stale["warnings"])
-    assert "ago (3 records), because: _data._tcp.example.test. SRV: " in str(stale["warnings"])
+    assert f"ago (3 records, zone serial {good['serial']}), because: _data._tcp.example.test. SRV: " in str(stale["warnings"])
+
+
+def test_a_stale_answer_names_the_serial_that_its_zone_had(knot: Knot, proxy: LyingProxy, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept")}
+    first = ask(proxy, **options)["serial"]
+    touch(knot)
+    second = ask(proxy, **options)["serial"]
+    touch(knot)
+    proxy.lie = Lie.SERVFAIL
+    assert (first < second, ask(proxy, **options)["serial"]) == (True, second)
+
+
+def test_the_serial_is_not_asked_for_where_no_answer_is_kept(proxy: LyingProxy) -> None:
+    assert "serial" not in ask(proxy)
+    assert "SOA" not in [kind for _name, kind, _way in proxy.asked]
+
+
+def test_an_answer_is_kept_without_its_serial_where_that_is_not_said(proxy: LyingProxy, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"serve_stale": True, "snapshot_dir": str(tmp_path / "kept")}
+    proxy.lie = lambda _name, kind: Lie.REFUSED if kind == "SOA" else None
+    good = ask(proxy, **options)
+    proxy.lie = Lie.SERVFAIL
+    stale = ask(proxy, **options)
+    assert stale["records"] == good["records"]
+    assert "serial" not in {*good, *stale}
+    assert "ago (3 records), because: " in str(stale["warnings"])
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.NO_DATA, Lie.DOT])

@@ -93,7 +93,7 @@ def test_a_failure_of_dns_is_named_and_nothing_leaves(find: Any, proxy: LyingPro
     found, nodes = find(listed=LISTED)
     assert nodes == WANTED
     (warning,) = found["warnings"]
-    assert "(3 records), because: " in warning and "REFUSED from" in warning
+    assert "(3 records, zone serial " in warning and "REFUSED from" in warning
 
 
 def test_without_an_answer_of_the_last_hour_nothing_is_made_and_the_live_stay(find: Any, proxy: LyingProxy) -> None:
@@ -124,6 +124,16 @@ def test_what_answers_on_a_host_stays(find: Any, proxy: LyingProxy) -> None:
         found, nodes = find(listed=LISTED, answering=tuple(ADDRESSES))
         assert nodes == WANTED
     assert any("it still answers" in warning for warning in found["warnings"])
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_file_that_no_server_has_read_says_nothing_of_who_is_live(find: Any, read: bool) -> None:
+    topology = {"listed": [*LISTED, {"name": "node9", "grpc_address": "192.0.2.9:17912"}], "held_back": [], "answering": ["node9"]}
+    reasons = [] if read else ["started with other values of BYDB_NODE_DISCOVERY_MODE"]
+    probe = {"topology": topology, "services": {"banyandb-data.service": {"needs_restart": reasons, "main_pid": 1, "ready": True}}}
+    found, nodes = find(banyandb_host=probe)
+    assert (nodes == WANTED, "node9" in nodes) == (not read, read)
+    assert any("node9 stays" in warning for warning in found.get("warnings", [])) == read
 
 
 def test_the_preflight_of_dns_mode_refuses_what_a_look_only_warns_of(find: Any, proxy: LyingProxy) -> None:
