@@ -145,6 +145,11 @@ revisions:
   type: dict
   returned: always
   sample: {data1: 1760000000000000001, liaison1: 1760000000000000001}
+names:
+  description: Entry name, then what the node calls itself. Nodes that did not answer, and standalone servers, are not there.
+  type: dict
+  returned: always
+  sample: {data1: "10.0.0.3:17912", liaison1: "10.0.0.1:18912"}
 stood:
   description: Seconds for which the last picture has been the same.
   type: float
@@ -251,6 +256,9 @@ def report(watched: Watched) -> dict[str, Any]:
         "pairs": [pair.to_mapping() for pair in watched.pairs],
         "revisions": {
             name: answer.revision for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.revision is not None
+        },
+        "names": {
+            name: answer.identity.node_name for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.identity
         },
         "stood": round(watched.stood, 3),
         "seconds": round(watched.seconds, 3),

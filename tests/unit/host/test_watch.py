@@ -177,6 +177,7 @@ PEERS = {"l1": "l1:18912", "d1": "d1:17912"}
 def test_a_whole_cluster_is_whole():
     result = asyncio.run(watched(PEERS, WHOLE))
     assert (result["whole"], result["pairs"], result["revisions"], result["changed"]) == (True, [], {"l1": 7, "d1": 7}, False)
+    assert result["names"] == PEERS
 
 
 def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():
