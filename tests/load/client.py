@@ -168,7 +168,7 @@ class Load:
         while not await _set_within(done, due - time.monotonic()):
             due += settings.period
             owed += settings.rate * settings.period / len(liaisons)
-            batch = asyncio.create_task(self._write(self._make(int(owed)), [*liaisons[index:], *liaisons[:index]]))
+            batch = asyncio.create_task(self._write(self.make_points(int(owed)), [*liaisons[index:], *liaisons[:index]]))
             owed -= int(owed)
             batches.add(batch)
             for over in [task for task in batches if task.done()]:
@@ -176,7 +176,7 @@ class Load:
                 over.result()
         await asyncio.gather(*batches)
 
-    def _make(self, count: int) -> list[Point]:
+    def make_points(self, count: int) -> list[Point]:
         """New points, no two of one series and time: the first series comes again a millisecond later at least."""
         now, points = _milliseconds(), []
         for number in itertools.islice(self._numbers, count):

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
 
 from .messages import message, method
 
+GROUPS, MEASURES = "database.v1.GroupRegistryService/", "database.v1.MeasureRegistryService/"
+REGISTRY_TIMEOUT = 10.0
 SHARDS, REPLICAS = 4, 1
 FAMILY, SERIES, NUMBER, FIELD = "default", "series", "number", "value"
 SUCCEED = "STATUS_SUCCEED"
@@ -45,6 +47,25 @@ def why(error: grpc.RpcError) -> str:
     return f"{error.code().name}: {error.details()}"
 
 
+async def _is_there(question: Awaitable[Any]) -> bool:
+    try:
+        await question
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def _unless_there(creation: Awaitable[None]) -> None:
+    try:
+        await creation
+    except grpc.RpcError as error:
+        # Another client was quicker.
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+
+
 class Liaison:
     """``address``: host:port. ``group`` and ``measure``: what to write to, by name. Its calls raise grpc.RpcError."""
 
@@ -59,57 +80,49 @@ class Liaison:
 
     async def make_group(self) -> None:
         """Make the group unless it is there."""
-        common = "common.v1."
-        day = message(common + "IntervalRule")(unit="UNIT_DAY", num=1)
-        week = message(common + "IntervalRule")(unit="UNIT_DAY", num=7)
-        options = message(common + "ResourceOpts")(shard_num=SHARDS, replicas=REPLICAS, segment_interval=day, ttl=week)
-        name = message(common + "Metadata")(name=self.group)
-        group = message(common + "Group")(metadata=name, catalog="CATALOG_MEASURE", resource_opts=options)
-        if not await self._is_there("database.v1.GroupRegistryService/Get", group=self.group):
-            await self._make("database.v1.GroupRegistryService/Create", group=group)
+        if not await self.has_group():
+            await _unless_there(self.create_group())
 
     async def make_measure(self) -> None:
         """Make the measure unless it is there."""
-        if await self.knows_measure():
-            return
-        database = "database.v1."
-        tags = [
-            message(database + "TagSpec")(name=SERIES, type="TAG_TYPE_STRING"),
-            message(database + "TagSpec")(name=NUMBER, type="TAG_TYPE_INT"),
-        ]
-        field = message(database + "FieldSpec")(
-            name=FIELD,
-            field_type="FIELD_TYPE_INT",
-            encoding_method="ENCODING_METHOD_GORILLA",
-            compression_method="COMPRESSION_METHOD_ZSTD",
-        )
-        measure = message(database + "Measure")(
-            metadata=self._metadata(),
-            tag_families=[message(database + "TagFamilySpec")(name=FAMILY, tags=tags)],
-            fields=[field],
-            entity=message(database + "Entity")(tag_names=[SERIES]),
-        )
-        await self._make("database.v1.MeasureRegistryService/Create", measure=measure)
+        if not await self.knows_measure():
+            await _unless_there(self.create_measure())
+
+    async def has_group(self) -> bool:
+        return await _is_there(self._ask(GROUPS + "Get", REGISTRY_TIMEOUT, group=self.group))
 
     async def knows_measure(self) -> bool:
-        return await self._is_there("database.v1.MeasureRegistryService/Get", metadata=self._metadata())
+        return await _is_there(self.measure_revision())
 
-    async def _is_there(self, path: str, **request: Any) -> bool:
-        try:
-            await self._ask(path, 5.0, **request)
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.NOT_FOUND:
-                return False
-            raise
-        return True
+    async def measure_revision(self) -> int:
+        """The revision by which the liaison knows the measure; NOT_FOUND when it does not."""
+        answer = await self._ask(MEASURES + "Get", REGISTRY_TIMEOUT, metadata=self._metadata())
+        revision: int = answer.measure.metadata.mod_revision
+        return revision
 
-    async def _make(self, path: str, **request: Any) -> None:
-        try:
-            await self._ask(path, 10.0, **request)
-        except grpc.RpcError as error:
-            # Another client was quicker.
-            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
-                raise
+    async def create_group(self) -> None:
+        """ALREADY_EXISTS when it is there."""
+        day, week = ({"unit": "UNIT_DAY", "num": number} for number in (1, 7))
+        options = {"shard_num": SHARDS, "replicas": REPLICAS, "segment_interval": day, "ttl": week}
+        group = {"metadata": {"name": self.group}, "catalog": "CATALOG_MEASURE", "resource_opts": options}
+        await self._ask(GROUPS + "Create", REGISTRY_TIMEOUT, group=group)
+
+    async def create_measure(self) -> None:
+        """ALREADY_EXISTS when it is there."""
+        tags = [{"name": SERIES, "type": "TAG_TYPE_STRING"}, {"name": NUMBER, "type": "TAG_TYPE_INT"}]
+        field = {
+            "name": FIELD,
+            "field_type": "FIELD_TYPE_INT",
+            "encoding_method": "ENCODING_METHOD_GORILLA",
+            "compression_method": "COMPRESSION_METHOD_ZSTD",
+        }
+        measure = {
+            "metadata": {"group": self.group, "name": self.measure},
+            "tag_families": [{"name": FAMILY, "tags": tags}],
+            "fields": [field],
+            "entity": {"tag_names": [SERIES]},
+        }
+        await self._ask(MEASURES + "Create", REGISTRY_TIMEOUT, measure=measure)
 
     # Points
 
