@@ -98,7 +98,8 @@ def write(server: Server, group: str, numbers: range) -> set[int]:
 def found(server: Server, group: str) -> set[int]:
     """The numbers of the points of the last minutes. Raises grpc.RpcError."""
     now = time.time_ns() // 1_000_000
-    return set(ask(server, group, lambda liaison: liaison.query(now - 300_000, now + 60_000, 8)))
+    points = ask(server, group, lambda liaison: liaison.query(now - 300_000, now + 60_000, 8))
+    return {number for _, number in points}
 
 
 def found_by_all(cluster: Cluster, group: str) -> list[set[int]]:
@@ -118,7 +119,7 @@ def restart_liaison(cluster: Cluster, liaison: Server) -> None:
     liaison.start()
     until(lambda: liaison.tables() is not None, NOTICED, f"{liaison} answers")
     liaison.rename(listing(cluster.entries))
-    until(lambda: sees(cluster, "tire1"), NOTICED, f"{liaison} is active everywhere")
+    until(lambda: sees(cluster, "tire1") and sees(cluster, "tire2"), NOTICED, f"{liaison} is active everywhere, and so are its peers")
 
 
 # The registry

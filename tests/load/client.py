@@ -81,6 +81,7 @@ class Load:
         self._recent: list[Acknowledged] = []
         self._write_errors: list[Failure] = []
         self._query_errors: list[Failure] = []
+        self._redirected: list[Failure] = []
         self._answers: list[Answer] = []
         self._complete: set[str] = set()
         self._began = 0.0
@@ -109,7 +110,7 @@ class Load:
             "measure": settings.measure,
             "rate": settings.rate,
             **figures.summary(
-                self._acknowledged, self._made, found, self._write_errors, self._query_errors, self._answers
+                self._acknowledged, self._made, found, self._write_errors, self._query_errors, self._redirected, self._answers
             ),
         }
 
@@ -145,7 +146,7 @@ class Load:
     async def _write_and_read(self, liaisons: list[Liaison], stopped: Callable[[], bool]) -> None:
         done = asyncio.Event()
         writers = [asyncio.create_task(self._keep_writing(liaisons, index, done)) for index in range(len(liaisons))]
-        readers = [asyncio.create_task(self._keep_reading(liaison, done)) for liaison in liaisons]
+        readers = [asyncio.create_task(self._keep_reading(liaisons, index, done)) for index in range(len(liaisons))]
         try:
             while not stopped():
                 for task in (*writers, *readers):
@@ -168,7 +169,7 @@ class Load:
         while not await _set_within(done, due - time.monotonic()):
             due += settings.period
             owed += settings.rate * settings.period / len(liaisons)
-            batch = asyncio.create_task(self._write(self.make_points(int(owed)), [*liaisons[index:], *liaisons[:index]]))
+            batch = asyncio.create_task(self._write(self.make_points(int(owed)), _from(liaisons, index)))
             owed -= int(owed)
             batches.add(batch)
             for over in [task for task in batches if task.done()]:
@@ -190,8 +191,7 @@ class Load:
         """Until each point is acknowledged, through one liaison after the other."""
         waiting = {point.number: point for point in points}
         sent = self._now()
-        for attempt in itertools.count():
-            liaison = liaisons[attempt % len(liaisons)]
+        for attempt, liaison in enumerate(itertools.cycle(liaisons), start=1):
             reasons: set[str] = set()
 
             def answered(number: int, status: str) -> None:
@@ -211,34 +211,43 @@ class Load:
             self._write_errors += [Failure(began, liaison.address, reason) for reason in reasons or {"no answer for a point"}]
             if self._now() - sent > GIVE_UP:
                 return
-            if (attempt + 1) % len(liaisons) == 0:
+            if attempt % len(liaisons) == 0:
                 await asyncio.sleep(PAUSE)
 
     def _acknowledge(self, point: Acknowledged) -> None:
         self._acknowledged[point.number] = point
         self._recent.append(point)
 
-    async def _keep_reading(self, liaison: Liaison, done: asyncio.Event) -> None:
+    async def _keep_reading(self, liaisons: list[Liaison], index: int, done: asyncio.Event) -> None:
         """One query after the other, at the pace that was asked for at most."""
         pause = 1 / self.settings.queries
         due = time.monotonic()
         while not await _set_within(done, due - time.monotonic()):
             due = max(due + pause, time.monotonic())
-            await self._query(liaison)
+            await self._query(_from(liaisons, index))
 
-    async def _query(self, liaison: Liaison) -> None:
-        """Ask for the points of a window that must all be found, and note which share is not."""
+    async def _query(self, liaisons: list[Liaison]) -> None:
+        """Ask the first liaison for the points of a window that must all be found, and note which share is not.
+
+        One that refuses or resets the query does not fail it: the next one is asked.
+        """
         asked, clock = self._now(), _milliseconds()
         end = clock - int(FLUSHED * 1000)
         begin = end - int(WINDOW * 1000)
         horizon = begin - int(ACKNOWLEDGE_TIMEOUT * 1000)
         self._recent = [point for point in self._recent if point.time >= horizon]
         wanted = figures.expected(self._recent, asked - FLUSHED, begin, end)
-        try:
-            found = await liaison.query(begin, end, QUERY_TIMEOUT)
-        except grpc.RpcError as error:
-            self._query_errors.append(Failure(asked, liaison.address, why(error)))
-            return
+        for liaison in liaisons:
+            try:
+                found = await liaison.query(begin, end, QUERY_TIMEOUT)
+            except grpc.RpcError as error:
+                failure = Failure(asked, liaison.address, why(error))
+                if error.code() != grpc.StatusCode.UNAVAILABLE or liaison is liaisons[-1]:
+                    self._query_errors.append(failure)
+                    return
+                self._redirected.append(failure)
+            else:
+                break
         answer = Answer(asked, liaison.address, self._now() - asked, figures.missed_share(wanted, self._own(found)))
         self._answers.append(answer)
         if wanted and not answer.missed:
@@ -246,9 +255,9 @@ class Load:
             if self._complete == set(self.settings.liaisons):
                 self.ready.set()
 
-    def _own(self, found: dict[int, str]) -> set[int]:
+    def _own(self, found: set[tuple[str, int]]) -> set[int]:
         """The numbers of this run's points."""
-        return {number for number, series in found.items() if series.startswith(self._run)}
+        return {number for series, number in found if series.startswith(self._run)}
 
     # Afterwards
 
@@ -304,6 +313,11 @@ async def _insist(liaison: Liaison, action: Callable[[], Awaitable[None]], what:
                 reason = why(error) if isinstance(error, grpc.RpcError) else str(error)
                 raise SetUpError(f"{liaison.address} did not {what} within {SETUP_TIMEOUT:.0f} s: {reason}") from error
         await asyncio.sleep(PAUSE)
+
+
+def _from(liaisons: list[Liaison], index: int) -> list[Liaison]:
+    """All liaisons, this one first: in the order in which they are tried."""
+    return [*liaisons[index:], *liaisons[:index]]
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -85,6 +85,7 @@ def summary(
     found: Collection[int],
     write_errors: list[Failure],
     query_errors: list[Failure],
+    redirected: list[Failure],
     answers: list[Answer],
 ) -> dict[str, Any]:
     """The figures of a run, as README.md describes them. ``sent``: how many points were made."""
@@ -110,11 +111,14 @@ def summary(
         "failed_queries": len(query_errors),
         "failed_queries_by_second": count_by_second(error.moment for error in query_errors),
         "failed_queries_by_liaison": count(error.liaison for error in query_errors),
+        "redirected_queries": len(redirected),
+        "redirected_queries_by_second": count_by_second(error.moment for error in redirected),
+        "redirected_queries_by_liaison": count(error.liaison for error in redirected),
         "slowest_query": round(max((answer.seconds for answer in answers), default=0.0), 3),
         "incomplete_queries": len(incomplete),
         "largest_missed_share": round(max((answer.missed for answer in answers), default=0.0), 4),
         "missed_share_by_second": _rounded(largest_by_second((answer.moment, answer.missed) for answer in incomplete)),
-        "reasons": count(error.why for error in [*write_errors, *query_errors]),
+        "reasons": count(error.why for error in [*write_errors, *query_errors, *redirected]),
     }
 
 
@@ -131,8 +135,9 @@ def table(figures: Mapping[str, Any]) -> str:
     lines = [
         f"points      {figures['acknowledged']} acknowledged, {figures['missing']} of them missing, {figures['unacknowledged']} never acknowledged",
         f"writes      slowest acknowledgement {figures['slowest_acknowledgement']:.2f} s, {figures['write_errors']} errors",
-        f"queries     {figures['queries']}, {figures['failed_queries']} failed, {figures['incomplete_queries']} incomplete"
-        f" (at most {figures['largest_missed_share']:.0%} missing), slowest {figures['slowest_query']:.2f} s",
+        f"queries     {figures['queries']}, {figures['failed_queries']} failed, {figures['redirected_queries']} redirected,"
+        f" {figures['incomplete_queries']} incomplete (at most {figures['largest_missed_share']:.0%} missing),"
+        f" slowest {figures['slowest_query']:.2f} s",
     ]
     columns = {
         "slowest ack": {
@@ -140,6 +145,7 @@ def table(figures: Mapping[str, Any]) -> str:
         },
         "write errors": figures["write_errors_by_second"],
         "failed queries": figures["failed_queries_by_second"],
+        "redirected": figures["redirected_queries_by_second"],
         "incomplete": {second: f"{value:.1%}" for second, value in figures["missed_share_by_second"].items()},
         "missing": figures["missing_by_second"],
     }

@@ -135,8 +135,8 @@ class Liaison:
         async for reply in stream:
             answered(reply.message_id, reply.status)
 
-    async def query(self, begin: int, end: int, timeout: float) -> dict[int, str]:
-        """The points of the times [begin, end), in milliseconds: number -> series."""
+    async def query(self, begin: int, end: int, timeout: float) -> set[tuple[str, int]]:
+        """The points of the times [begin, end), in milliseconds: (series, number)."""
         times = message("model.v1.TimeRange")()
         times.begin.FromMilliseconds(begin)
         times.end.FromMilliseconds(end)
@@ -151,10 +151,10 @@ class Liaison:
             tag_projection=tags,
             limit=LIMIT,
         )
-        found = {}
+        found = set()
         for point in answer.data_points:
             values = {tag.key: tag.value for family in point.tag_families for tag in family.tags}
-            found[values[NUMBER].int.value] = values[SERIES].str.value
+            found.add((values[SERIES].str.value, values[NUMBER].int.value))
         return found
 
     async def _ask(self, path: str, timeout: float, **request: Any) -> Any:

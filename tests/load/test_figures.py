@@ -77,17 +77,17 @@ def test_names_are_counted_the_most_frequent_first() -> None:
 
 
 def test_a_run_in_which_nothing_happened() -> None:
-    seen = figures.summary(known(point(1, sent=0.5, answered=0.75)), 1, {1}, [], [], [Answer(9.0, "a", 0.005, 0.0)])
+    seen = figures.summary(known(point(1, sent=0.5, answered=0.75)), 1, {1}, [], [], [], [Answer(9.0, "a", 0.005, 0.0)])
     assert seen["acknowledged"] == seen["sent"] == seen["queries"] == 1
     assert seen["slowest_acknowledgement"] == 0.25
     assert not any(
         seen[name]
-        for name in ("unacknowledged", "missing", "missing_points", "write_errors", "failed_queries", "incomplete_queries", "reasons")
+        for name in ("unacknowledged", "missing", "missing_points", "write_errors", "failed_queries", "redirected_queries", "reasons")
     )
     assert figures.table(seen).splitlines() == [
         "points      1 acknowledged, 0 of them missing, 0 never acknowledged",
         "writes      slowest acknowledgement 0.25 s, 0 errors",
-        "queries     1, 0 failed, 0 incomplete (at most 0% missing), slowest 0.01 s",
+        "queries     1, 0 failed, 0 redirected, 0 incomplete (at most 0% missing), slowest 0.01 s",
     ]
 
 
@@ -96,7 +96,8 @@ def test_a_run_in_which_everything_happened() -> None:
     writes = [Failure(2.1, "a", "UNAVAILABLE: gone"), Failure(2.9, "a", "UNAVAILABLE: gone")]
     queries = [Failure(3.5, "b", "UNKNOWN: no")]
     answers = [Answer(2.0, "a", 0.01, 0.0), Answer(3.1, "a", 0.02, 0.1), Answer(3.2, "a", 7.5, 0.4)]
-    seen = figures.summary(points, 4, {1}, writes, queries, answers)
+    redirected = [Failure(2.5, "a", "UNAVAILABLE: gone")]
+    seen = figures.summary(points, 4, {1}, writes, queries, redirected, answers)
     assert (seen["sent"], seen["acknowledged"], seen["unacknowledged"], seen["missing"]) == (4, 3, 1, 2)
     assert seen["missing_points"] == [{"number": 2, "liaison": "b", "second": 4}, {"number": 3, "liaison": "b", "second": 4}]
     assert (seen["missing_by_second"], seen["missing_by_liaison"]) == ({4: 2}, {"b": 2})
@@ -104,14 +105,15 @@ def test_a_run_in_which_everything_happened() -> None:
     assert (seen["write_errors"], seen["write_errors_by_second"], seen["write_errors_by_liaison"]) == (2, {2: 2}, {"a": 2})
     assert (seen["queries"], seen["failed_queries"], seen["failed_queries_by_liaison"]) == (4, 1, {"b": 1})
     assert (seen["incomplete_queries"], seen["largest_missed_share"], seen["missed_share_by_second"]) == (2, 0.4, {3: 0.4})
+    assert (seen["redirected_queries"], seen["redirected_queries_by_second"]) == (1, {2: 1})
     assert seen["slowest_query"] == 7.5
-    assert seen["reasons"] == {"UNAVAILABLE: gone": 2, "UNKNOWN: no": 1}
+    assert seen["reasons"] == {"UNAVAILABLE: gone": 3, "UNKNOWN: no": 1}
     assert figures.table(seen).splitlines()[4:] == [
-        "second  slowest ack  write errors  failed queries  incomplete  missing",
-        "     2       2.60 s             2",
-        "     3                                          1       40.0%",
-        "     4                                                                2",
-        "2 x UNAVAILABLE: gone",
+        "second  slowest ack  write errors  failed queries  redirected  incomplete  missing",
+        "     2       2.60 s             2                           1",
+        "     3                                          1                   40.0%",
+        "     4                                                                            2",
+        "3 x UNAVAILABLE: gone",
         "1 x UNKNOWN: no",
     ]
 
