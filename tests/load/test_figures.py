@@ -112,7 +112,7 @@ def test_a_run_in_which_everything_happened() -> None:
         "second  slowest ack  write errors  failed queries  redirected  incomplete  missing",
         "     2       2.60 s             2                           1",
         "     3                                          1                   40.0%",
-        "     4                                                                            2",
+        "     4                                                                           2",
         "3 x UNAVAILABLE: gone",
         "1 x UNKNOWN: no",
     ]

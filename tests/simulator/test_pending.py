@@ -61,14 +61,17 @@ def play(root: Path, data: DataNodes, *times: int, until: Callable[[], bool]) ->
         liaison = Pending(str(root), "liaison:18912", 0.05, data, data.locate)
         for time in times:
             liaison.add("group", 2, point(time))
-        assert not any(data.tries.values()), "nothing is sent before the flush"
-        for _ in range(1000):
-            if until():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"not so after 10 s; taken: {data.taken}, tried: {data.tries}")
+        await so(until, data)
 
     asyncio.run(live())
+
+
+async def so(fact: Callable[[], bool], data: DataNodes) -> None:
+    for _ in range(1000):
+        if fact():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not so after 10 s; taken: {data.taken}, tried: {data.tries}")
 
 
 def parts(root: Path) -> list[Path]:
@@ -108,9 +111,18 @@ def test_without_data_nodes_a_part_waits_on_disk_and_is_sent_by_the_next_process
     assert data.taken["one"] == [1, 2]
 
 
-def test_what_is_in_memory_dies_with_the_process(tmp_path: Path) -> None:
+def test_the_first_points_of_a_shard_are_flushed_at_once_and_later_ones_are_held_and_die_with_the_process(tmp_path: Path) -> None:
     data = DataNodes("one")
-    play(tmp_path, data, 1, until=lambda: True)
+
+    async def live() -> None:
+        liaison = Pending(str(tmp_path), "liaison:18912", 3600.0, data, data.locate)
+        liaison.add("group", 2, point(1))
+        await so(lambda: data.taken["one"] == [1], data)
+        liaison.add("group", 2, point(2))
+        await asyncio.sleep(0.1)
+
+    asyncio.run(live())
+    assert data.taken["one"] == [1]
     assert parts(tmp_path) == []
 
 

@@ -54,14 +54,17 @@ class Shard:
         # Part names, by which they are in the order of their making.
         self.parts = sorted(name for name in os.listdir(self.folder) if os.path.isfile(os.path.join(self.folder, name, POINTS)))
         self.sending = None
+        # Measured: the first points of a shard that has nothing on disk are flushed at once.
+        self.pause = self.pending.flush_timeout if self.parts else 0.0
 
     def add(self, data):
         if not self.memory:
-            background(self._flush_later())
+            background(self._flush_later(self.pause))
+            self.pause = self.pending.flush_timeout
         self.memory.append(data)
 
-    async def _flush_later(self):
-        await asyncio.sleep(self.pending.flush_timeout)
+    async def _flush_later(self, pause):
+        await asyncio.sleep(pause)
         data, self.memory = b"".join(self.memory), []
         name = f"{time.time_ns():016x}"
         head = {"group": self.group, "shard": self.shard, "sender": self.pending.name, "part": name}
