@@ -13,8 +13,9 @@ import pathlib
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from grpc_tools import protoc
+from google.protobuf import message_factory
+
+from tests.load.messages import compiled
 
 PATIENCE = 5.0
 """Seconds that one question may take."""
@@ -70,16 +71,8 @@ def tables(answer: dict[str, Any]) -> dict[str, Table]:
 class Calls:
     """The services of our protos, read from their .proto files into a descriptor pool of their own."""
 
-    def __init__(self, protos: pathlib.Path, folder: pathlib.Path) -> None:
-        files = sorted(str(file.relative_to(protos)) for file in protos.rglob("*.proto"))
-        compiled = folder / "descriptors"
-        well_known = pathlib.Path(protoc.__file__).parent / "_proto"
-        words = ["protoc", f"-I{protos}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={compiled}"]
-        if protoc.main([*words, *files]):
-            raise RuntimeError(f"protoc rejects the files in {protos}: see its words above")
-        self._pool = descriptor_pool.DescriptorPool()
-        for file in descriptor_pb2.FileDescriptorSet.FromString(compiled.read_bytes()).file:
-            self._pool.Add(file)
+    def __init__(self, protos: pathlib.Path) -> None:
+        self._pool = compiled(protos)
 
     def answer(self, path: str) -> Any:
         """The message class of the answer to ``path`` (service/method)."""

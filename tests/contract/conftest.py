@@ -30,11 +30,14 @@ def entries(servers: list[Server]) -> dict[str, str]:
 
 
 class Cluster:
-    """2 liaisons and 3 data nodes, named and labelled as the ones whose answers were recorded; all know all."""
+    """2 liaisons and 3 data nodes, named and labelled as the ones whose answers were recorded; all know all.
 
-    def __init__(self, add: Callable[..., Server]) -> None:
-        self.liaisons = [add("liaison", number) for number in (1, 2)]
-        labels = {3: "type=hot", 4: "type=hot", 5: "type=warm"}
+    ``first``: the number of their first host. ``settings``: of the liaisons.
+    """
+
+    def __init__(self, add: Callable[..., Server], first: int = 1, **settings: str) -> None:
+        self.liaisons = [add("liaison", number, **settings) for number in (first, first + 1)]
+        labels = {first + 2: "type=hot", first + 3: "type=hot", first + 4: "type=warm"}
         self.data = [add("data", number, **{"node-labels": label}) for number, label in labels.items()]
         self.servers = self.liaisons + self.data
         self.data_entries = entries(self.data)
@@ -98,8 +101,8 @@ def binary() -> str:
 
 
 @pytest.fixture(scope="session")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
-    return Calls(ROOT / "protos", tmp_path_factory.mktemp("protos"))
+def calls() -> Calls:
+    return Calls(ROOT / "protos")
 
 
 def _adder(network: Network, binary: str, folder: pathlib.Path, added: list[Server]) -> Callable[..., Server]:

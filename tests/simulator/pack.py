@@ -46,7 +46,8 @@ BINARIES = tuple(f"bin/banyand-server-{kind}-linux-{arch}" for kind in ("static"
 NOTICE = """This is not BanyanDB.
 
 These files are a simulator of banyand-server {version}, made for the tests of the Ansible collection
-skywalking.banyandb. It shows how the server discovers other nodes. It stores nothing and answers no queries.
+skywalking.banyandb. It shows how the server discovers other nodes, and what becomes of written points while servers
+are stopped and started. It is no database.
 """
 
 _MAIN = "from banyand.main import main\n\nmain()\n"

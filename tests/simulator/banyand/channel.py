@@ -19,7 +19,7 @@ import time
 from . import messages
 from .resolver import resolve, split_address
 from .tasks import background
-from .wire import DEADLINE_EXCEEDED, UNAVAILABLE, ClientConnection, Status
+from .wire import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, ClientConnection, Status
 
 HEALTH = "/grpc.health.v1.Health/Check"
 CURRENT_NODE = "/banyandb.database.v1.NodeQueryService/GetCurrentNode"
@@ -46,21 +46,30 @@ class Channel:
         self.failure = None
         self.changed = asyncio.Event()
         self.task = None
+        self.closed = False
 
     def close(self):
+        self.closed = True
+        self.changed.set()
         if self.task is not None:
             self.task.cancel()
         if self.connection is not None:
             self.connection.transport.close()
 
-    async def call(self, path, request, timeout, metadata=()):
-        """The response message of a unary call. Raises Status; timeout in seconds; metadata: pairs of name and value."""
+    async def call(self, path, request, timeout, metadata=(), wait=False):
+        """The response message of a unary call. Raises Status; timeout in seconds; metadata: pairs of name and value.
+
+        wait: until a connection stands, however many attempts fail, as gRPC's "wait for ready" does. Such a call ends with
+        CANCELLED when the channel is closed.
+        """
         deadline = time.monotonic() + timeout
-        if self.task is None or self.task.done():
-            self.failure = None
-            self.task = background(self._keep_connected())
-        while self.connection is None:
-            if self.failure is not None:
+        while self.connection is None or self.connection.closed.done():
+            if self.closed:
+                raise Status(CANCELLED, "grpc: the client connection is closing")
+            if self.task is None or self.task.done():
+                self.failure = None
+                self.task = background(self._keep_connected())
+            if self.failure is not None and not wait:
                 raise Status(UNAVAILABLE, self.failure)
             self.changed.clear()
             try:
@@ -85,6 +94,7 @@ class Channel:
             self.changed.set()
             await connection.closed
             self.connection = None
+            self.changed.set()
             return
 
     async def _connect(self):

@@ -15,7 +15,7 @@ import sys
 from .flags import COMMANDS, FlagError, parse, usage
 from .log import log
 
-NOTICE = "this is a simulator of banyand-server for tests: it stores nothing and answers no queries"
+NOTICE = "this is a simulator of banyand-server for tests: it keeps points of measures, as far as tests need it, and nothing else"
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 

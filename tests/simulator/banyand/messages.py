@@ -52,6 +52,32 @@ LIAISON = _role.values_by_name["ROLE_LIAISON"].number
 SERVING = HealthCheckResponse.DESCRIPTOR.enum_types_by_name["ServingStatus"].values_by_name["SERVING"].number
 
 
+# What only a liaison needs, and only once it is asked to store or to find data: made when first used.
+_WHEN_USED = {
+    "DataPoint": "banyandb.measure.v1.DataPoint",
+    "Group": "banyandb.common.v1.Group",
+    "GroupCreateRequest": "banyandb.database.v1.GroupRegistryServiceCreateRequest",
+    "GroupCreateResponse": "banyandb.database.v1.GroupRegistryServiceCreateResponse",
+    "GroupGetRequest": "banyandb.database.v1.GroupRegistryServiceGetRequest",
+    "GroupGetResponse": "banyandb.database.v1.GroupRegistryServiceGetResponse",
+    "Measure": "banyandb.database.v1.Measure",
+    "MeasureCreateRequest": "banyandb.database.v1.MeasureRegistryServiceCreateRequest",
+    "MeasureCreateResponse": "banyandb.database.v1.MeasureRegistryServiceCreateResponse",
+    "MeasureGetRequest": "banyandb.database.v1.MeasureRegistryServiceGetRequest",
+    "MeasureGetResponse": "banyandb.database.v1.MeasureRegistryServiceGetResponse",
+    "QueryRequest": "banyandb.measure.v1.QueryRequest",
+    "WriteRequest": "banyandb.measure.v1.WriteRequest",
+    "WriteResponse": "banyandb.measure.v1.WriteResponse",
+}
+
+
+def __getattr__(name):
+    if name not in _WHEN_USED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = made = _message(_WHEN_USED[name])
+    return made
+
+
 def decode(kind, data):
     """A message of a kind (a class of this module). Raises Status when the bytes are none."""
     try:

@@ -16,7 +16,7 @@ import yaml
 from .channel import client_tls
 from .log import log
 from .web import text_reply
-from .wire import UNAUTHENTICATED, Status
+from .wire import UNAUTHENTICATED, Status, is_streaming, streaming
 
 # A replaced certificate is served after 2.0-2.5 s (measured, section 7).
 _CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
@@ -132,7 +132,7 @@ class Credentials:
                     raise Status(UNAUTHENTICATED, "Invalid credentials")
                 return await handler(request, metadata)
 
-            return answer
+            return streaming(answer) if is_streaming(handler) else answer
 
         return {path: handler if "/grpc.health." in path else guarded(handler) for path, handler in services.items()}
 

@@ -20,8 +20,12 @@ from .file_discovery import FileDiscovery
 from .gateway import Gateway
 from .identity import join, make_node
 from .log import log
+from .measures import Measures
 from .metrics import DNS_DISCOVERY, FILE_DISCOVERY, Metrics
+from .points import make_private, measure_root
+from .registry import Registry, SchemaStore
 from .security import Credentials, ServerTls, client_context, trust
+from .store import Store
 from .tables import Peers, Roster
 from .tasks import background
 from .topology import InvalidFile
@@ -29,8 +33,6 @@ from .web import HttpServer, Reply
 from .wire import NOT_FOUND, Server, Status
 
 API_VERSION = "0.10"  # of the build that the contract was measured on
-# Nanoseconds, as the real revision is; the nodes of a healthy cluster agree on it (recorded answers).
-MAX_REVISION = 1_800_000_000_000_000_000
 
 # A liaison without a META data node tries this often, this many seconds apart, then exits (contract, section 1).
 REGISTRY_TRIES, REGISTRY_PAUSE = 30, 5.0
@@ -67,6 +69,7 @@ class _Process:
         self.node = self.identity()
         self.discovery = None
         self.schema = None
+        self.registry = Registry(lambda: self.schema)
         self.starting = None
         self.following = []
 
@@ -91,7 +94,7 @@ class _Process:
     async def prepare(self):
         """Everything before the ports open. Raises StartError."""
         for root in self.roots():
-            _make_private(os.path.abspath(root))
+            make_private(os.path.abspath(root))
         if self.mode == "none":
             self.discovery = NoDiscovery(self.node)
         else:
@@ -158,7 +161,7 @@ class _Process:
 
     # Ports
 
-    async def _listen_grpc(self, services, host, port, tls=None):
+    async def listen_grpc(self, services, host, port, tls=None):
         server = Server(services)
         try:
             await server.listen(host, port, tls.context if tls else None)
@@ -192,7 +195,7 @@ class _Process:
 
     async def _listen_queue(self, services, host, grpc_port, http_port, tls):
         """The gRPC port that other nodes use, and the HTTP port beside it, which is plain and dials in plaintext."""
-        await self._listen_grpc(services, host, grpc_port, tls)
+        await self.listen_grpc(services, host, grpc_port, tls)
         gateway = self._gateway(join(host or "localhost", grpc_port))
         routes = {"/api/v1/cluster/state": gateway.cluster_state, "/api/healthz": gateway.health, "/metrics": self.get_metrics}
         await self._listen_http(routes, host, http_port)
@@ -231,7 +234,7 @@ class _Process:
         return b""
 
     async def get_max_revision(self, request, metadata):
-        return messages.GetMaxRevisionResponse(max_mod_revision=MAX_REVISION).SerializeToString()
+        return messages.GetMaxRevisionResponse(max_mod_revision=await self.registry.max_revision()).SerializeToString()
 
     async def get_api_version(self, request, metadata):
         response = messages.GetAPIVersionResponse()
@@ -242,20 +245,22 @@ class _Process:
         return Reply(200, self.metrics.text().encode(), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
 
 
-def _make_private(path):
-    """Create a directory and its missing parents, each 0700 (contract, section 5)."""
-    if not os.path.isdir(path):
-        parent = os.path.dirname(path)
-        if parent != path:
-            _make_private(parent)
-        os.mkdir(path, 0o700)
+def _schema_folder(flags):
+    return os.path.join(flags["schema-server-root-path"], "schema-property", "data", "_schema", "shard-0")
 
 
 def _schema_roots(flags):
     roots = [os.path.join(flags["property-root-path"], "property", "data")]
-    if flags["has-meta-role"]:
-        roots.append(os.path.join(flags["schema-server-root-path"], "schema-property", "data", "_schema", "shard-0"))
-    return roots
+    return [*roots, _schema_folder(flags)] if flags["has-meta-role"] else roots
+
+
+async def _listen_schema(process, tls):
+    """The schema server of a META data node, which answers before the process itself is ready."""
+    flags = process.flags
+    store = SchemaStore(_schema_folder(flags))
+    store.load()
+    services = {**process.services(view=None, revision=False, identity=False), **store.services()}
+    await process.listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], tls)
 
 
 class Data(_Process):
@@ -266,6 +271,7 @@ class Data(_Process):
         self.roster = Roster()
         self.tls = ServerTls.of(flags, "")
         self.schema_tls = ServerTls.of(flags, "schema-server-")
+        self.store = Store(measure_root(flags))
 
     def identity(self):
         flags = self.flags
@@ -285,17 +291,17 @@ class Data(_Process):
         return {"property": self.roster}
 
     async def prepare(self):
-        flags = self.flags
-        if flags["has-meta-role"]:
-            services = self.services(view=None, revision=False, identity=False)
-            await self._listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], self.schema_tls)
+        if self.flags["has-meta-role"]:
+            await _listen_schema(self, self.schema_tls)
+        self.store.load()
         await super().prepare()
         self.discovery.handlers.append(self.roster)
 
     async def listen(self):
         flags = self.flags
-        await self._listen_queue(self.services(), flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
-        await self._listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
+        services = {**self.services(), **self.store.services()}
+        await self._listen_queue(services, flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
+        await self.listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
 
 
 class _Front(_Process):
@@ -311,9 +317,12 @@ class _Front(_Process):
     def identity(self):
         raise NotImplementedError
 
+    def public_services(self):
+        return self.services(api_version=True)
+
     async def listen(self):
         flags, guard = self.flags, self.credentials
-        services = guard.protect_services(self.services(api_version=True))
+        services = guard.protect_services(self.public_services())
         gateway = self._gateway(flags["http-grpc-addr"], self.gateway_tls)
         routes = guard.protect_routes(
             {
@@ -322,7 +331,7 @@ class _Front(_Process):
                 "/api/healthz": gateway.health_text,
             }
         )
-        await self._listen_grpc(services, flags["grpc-host"], flags["grpc-port"], self.tls)
+        await self.listen_grpc(services, flags["grpc-host"], flags["grpc-port"], self.tls)
         await self._listen_http(routes, flags["http-host"], flags["http-port"], self.http_tls, needed=True)
 
 
@@ -334,6 +343,7 @@ class Liaison(_Front):
         self.internal_tls = ServerTls.of(flags, "liaison-server-")
         self.liaisons = self._peers("liaison", messages.LIAISON)
         self.data_nodes = self._peers("data", messages.DATA)
+        self.measures = Measures(flags, self.node.metadata.name, self.registry, self.liaisons, self.data_nodes)
 
     def _peers(self, kind, role):
         interval = self.flags[f"{kind}-client-health-check-interval"]
@@ -359,8 +369,12 @@ class Liaison(_Front):
         flags = self.flags
         host = flags["liaison-server-grpc-host"]
         ports = flags["liaison-server-grpc-port"], flags["liaison-server-http-port"]
-        await self._listen_queue(self.services(view=False), host, *ports, self.internal_tls)
+        services = {**self.services(view=False), **self.measures.internal_services()}
+        await self._listen_queue(services, host, *ports, self.internal_tls)
         await super().listen()
+
+    def public_services(self):
+        return {**super().public_services(), **self.measures.services()}
 
 
 class Standalone(_Front):
@@ -377,10 +391,7 @@ class Standalone(_Front):
         return _schema_roots(self.flags)
 
     async def prepare(self):
-        flags = self.flags
-        services = self.services(view=None, revision=False, identity=False)
-        tls = ServerTls.of(flags, "schema-server-")
-        await self._listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], tls)
+        await _listen_schema(self, ServerTls.of(self.flags, "schema-server-"))
         await super().prepare()
 
 

@@ -26,7 +26,8 @@ HEALTH_CHECK_TIMEOUT = 2.0
 _BACKOFF, _BACKOFF_MAX, _BACKOFF_JITTER = 1.0, 20.0, 0.2
 
 
-def _backoff(attempt):
+def backoff(attempt):
+    """Seconds until the next try, after `attempt` tries."""
     pause = min(_BACKOFF * 2**attempt, _BACKOFF_MAX)
     return min(pause * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)), _BACKOFF_MAX)
 
@@ -36,6 +37,7 @@ class _Peer:
         self.node = node
         self.channel = channel
         self.task = None
+        self.writable = True
 
 
 class Peers:
@@ -101,6 +103,13 @@ class Peers:
             elif name in self.active and not await self._drop_unhealthy(name, self.active[name]):
                 self._run(self._drop_later(name, self.active[name]))
 
+    async def check(self, name):
+        """A call to this node failed: it becomes evictable unless it is healthy."""
+        async with self.lock:
+            peer = self.active.get(name)
+            if peer is not None and not await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
+                self._evict(name, peer)
+
     def _channel(self, node):
         return Channel(self.address_of(node), self.tls() if self.tls else None)
 
@@ -137,7 +146,7 @@ class Peers:
         """A healthy connection of a removed node stays until the node comes back or becomes unhealthy."""
         attempt = 0
         while True:
-            await asyncio.sleep(_backoff(attempt))
+            await asyncio.sleep(backoff(attempt))
             async with self.lock:
                 if name in self.registered or await self._drop_unhealthy(name, peer):
                     return
@@ -146,7 +155,7 @@ class Peers:
     async def _reconnect(self, name, peer):
         attempt = 0
         while True:
-            await asyncio.sleep(_backoff(attempt))
+            await asyncio.sleep(backoff(attempt))
             channel = self._channel(peer.node)
             if await self._answers(channel):
                 async with self.lock:
@@ -177,10 +186,7 @@ class Peers:
         while True:
             await asyncio.sleep(max(due - loop.time(), 0))
             for name in list(self.active):
-                async with self.lock:
-                    peer = self.active.get(name)
-                    if peer is not None and not await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
-                        self._evict(name, peer)
+                await self.check(name)
             while due <= loop.time():
                 due += interval
 

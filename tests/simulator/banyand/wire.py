@@ -2,10 +2,12 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unary gRPC over HTTP/2: just what the simulator needs of it, on h2 and asyncio.
+"""gRPC over HTTP/2: just what the simulator needs of it, on h2 and asyncio.
 
 A service table maps `/package.Service/Method` to `async handler(request: bytes, metadata: dict) -> bytes`. A handler
 fails by raising Status. The texts for what a server does not offer are those of the real server (recorded answers).
+A handler marked `@streaming` takes and returns lists of messages: it is called when the caller has closed its side,
+since that is when the real server's only stream that is served here (the write of points) is answered.
 """
 
 from __future__ import annotations
@@ -33,9 +35,12 @@ from h2.exceptions import ProtocolError
 from .tasks import background
 
 OK = 0
+CANCELLED = 1
 UNKNOWN = 2
+INVALID_ARGUMENT = 3
 DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
+ALREADY_EXISTS = 6
 UNIMPLEMENTED = 12
 INTERNAL = 13
 UNAVAILABLE = 14
@@ -58,12 +63,35 @@ def frame(message):
 
 def unframe(data):
     """The first message of a stream's data. Raises Status when it is cut short or compressed."""
-    if len(data) < 5:
+    messages = unframe_all(data)
+    if not messages:
         raise Status(INTERNAL, "message is missing")
-    compressed, length = struct.unpack_from(">BI", data)
-    if compressed or len(data) < 5 + length:
-        raise Status(INTERNAL, "message is compressed or cut short")
-    return bytes(data[5 : 5 + length])
+    return messages[0]
+
+
+def unframe_all(data):
+    """All messages of a stream's data. Raises Status when one is cut short or compressed."""
+    messages, start = [], 0
+    while start < len(data):
+        if len(data) < start + 5:
+            raise Status(INTERNAL, "message is cut short")
+        compressed, length = struct.unpack_from(">BI", data, start)
+        start += 5
+        if compressed or len(data) < start + length:
+            raise Status(INTERNAL, "message is compressed or cut short")
+        messages.append(bytes(data[start : start + length]))
+        start += length
+    return messages
+
+
+def streaming(handler):
+    """Marks a handler that takes a list of messages and returns one."""
+    handler.streaming = True
+    return handler
+
+
+def is_streaming(handler):
+    return getattr(handler, "streaming", False)
 
 
 class _Connection(asyncio.Protocol):
@@ -162,12 +190,12 @@ class _ServerConnection(_Connection):
     async def answer(self, stream_id, headers, body):
         try:
             try:
-                reply = await self.handle(headers, body)
+                replies = await self.handle(headers, body)
             except Status as status:
                 self.fail(stream_id, status)
                 return
             self.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "application/grpc")])
-            await self.send(stream_id, frame(reply), end_stream=False)
+            await self.send(stream_id, b"".join(map(frame, replies)), end_stream=False)
             self.h2.send_headers(stream_id, [("grpc-status", "0"), ("grpc-message", "")], end_stream=True)
             self.flush()
         except (ProtocolError, ConnectionError):
@@ -181,7 +209,9 @@ class _ServerConnection(_Connection):
             if any(known.startswith(f"/{service}/") for known in self.services):
                 raise Status(UNIMPLEMENTED, f"unknown method {method} for service {service}")
             raise Status(UNIMPLEMENTED, f"unknown service {service}")
-        return await handler(unframe(body), headers)
+        if is_streaming(handler):
+            return await handler(unframe_all(body), headers)
+        return [await handler(unframe(body), headers)]
 
     def fail(self, stream_id, status):
         self.h2.send_headers(

@@ -38,6 +38,16 @@ RECORDS = [
 ]
 
 
+# What only clients of the data use (tests/load), and the collection does not.
+ABOUT_DATA = {
+    "banyandb/common/v1/group.proto",
+    "banyandb/database/v1/measure.proto",
+    "banyandb/database/v1/registry.proto",
+    "banyandb/measure/v1/measure.proto",
+    "banyandb/model/v1/model.proto",
+}
+
+
 def compiled(tmp_path):
     """File name -> descriptor, as protoc reads protos/."""
     protos = ROOT / "protos"
@@ -52,7 +62,7 @@ def test_the_table_and_the_proto_files_describe_the_same_messages_enums_and_serv
     from_protos = compiled(tmp_path)
     from_table = {path: messages.describe(path, proto) for path, proto in messages.FILES.items()}
     assert {name: json_format.MessageToDict(file) for name, file in from_table.items()} == {
-        name: json_format.MessageToDict(file) for name, file in from_protos.items()
+        name: json_format.MessageToDict(file) for name, file in from_protos.items() if name not in ABOUT_DATA
     }
 
 

@@ -1,0 +1,242 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of written points while servers are stopped and started (contract, section 8).
+
+The cluster of these tests looks at its peers every second, as the collection sets it, so that a stopped server is left alone
+quickly. Each test has a group of its own: a liaison flushes what it holds 5 s after the first point of a shard came in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+
+from tests.load.client import Settings, running
+from tests.load.liaison import SUCCEED, Liaison, Point
+
+from .asking import Calls
+from .conftest import Cluster
+from .servers import GRPC, INTERNAL, Server, listing
+from .waiting import holds, until
+
+MAX_REVISION = "banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision"
+FLUSH = 5.0
+FLUSHED = 15.0
+"""Seconds within which what was acknowledged must be found: the flush, and a slow machine."""
+
+NOTICED = 10.0
+"""Seconds within which a liaison that looks every second must show who is away and who is back."""
+
+FIRST = range(1, 17)
+"""The points that a group has from the beginning, by number: one of each series."""
+
+T = TypeVar("T")
+names = (f"points{number}" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="module")
+def whole(add: Callable[..., Server]) -> Cluster:
+    settings = {f"{kind}-client-health-check-interval": "1s" for kind in ("data", "liaison")}
+    return Cluster(add, first=6, **settings)
+
+
+@pytest.fixture
+def cluster(whole: Cluster) -> Iterator[Cluster]:
+    """The cluster of this module; each test leaves it whole."""
+    yield whole
+    until(whole.whole, NOTICED, "the test leaves the cluster as it found it")
+
+
+@pytest.fixture
+def group(cluster: Cluster) -> str:
+    """A new group with a measure, which both liaisons know, with points 1 to 16: one of each series.
+
+    They come first, since a shard's very first points are flushed at once.
+    """
+    name = next(names)
+    first, second = cluster.liaisons
+    ask(first, name, make)
+    until(lambda: ask(second, name, lambda liaison: liaison.knows_measure()), NOTICED, f"{second} knows the measure too")
+    until(lambda: write(second, name, FIRST) == {*FIRST}, NOTICED, f"{second} takes points")
+    until(lambda: found_by_all(cluster, name) == [{*FIRST}] * 2, FLUSHED, "nothing is held any more")
+    return name
+
+
+async def make(liaison: Liaison) -> None:
+    await liaison.make_group()
+    await liaison.make_measure()
+
+
+def ask(server: Server, group: str, question: Callable[[Liaison], Coroutine[Any, Any, T]]) -> T:
+    """What ``question`` finds out from the public port of a liaison. Raises grpc.RpcError."""
+
+    async def asking() -> T:
+        liaison = Liaison(f"{server.host.address}:{GRPC}", group, "points")
+        try:
+            return await question(liaison)
+        finally:
+            await liaison.close()
+
+    return asyncio.run(asking())
+
+
+def write(server: Server, group: str, numbers: range) -> set[int]:
+    """Write points of 16 series, which lie in all shards; the numbers that are acknowledged."""
+    now = time.time_ns() // 1_000_000
+    acknowledged: set[int] = set()
+
+    async def writing(liaison: Liaison) -> None:
+        points = [Point(number, now + number // 16, f"series{number % 16}") for number in numbers]
+        await liaison.write(points, 20, lambda number, status: acknowledged.add(number) if status == SUCCEED else None)
+
+    ask(server, group, writing)
+    return acknowledged
+
+
+def found(server: Server, group: str) -> set[int]:
+    """The numbers of the points of the last minutes. Raises grpc.RpcError."""
+    now = time.time_ns() // 1_000_000
+    points = ask(server, group, lambda liaison: liaison.query(now - 300_000, now + 60_000, 8))
+    return {number for _, number in points}
+
+
+def found_by_all(cluster: Cluster, group: str) -> list[set[int]]:
+    return [found(liaison, group) for liaison in cluster.liaisons]
+
+
+def sees(cluster: Cluster, table: str, *away: Server) -> bool:
+    """Whether every running liaison sees all peers of a table active but those that are away."""
+    servers = {"tire1": cluster.liaisons, "tire2": cluster.data}[table]
+    active = cluster.names([server for server in servers if server not in away])
+    return all(set(liaison.tables()[table].active) == active for liaison in cluster.liaisons if liaison.running)
+
+
+def restart_liaison(cluster: Cluster, liaison: Server) -> None:
+    """Start it with the data list, then give it the full one: its own entry would cost 5 s (contract, section 1)."""
+    liaison.rename(listing(cluster.data_entries))
+    liaison.start()
+    until(lambda: liaison.tables() is not None, NOTICED, f"{liaison} answers")
+    liaison.rename(listing(cluster.entries))
+    until(lambda: sees(cluster, "tire1") and sees(cluster, "tire2"), NOTICED, f"{liaison} is active everywhere, and so are its peers")
+
+
+# The registry
+
+
+def test_what_one_liaison_made_the_other_knows_and_every_node_has_its_revision(cluster: Cluster, calls: Calls) -> None:
+    name = next(names)
+    first, second = cluster.liaisons
+    assert not ask(second, name, lambda liaison: liaison.has_group())
+    ask(first, name, make)
+    until(lambda: ask(second, name, lambda liaison: liaison.has_group()), NOTICED, "the other liaison knows the group")
+    until(lambda: ask(second, name, lambda liaison: liaison.knows_measure()), NOTICED, "and the measure")
+    made = ask(second, name, lambda liaison: liaison.measure_revision())
+    ports = [(server, GRPC) for server in cluster.servers] + [(server, INTERNAL) for server in cluster.liaisons]
+
+    def revisions() -> set[int]:
+        return {calls.ask(server.host.address, port, MAX_REVISION).max_mod_revision for server, port in ports}
+
+    # The server may add objects of its own to those of a group.
+    until(lambda: len(revisions()) == 1 and min(revisions()) >= made, NOTICED, "all nodes say the same revision, and have what was made")
+
+
+def test_what_is_there_is_not_made_twice(group: str, cluster: Cluster) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        ask(cluster.liaisons[1], group, lambda liaison: liaison.create_group())
+    assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
+
+
+def test_a_point_without_a_measure_is_not_acknowledged(cluster: Cluster) -> None:
+    assert write(cluster.liaisons[0], "nobody", range(1, 3)) == set()
+
+
+# Memory, flush, disk
+
+
+def test_an_acknowledged_point_is_found_only_after_the_flush(group: str, cluster: Cluster) -> None:
+    start = time.monotonic()
+    numbers = range(17, 65)
+    assert write(cluster.liaisons[0], group, numbers) == set(numbers)
+    assert time.monotonic() - start < FLUSH / 2, "it was acknowledged long before the flush"
+    holds(lambda: found_by_all(cluster, group) == [{*FIRST}] * 2, FLUSH / 2, "no liaison finds it")
+    until(lambda: found_by_all(cluster, group) == [{*FIRST, *numbers}] * 2, FLUSHED, "both liaisons find it")
+    # What is at the data nodes does not need the liaison that it was written through.
+    first, second = cluster.liaisons
+    first.kill()
+    until(lambda: sees(cluster, "tire1", first), NOTICED, "it is gone")
+    assert found(second, group) == {*FIRST, *numbers}
+    restart_liaison(cluster, first)
+
+
+def test_a_liaison_that_is_stopped_loses_what_it_acknowledged_and_held(group: str, cluster: Cluster) -> None:
+    """The points of its shards, through whichever liaison they were written; the other liaison keeps its own."""
+    first, second = cluster.liaisons
+    through_first, through_second = range(17, 49), range(49, 81)
+    assert write(first, group, through_first) | write(second, group, through_second) == {*through_first, *through_second}
+    first.stop()
+    until(lambda: len(found(second, group)) > len(FIRST), FLUSHED, "the other liaison has flushed")
+    restart_liaison(cluster, first)
+    left = found(second, group)
+    for numbers in (through_first, through_second):
+        assert left & set(numbers), "of each batch some points were the other liaison's"
+        assert set(numbers) - left, "and some were lost with the stopped one"
+    holds(lambda: found(first, group) == left, 2, "what is lost stays lost")
+
+
+def test_a_point_has_two_copies_on_data_nodes_that_keep_them(group: str, cluster: Cluster) -> None:
+    one, two, _ = cluster.data
+    numbers = {*FIRST, *write(cluster.liaisons[0], group, range(17, 81))}
+    until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "all are found")
+    one.kill()
+    until(lambda: sees(cluster, "tire2", one), NOTICED, "one data node is away")
+    assert found_by_all(cluster, group) == [numbers] * 2, "the other copies are found"
+    two.kill()
+    until(lambda: sees(cluster, "tire2", one, two), NOTICED, "two data nodes are away")
+    for left in found_by_all(cluster, group):
+        assert left < numbers, "a query is answered, and lacks points whose copies are both away"
+        assert left, "and finds those that the third node has"
+    for server in (one, two):
+        server.start()
+    until(lambda: sees(cluster, "tire2"), NOTICED, "both are back")
+    # A data node that is stopped may forget a series that it has just learnt, until it is written again; not its points.
+    numbers |= write(cluster.liaisons[0], group, range(81, 97))
+    until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "all are found again")
+
+
+def test_points_go_to_the_data_nodes_that_are_active(group: str, cluster: Cluster) -> None:
+    away = cluster.data[0]
+    away.kill()
+    until(lambda: sees(cluster, "tire2", away), NOTICED, "a data node is away")
+    numbers = {*FIRST, *write(cluster.liaisons[0], group, range(17, 81))}
+    until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "the two others have all points")
+    away.start()
+    until(lambda: sees(cluster, "tire2"), NOTICED, "it is back")
+    assert found_by_all(cluster, group) == [numbers] * 2
+
+
+# Under load
+
+
+def test_no_acknowledged_point_is_lost_when_data_nodes_are_killed_and_restarted_one_by_one(cluster: Cluster) -> None:
+    settings = Settings(tuple(f"{liaison.host.address}:{GRPC}" for liaison in cluster.liaisons), group=next(names), rate=50)
+    with running(settings) as load:
+        until(lambda: load.ready, 60, "points are taken and found through every liaison")
+        for server in cluster.data[:2]:
+            server.kill()
+            until(lambda: sees(cluster, "tire2", server), NOTICED, f"{server} is away")
+            server.start()
+            until(lambda: sees(cluster, "tire2"), NOTICED, f"{server} is back")
+    figures = load.result
+    assert (figures["missing"], figures["unacknowledged"]) == (0, 0)
+    assert figures["acknowledged"] == figures["sent"] > 0
+    # A dead node is noticed within the second, and the writes that waited for it go on.
+    assert figures["slowest_acknowledgement"] < FLUSH
+    assert figures["queries"] > figures["failed_queries"]

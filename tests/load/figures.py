@@ -1,0 +1,159 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is counted, as pure functions: moments are seconds since the load began, a second is their whole part."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Acknowledged:
+    """A point that a server has acknowledged.
+
+    ``time``: its timestamp, in milliseconds. ``liaison``: which one acknowledged it. ``sent``: when it was first sent,
+    ``answered``: when it was acknowledged.
+    """
+
+    number: int
+    time: int
+    liaison: str
+    sent: float
+    answered: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A write or query that did not succeed: ``moment``, through which ``liaison``, and ``why``."""
+
+    moment: float
+    liaison: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A query that was answered: when it was asked, how many seconds it took, which share of what it should have found it missed."""
+
+    moment: float
+    liaison: str
+    seconds: float
+    missed: float
+
+
+def missing(acknowledged: Mapping[int, Acknowledged], found: Collection[int]) -> list[Acknowledged]:
+    """The acknowledged points that nobody finds, by number."""
+    return [acknowledged[number] for number in sorted(acknowledged) if number not in found]
+
+
+def expected(acknowledged: Iterable[Acknowledged], before: float, begin: int, end: int) -> set[int]:
+    """The numbers that a query of the times [begin, end) must find: of points acknowledged before a moment."""
+    return {point.number for point in acknowledged if point.answered <= before and begin <= point.time < end}
+
+
+def missed_share(wanted: Collection[int], found: Collection[int]) -> float:
+    """Which share of what is wanted was not found; 0 when nothing is wanted."""
+    return sum(number not in found for number in wanted) / len(wanted) if wanted else 0.0
+
+
+def count_by_second(moments: Iterable[float]) -> dict[int, int]:
+    """How many moments lie in each second."""
+    return dict(sorted(collections.Counter(int(moment) for moment in moments).items()))
+
+
+def largest_by_second(values: Iterable[tuple[float, float]]) -> dict[int, float]:
+    """The largest value of each second, of pairs (moment, value)."""
+    largest: dict[int, float] = {}
+    for moment, value in values:
+        largest[int(moment)] = max(largest.get(int(moment), value), value)
+    return dict(sorted(largest.items()))
+
+
+def count(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, the most frequent first."""
+    return dict(collections.Counter(names).most_common())
+
+
+def summary(
+    acknowledged: Mapping[int, Acknowledged],
+    sent: int,
+    found: Collection[int],
+    write_errors: list[Failure],
+    query_errors: list[Failure],
+    redirected: list[Failure],
+    answers: list[Answer],
+) -> dict[str, Any]:
+    """The figures of a run, as README.md describes them. ``sent``: how many points were made."""
+    lost = missing(acknowledged, found)
+    stalls = [(point.sent, point.answered - point.sent) for point in acknowledged.values()]
+    incomplete = [answer for answer in answers if answer.missed]
+    return {
+        "sent": sent,
+        "acknowledged": len(acknowledged),
+        "unacknowledged": sent - len(acknowledged),
+        "missing": len(lost),
+        "missing_by_second": count_by_second(point.answered for point in lost),
+        "missing_by_liaison": count(point.liaison for point in lost),
+        "missing_points": [
+            {"number": point.number, "liaison": point.liaison, "second": int(point.answered)} for point in lost
+        ],
+        "slowest_acknowledgement": round(max((stall for _, stall in stalls), default=0.0), 3),
+        "slowest_acknowledgement_by_second": _rounded(largest_by_second(stalls)),
+        "write_errors": len(write_errors),
+        "write_errors_by_second": count_by_second(error.moment for error in write_errors),
+        "write_errors_by_liaison": count(error.liaison for error in write_errors),
+        "queries": len(answers) + len(query_errors),
+        "failed_queries": len(query_errors),
+        "failed_queries_by_second": count_by_second(error.moment for error in query_errors),
+        "failed_queries_by_liaison": count(error.liaison for error in query_errors),
+        "redirected_queries": len(redirected),
+        "redirected_queries_by_second": count_by_second(error.moment for error in redirected),
+        "redirected_queries_by_liaison": count(error.liaison for error in redirected),
+        "slowest_query": round(max((answer.seconds for answer in answers), default=0.0), 3),
+        "incomplete_queries": len(incomplete),
+        "largest_missed_share": round(max((answer.missed for answer in answers), default=0.0), 4),
+        "missed_share_by_second": _rounded(largest_by_second((answer.moment, answer.missed) for answer in incomplete)),
+        "reasons": count(error.why for error in [*write_errors, *query_errors, *redirected]),
+    }
+
+
+def _rounded(values: Mapping[int, float]) -> dict[int, float]:
+    return {second: round(value, 4) for second, value in values.items()}
+
+
+SLOW = 1.0
+"""Seconds of an acknowledgement from which a second is shown in the table."""
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """The figures for people: totals, and the seconds in which something happened."""
+    lines = [
+        f"points      {figures['acknowledged']} acknowledged, {figures['missing']} of them missing, {figures['unacknowledged']} never acknowledged",
+        f"writes      slowest acknowledgement {figures['slowest_acknowledgement']:.2f} s, {figures['write_errors']} errors",
+        f"queries     {figures['queries']}, {figures['failed_queries']} failed, {figures['redirected_queries']} redirected,"
+        f" {figures['incomplete_queries']} incomplete (at most {figures['largest_missed_share']:.0%} missing),"
+        f" slowest {figures['slowest_query']:.2f} s",
+    ]
+    columns = {
+        "slowest ack": {
+            second: f"{value:.2f} s" for second, value in figures["slowest_acknowledgement_by_second"].items() if value >= SLOW
+        },
+        "write errors": figures["write_errors_by_second"],
+        "failed queries": figures["failed_queries_by_second"],
+        "redirected": figures["redirected_queries_by_second"],
+        "incomplete": {second: f"{value:.1%}" for second, value in figures["missed_share_by_second"].items()},
+        "missing": figures["missing_by_second"],
+    }
+    seconds = sorted({second for column in columns.values() for second in column})
+    if seconds:
+        lines += ["", "second  " + "  ".join(columns)]
+    for second in seconds:
+        cells = (str(column.get(second, "")).rjust(len(title)) for title, column in columns.items())
+        lines.append(f"{second:6}  " + "  ".join(cells))
+    lines += [f"{times} x {why}" for why, times in figures["reasons"].items()]
+    return "\n".join(line.rstrip() for line in lines) + "\n"

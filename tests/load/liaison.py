@@ -1,0 +1,178 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One liaison as its clients see it: the registry, writes and queries of its public port."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import grpc
+
+from .messages import message, method
+
+GROUPS, MEASURES = "database.v1.GroupRegistryService/", "database.v1.MeasureRegistryService/"
+REGISTRY_TIMEOUT = 10.0
+SHARDS, REPLICAS = 4, 1
+FAMILY, SERIES, NUMBER, FIELD = "default", "series", "number", "value"
+SUCCEED = "STATUS_SUCCEED"
+LIMIT = 1_000_000
+"""More points than any query of this client finds; without a limit a query gives 100."""
+
+OPTIONS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", -1),
+    # A liaison that is back is used again within the second.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point to write. ``number`` is above 0 and its own; ``time`` in milliseconds; no two points have series and time in common."""
+
+    number: int
+    time: int
+    series: str
+
+
+def why(error: grpc.RpcError) -> str:
+    """A failed call in words."""
+    return f"{error.code().name}: {error.details()}"
+
+
+async def _is_there(question: Awaitable[Any]) -> bool:
+    try:
+        await question
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def _unless_there(creation: Awaitable[None]) -> None:
+    try:
+        await creation
+    except grpc.RpcError as error:
+        # Another client was quicker.
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+
+
+class Liaison:
+    """``address``: host:port. ``group`` and ``measure``: what to write to, by name. Its calls raise grpc.RpcError."""
+
+    def __init__(self, address: str, group: str, measure: str) -> None:
+        self.address, self.group, self.measure = address, group, measure
+        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    # The registry
+
+    async def make_group(self) -> None:
+        """Make the group unless it is there."""
+        if not await self.has_group():
+            await _unless_there(self.create_group())
+
+    async def make_measure(self) -> None:
+        """Make the measure unless it is there."""
+        if not await self.knows_measure():
+            await _unless_there(self.create_measure())
+
+    async def has_group(self) -> bool:
+        return await _is_there(self._ask(GROUPS + "Get", REGISTRY_TIMEOUT, group=self.group))
+
+    async def knows_measure(self) -> bool:
+        return await _is_there(self.measure_revision())
+
+    async def measure_revision(self) -> int:
+        """The revision by which the liaison knows the measure; NOT_FOUND when it does not."""
+        answer = await self._ask(MEASURES + "Get", REGISTRY_TIMEOUT, metadata=self._metadata())
+        revision: int = answer.measure.metadata.mod_revision
+        return revision
+
+    async def create_group(self) -> None:
+        """ALREADY_EXISTS when it is there."""
+        day, week = ({"unit": "UNIT_DAY", "num": number} for number in (1, 7))
+        options = {"shard_num": SHARDS, "replicas": REPLICAS, "segment_interval": day, "ttl": week}
+        group = {"metadata": {"name": self.group}, "catalog": "CATALOG_MEASURE", "resource_opts": options}
+        await self._ask(GROUPS + "Create", REGISTRY_TIMEOUT, group=group)
+
+    async def create_measure(self) -> None:
+        """ALREADY_EXISTS when it is there."""
+        tags = [{"name": SERIES, "type": "TAG_TYPE_STRING"}, {"name": NUMBER, "type": "TAG_TYPE_INT"}]
+        field = {
+            "name": FIELD,
+            "field_type": "FIELD_TYPE_INT",
+            "encoding_method": "ENCODING_METHOD_GORILLA",
+            "compression_method": "COMPRESSION_METHOD_ZSTD",
+        }
+        measure = {
+            "metadata": {"group": self.group, "name": self.measure},
+            "tag_families": [{"name": FAMILY, "tags": tags}],
+            "fields": [field],
+            "entity": {"tag_names": [SERIES]},
+        }
+        await self._ask(MEASURES + "Create", REGISTRY_TIMEOUT, measure=measure)
+
+    # Points
+
+    async def write(self, points: Iterable[Point], timeout: float, answered: Callable[[int, str], None]) -> None:
+        """Write points; ``answered(number, status)`` is called for each answer. They come when the last point is sent."""
+        path, request, answer = method("measure.v1.MeasureService/Write")
+        write = self._channel.stream_stream(path, request.SerializeToString, answer.FromString)
+        metadata = self._metadata()
+        stream = write((self._request(point, metadata) for point in points), timeout=timeout)
+        async for reply in stream:
+            answered(reply.message_id, reply.status)
+
+    async def query(self, begin: int, end: int, timeout: float) -> set[tuple[str, int]]:
+        """The points of the times [begin, end), in milliseconds: (series, number)."""
+        times = message("model.v1.TimeRange")()
+        times.begin.FromMilliseconds(begin)
+        times.end.FromMilliseconds(end)
+        tags = message("model.v1.TagProjection")()
+        tags.tag_families.add(name=FAMILY, tags=[SERIES, NUMBER])
+        answer = await self._ask(
+            "measure.v1.MeasureService/Query",
+            timeout,
+            groups=[self.group],
+            name=self.measure,
+            time_range=times,
+            tag_projection=tags,
+            limit=LIMIT,
+        )
+        found = set()
+        for point in answer.data_points:
+            values = {tag.key: tag.value for family in point.tag_families for tag in family.tags}
+            found.add((values[SERIES].str.value, values[NUMBER].int.value))
+        return found
+
+    async def _ask(self, path: str, timeout: float, **request: Any) -> Any:
+        full, request_class, answer = method(path)
+        call = self._channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
+        return await call(request_class(**request), timeout=timeout)
+
+    def _metadata(self) -> Any:
+        return message("common.v1.Metadata")(group=self.group, name=self.measure)
+
+    @staticmethod
+    def _request(point: Point, metadata: Any) -> Any:
+        request = message("measure.v1.WriteRequest")(metadata=metadata, message_id=point.number)
+        value = request.data_point
+        value.timestamp.FromMilliseconds(point.time)
+        value.version = point.number
+        tags = value.tag_families.add().tags
+        tags.add().str.value = point.series
+        tags.add().int.value = point.number
+        value.fields.add().int.value = point.number
+        return request

@@ -1,0 +1,126 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The schema: groups and measures. META data nodes keep it on disk, the others ask them when they need it.
+
+The real server pushes changes; here nobody listens, so that a process that has nothing to do does nothing. Who asks,
+asks all META data nodes that it reaches, takes the newest of each object, and tells those that lack it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import time
+
+from .points import write_whole
+from .wire import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE, Status
+
+_READ = "/simulator.Schema/Read"
+_WRITE = "/simulator.Schema/Write"
+_FILE = "objects.json"
+# Seconds that a META data node may take; one that is away is found by its health checks.
+_TIMEOUT = 1.0
+# Nanoseconds, as the real revision is: of the schema that the real server makes for itself.
+OWN_REVISION = 1_700_000_000_000_000_000
+
+
+def _encode(objects):
+    return json.dumps({key: [revision, base64.b64encode(data).decode()] for key, (revision, data) in objects.items()}).encode()
+
+
+def _decode(text):
+    return {key: (revision, base64.b64decode(data)) for key, (revision, data) in json.loads(text or b"{}").items()}
+
+
+def _newer(objects, than):
+    """Those objects that a second mapping lacks, or has an older revision of."""
+    return {key: value for key, value in objects.items() if key not in than or than[key][0] < value[0]}
+
+
+class SchemaStore:
+    """The objects that a META data node keeps in a directory: mapping of key to (revision, bytes)."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, _FILE)
+        self.objects = {}
+
+    def load(self):
+        """Read what an earlier process has left."""
+        if os.path.exists(self.path):
+            with open(self.path, "rb") as file:
+                self.objects = _decode(file.read())
+
+    def services(self):
+        return {_READ: self.read, _WRITE: self.write}
+
+    async def read(self, request, metadata):
+        return _encode(self.objects)
+
+    async def write(self, request, metadata):
+        news = _newer(_decode(request), self.objects)
+        if news:
+            self.objects.update(news)
+            write_whole(self.path, _encode(self.objects))
+        return b""
+
+
+class Registry:
+    """The schema as one process knows it. peers: a function that gives the Peers of the META data nodes' schema servers."""
+
+    def __init__(self, peers):
+        self.peers = peers
+        self.objects = {}
+
+    async def refresh(self):
+        """Ask the META data nodes."""
+        channels = [peer.channel for peer in self.peers().active.values()]
+        known = await asyncio.gather(*(self._read(channel) for channel in channels))
+        for objects in known:
+            self.objects.update(_newer(objects or {}, self.objects))
+        lagging = [(channel, _newer(self.objects, objects)) for channel, objects in zip(channels, known) if objects is not None]
+        await asyncio.gather(*(self._write(channel, news) for channel, news in lagging if news))
+
+    async def max_revision(self):
+        """The highest revision that this process has heard of."""
+        await self.refresh()
+        return max([OWN_REVISION, *(revision for revision, _ in self.objects.values())])
+
+    async def find(self, key):
+        """The bytes of an object. Raises Status."""
+        if key not in self.objects:
+            await self.refresh()
+        if key not in self.objects:
+            raise Status(NOT_FOUND, "banyandb: resource not found")
+        return self.objects[key][1]
+
+    async def create(self, key, encode):
+        """Make an object; its revision. encode: a function that gives its bytes for a revision. Raises Status."""
+        await self.refresh()
+        if key in self.objects:
+            raise Status(ALREADY_EXISTS, "banyandb: resource already exists")
+        revision = time.time_ns()
+        news = {key: (revision, encode(revision))}
+        taken = await asyncio.gather(*(self._write(peer.channel, news) for peer in self.peers().active.values()))
+        if not any(taken):
+            raise Status(UNAVAILABLE, "no active schema server")
+        self.objects.update(news)
+        return revision
+
+    @staticmethod
+    async def _read(channel):
+        try:
+            return _decode(await channel.call(_READ, b"", _TIMEOUT))
+        except Status:
+            return None
+
+    @staticmethod
+    async def _write(channel, news):
+        try:
+            await channel.call(_WRITE, _encode(news), _TIMEOUT)
+            return True
+        except Status:
+            return False

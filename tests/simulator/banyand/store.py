@@ -1,0 +1,89 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The points of a data node: on disk, a directory for each part that a liaison sent, and all of them in memory."""
+
+from __future__ import annotations
+
+import bisect
+import glob
+import os
+import time
+
+from .points import POINTS, digest, records, split_head, with_head, write_whole
+
+INDEX = "/simulator.Data/Index"
+TAKE = "/simulator.Data/Take"
+QUERY = "/simulator.Data/Query"
+
+
+class _Points:
+    """The points of one measure in the order of their times; of one series and time the highest version."""
+
+    def __init__(self):
+        self.times = []
+        self.records = []
+        self.versions = {}
+
+    def add(self, series, moment, version, whole):
+        known = self.versions.get((series, moment))
+        if known is not None and version <= known:
+            return
+        self.versions[series, moment] = version
+        at = bisect.bisect_left(self.times, moment)
+        if known is not None:
+            at = next(index for index in range(at, len(self.times)) if next(records(self.records[index]))[1] == series)
+            self.records[at] = whole
+            return
+        self.times.insert(at, moment)
+        self.records.insert(at, whole)
+
+    def between(self, begin, end, limit):
+        found = self.records[bisect.bisect_left(self.times, begin) : bisect.bisect_left(self.times, end)]
+        return b"".join(found[:limit])
+
+
+class Store:
+    """root: the directory of the measures. What a part holds is in it before the part is answered for."""
+
+    def __init__(self, root):
+        self.root = root
+        self.points = {}
+
+    def services(self):
+        return {INDEX: self.index, TAKE: self.take, QUERY: self.query}
+
+    def load(self):
+        """Read what an earlier process has left."""
+        for path in glob.iglob(os.path.join(glob.escape(self.root), "*", "seg-*", "shard-*", "*", POINTS)):
+            with open(path, "rb") as file:
+                self._remember(*split_head(file.read()))
+
+    async def index(self, request, metadata):
+        """The real server's liaison tells the series of a batch before it answers for the batch. Here only the call counts."""
+        return b""
+
+    async def take(self, request, metadata):
+        """A part: the records of one shard. One that comes again, since its answer was lost, is the same part."""
+        head, data = split_head(request)
+        moment = next(records(data))[2] / 1e9
+        segment = time.strftime("seg-%Y%m%d", time.gmtime(moment))
+        name = digest(head["sender"].encode(), head["part"].encode()).hex()
+        write_whole(os.path.join(self.root, head["group"], segment, f"shard-{head['shard']}", name, POINTS), request)
+        self._remember(head, data)
+        return b""
+
+    async def query(self, request, metadata):
+        head, _ = split_head(request)
+        points = self.points.get((head["group"], bytes.fromhex(head["measure"])))
+        return points.between(head["begin"], head["end"], head["limit"]) if points else b""
+
+    def _remember(self, head, data):
+        for measure, series, moment, version, _, whole in records(data):
+            self.points.setdefault((head["group"], measure), _Points()).add(series, moment, version, whole)
+
+
+def query_request(group, measure, begin, end, limit):
+    """measure: its digest; begin and end: nanoseconds, the end not included."""
+    return with_head({"group": group, "measure": measure.hex(), "begin": begin, "end": end, "limit": limit}, b"")
