@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import FILE, LIAISON, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, FILE, LIAISON, STANDALONE
 
 STAY = "banyandb_stay"
 CONFIGURE = "banyandb_configure"
@@ -30,7 +30,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
     ``banyandb_stay`` are all others, ``banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
     time, ``banyandb_configure`` others that are not yet as they should be, and
-    ``banyandb_start_<kind>`` (``banyandb_start_first_liaison`` for one liaison of each cluster) those whose server has to be started.
+    ``banyandb_start_<kind>`` those whose server has to be started, but for ``banyandb_start_first_liaison``, one liaison of each cluster, and
+    ``banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
     ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
@@ -43,7 +44,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
             (service,) = probe["services"].values()
             groups[name] = [STAY]
             if need(service) == START:
-                groups[name].append(f"banyandb_start_{'first_' if name == first else ''}{node['role']}")
+                before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
+                groups[name].append(f"banyandb_start_{before}{node['role']}")
             if need(service) in (RESTART, MOVE):
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:

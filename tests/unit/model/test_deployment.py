@@ -16,7 +16,7 @@ def probed(install=False, node=False, **service):
 
 
 def cluster(*nodes):
-    return {"mode": "file", "nodes": [{"name": name, "role": role} for name, role in nodes]}
+    return {"mode": "file", "nodes": [{"name": name, "role": role, "roles": ["ROLE_META", "ROLE_DATA"]} for name, role in nodes]}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,13 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
         "l3": "banyandb_start_liaison",
         "m1": "banyandb_start_first_liaison",
     }
+
+
+def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():
+    described = cluster(("a", "data"), ("b", "data"))
+    described["nodes"][1]["roles"] = ["ROLE_DATA"]
+    found = steps({"default": described}, {name: probed(main_pid=0) for name in "ab"})
+    assert {name: groups[1] for name, groups in found.items()} == {"a": "banyandb_start_data", "b": "banyandb_start_other_data"}
 
 
 def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
