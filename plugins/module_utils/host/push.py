@@ -13,7 +13,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
@@ -27,6 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
     CONVERGED,
+    EVICTABLE,
     EXTRA,
     MISSING,
     STALE,
@@ -51,6 +52,9 @@ BETWEEN_WRITES_SECONDS = 2.0
 # A reload by the file watch takes 1.01 s (section 1); one that took longer than this came from the poll.
 WATCH_SECONDS = 5.0
 SILENT_ENTRY_SECONDS = 5.0
+# A new entry that answers is used within a second. One that is evictable for longer than this is what section 8 calls stuck: the server kept a
+# connection to it from before.
+LEFT_OVER_SECONDS = 5.0
 
 Ask = Callable[[], "View | Failure"]
 
@@ -151,22 +155,46 @@ def push(request: Request) -> Outcome:
         ownership = request.ownership if found.topology is None else _kept(request)
         if request.backup and outcome.before and steps:
             outcome.backup_file = topology_file.back_up(request.path)
-        standing = found.topology
-        pending: set[str] = set(outcome.plan.refreshed)
-        for step in steps:
-            if request.proof and standing is not None:
-                _await_read(request, request.proof, standing, step, outcome)
-            _write(request, step, ownership, outcome)
-            standing = step
-            pending &= {node.name for node in step.listed}
-            if request.proof:
-                _await_view(request, request.proof, step, found, outcome, pending, last=step is steps[-1])
+        left_over = _carry_out(request, steps, found.topology, found, ownership, outcome)
+        if left_over:
+            again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
+            outcome.plan = replace(outcome.plan, refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
+            outcome.warnings.append(
+                f"{', '.join(sorted(left_over))}: answered, was listed anew and not used, as a node that went down while the server had it no more; "
+                "its entry was dropped and added once more"
+            )
+            _carry_out(request, again.steps, outcome.plan.final, found, ownership, outcome, once_more=True)
         if not steps:
             if outcome.changed:
                 topology_file.own(request.path, ownership)
             if request.proof and not _shows_it_already(request, request.proof, found, outcome):
                 _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
     return outcome
+
+
+def _carry_out(
+    request: Request,
+    steps: Sequence[Topology],
+    standing: Topology | None,
+    found: Found,
+    ownership: topology_file.Ownership,
+    outcome: Outcome,
+    once_more: bool = False,
+) -> set[str]:
+    """Write each step and have it proved; ``standing`` is the file before. Returns the entries that this push has listed and the server
+    does not use though they answer (section 8 of the contract), but not ``once_more``: then that is a failure."""
+    pending: set[str] = set(outcome.plan.refreshed)
+    arrived = set() if once_more else {*outcome.plan.added, *outcome.plan.refreshed, *(move.name for move in outcome.plan.readdressed)}
+    left_over: set[str] = set()
+    for step in steps:
+        if request.proof and standing is not None:
+            _await_read(request, request.proof, standing, step, outcome)
+        _write(request, step, ownership, outcome)
+        standing = step
+        pending &= {node.name for node in step.listed}
+        if request.proof:
+            left_over = _await_view(request, request.proof, step, found, outcome, pending, arrived, last=step is steps[-1])
+    return left_over
 
 
 def _shows_it_already(request: Request, proof: Proof, found: Found, outcome: Outcome) -> bool:
@@ -334,10 +362,19 @@ def _await_read(request: Request, proof: Proof, standing: Topology, step: Topolo
 
 
 def _await_view(
-    request: Request, proof: Proof, step: Topology, found: Found, outcome: Outcome, pending: Collection[str] = (), *, last: bool
-) -> None:
+    request: Request,
+    proof: Proof,
+    step: Topology,
+    found: Found,
+    outcome: Outcome,
+    pending: Collection[str] = (),
+    arrived: Collection[str] = (),
+    *,
+    last: bool,
+) -> set[str]:
     """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait. Entries in
-    ``pending`` are still to be refreshed, by a later write."""
+    ``pending`` are still to be refreshed, by a later write. Returns those of the ``arrived`` that are evictable for LEFT_OVER_SECONDS
+    where nothing else differs."""
     started = time.monotonic()
     failure: Failure | None = None
     while True:
@@ -350,6 +387,9 @@ def _await_view(
             outcome.pairs = _differences(request, proof, step, answer, found, elapsed, pending)
             if not outcome.pairs and (last or elapsed >= BETWEEN_WRITES_SECONDS):
                 break
+        unused = {pair.subject for pair in outcome.pairs if pair.seen == EVICTABLE and pair.subject in arrived}
+        if last and not failure and outcome.pairs and len(unused) == len(outcome.pairs) and elapsed >= LEFT_OVER_SECONDS:
+            return unused
         if elapsed >= proof.timeout and (failure or outcome.pairs):
             raise PushFailed(_unproved(request, outcome, failure, elapsed, last), outcome)
         settling = SETTLE_SECONDS - elapsed if outcome.writes else 0.0
@@ -363,6 +403,7 @@ def _await_view(
                 f"{request.path}: the server took this change only after {elapsed:.1f} s: it has lost its watch on the file (somebody "
                 "deleted or replaced it for a while) and now only polls it; a restart of the server brings the watch back"
             )
+    return set()
 
 
 def _unproved(request: Request, outcome: Outcome, failure: Failure | None, elapsed: float, last: bool) -> str:

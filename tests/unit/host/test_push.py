@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, TopologyError, ordered
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, ExpectedNode, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, ExpectedNode, Identity, RouteTable, View
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
 
 SELF = ExpectedNode("self", "", DATA)
@@ -454,6 +454,34 @@ def test_a_drop_that_is_read_late_is_waited_for(host: Host) -> None:
     host.path.write_text(Topology((a,), (b,)).render())
     assert host.push(a, b).proved
     assert host.server.lists == [["a"], ["a", "b"]]
+
+
+class Forgetful:
+    """A liaison that kept a broken connection to node b from before: it uses b only when it was listed, dropped and listed again."""
+
+    def __init__(self, host: Host, *nodes: Node) -> None:
+        self.host, self.nodes = host, nodes
+        self.listings: list[list[str]] = []
+
+    def ask(self) -> View:
+        listed = [node.name for node in topology_file.read(str(self.host.path))[0].listed]  # type: ignore[index]
+        if not self.listings or self.listings[-1] != listed:
+            self.listings.append(listed)
+        seen = tuple(Identity(node.grpc_address) for node in self.nodes if node.name in listed)
+        fresh = sum("b" in names for names in self.listings) > 1
+        used = tuple(node.grpc_address for node in self.nodes if node.name in listed and (node.name != "b" or fresh))
+        return View({"tire2": RouteTable(seen, used, tuple(each.node_name for each in seen if each.node_name not in used))})
+
+
+def test_a_new_entry_that_is_not_used_is_dropped_and_added_once_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push_module, "LEFT_OVER_SECONDS", 0.1)
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    liaison = Forgetful(host, a, b)
+    outcome = host.push(a, b, proof=Proof(ExpectedNode("self", "", "liaison"), liaison.ask, 5.0))
+    assert liaison.listings == [["a"], ["a", "b"], ["a"], ["a", "b"]]
+    assert (outcome.proved, outcome.pairs, outcome.plan.added, outcome.plan.refreshed) == (True, [], ("b",), ("b",))
+    assert "dropped and added once more" in outcome.warnings[0]
 
 
 # Check mode
