@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import functools
 import itertools
 import threading
 import time
@@ -138,8 +139,8 @@ class Load:
                 raise _NotYet(f"it answers a write with {answers or 'nothing'}")
 
         for liaison in liaisons:
-            await _insist(liaison, lambda liaison=liaison: knows(liaison), "learn of the measure")
-            await _insist(liaison, lambda liaison=liaison: takes(liaison), "take a point")
+            await _insist(liaison, functools.partial(knows, liaison), "learn of the measure")
+            await _insist(liaison, functools.partial(takes, liaison), "take a point")
 
     # While it runs
 
