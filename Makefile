@@ -85,8 +85,8 @@ lint: install ## ruff, mypy, antsibull-docs and ansible-lint
 sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs one
 	$(BIN)/python -m tests.sanity $(if $(TEST),--test $(TEST))
 
-unit: setup ## model, host, controller and module tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
-	$(BIN)/python -m pytest tests/unit tests/simulator
+unit: setup ## model, host, controller, module, simulator and load client tests; CONTROLLER=newest runs them on the newest ansible-core, and molecule too
+	$(BIN)/python -m pytest tests/unit tests/simulator tests/load
 
 property: setup ## what must hold of the model, 10,000 examples each; the fuzzers with 2,000 inputs each
 	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property tests/fuzz

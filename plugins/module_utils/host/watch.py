@@ -79,8 +79,11 @@ def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()
 def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> NodeAnswer | Failure:
     """What one node says of itself; of its health alone when only that is asked."""
     said = grpc_call.call(node, methods, timeout)
-    if isinstance(said, Failure):
-        return said
+    return said if isinstance(said, Failure) else read(node, said)
+
+
+def read(node: Node, said: Sequence[bytes]) -> NodeAnswer | Failure:
+    """The answers to METHODS, or to the first of them alone."""
     try:
         messages = [grpc_call.fields(message) for message in said]
         health = _HEALTH.get(_number(messages[0], 1), "UNKNOWN")
