@@ -3,40 +3,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Closes ports of this host to all but itself, for as long as a lease lasts. Standard library only, Python 3.9+.
 
-By a table of nftables of our own, whose elements remove themselves: ports are open again when whoever closed them dies. New connections
-are answered by a TCP reset, so that clients go elsewhere at once. Those that stand are ended while nothing comes through them: a server of
-commit 9ebac4516 acknowledges the first points of a batch whose stream to another liaison breaks half-way (measured: 24 of 19,200 points).
+By a table of nftables of our own, whose elements remove themselves: ports are open again when whoever closed them dies. Packets
+to a closed port are answered by a TCP reset, connections that stand included, so that clients go elsewhere at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import connections
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 
 TABLE = "inet banyandb_drain"
-# Between the messages of one batch lie microseconds, between batches as long as its sender takes for the next.
-IDLE_SECONDS = 0.02
-# Whoever never pauses is cut off all the same.
-PATIENCE_SECONDS = 3.0
 # Before the filter hooks of others (0): a port that they accept is closed all the same.
 _PRIORITY = -150
 _OPEN = f"add table {TABLE}\ndelete table {TABLE}\n"
 # The host itself goes on: the server's own HTTP asks its gRPC port, and the proof asks the HTTP port.
-_NEW = "tcp flags & (syn | ack) == syn "
 _CLOSED = (
     f"add table {TABLE}\n"
     f"add set {TABLE} closed {{ type inet_service; flags timeout; }}\n"
     f"add chain {TABLE} input {{ type filter hook input priority {_PRIORITY}; policy accept; }}\n"
     f"flush chain {TABLE} input\n"
     f'add rule {TABLE} input iifname "lo" accept\n'
-    f"add rule {TABLE} input {{only}}tcp dport @closed reject with tcp reset\n"
+    f"add rule {TABLE} input tcp dport @closed reject with tcp reset\n"
     f"flush set {TABLE} closed\n"
     f"add element {TABLE} closed {{ {{elements}} }}\n"
 )
@@ -73,9 +65,6 @@ def close(ports: Sequence[int], lease: float, hold: float = 0.0) -> None:
     The lease counts from the end. Raises HostStateError.
     """
     script = _CLOSED.replace("{elements}", ", ".join(f"{port} timeout {lease:.0f}s" for port in ports))
-    _nft(["-f", "-"], script.replace("{only}", _NEW))
-    _end_connections(ports)
-    script = script.replace("{only}", "")  # what was established meanwhile, and what could not be ended
     _nft(["-f", "-"], script)
     ends = time.monotonic() + hold
     while time.monotonic() < ends:
@@ -86,21 +75,6 @@ def close(ports: Sequence[int], lease: float, hold: float = 0.0) -> None:
 def reopen() -> None:
     """Open what was closed. Raises HostStateError."""
     _nft(["-f", "-"], _OPEN)
-
-
-def _end_connections(ports: Sequence[int]) -> None:
-    """End each connection to ``ports`` at a moment when it is idle, or when its time is over."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with contextlib.suppress(connections.Unsupported, OSError):  # the rule alone will do then, with the next packet
-        while True:
-            standing = connections.established(ports)
-            late = time.monotonic() >= deadline
-            for connection in standing:
-                if connection.idle >= IDLE_SECONDS or late:
-                    connections.end(connection)
-            if not standing or late:
-                return
-            time.sleep(IDLE_SECONDS / 4)
 
 
 def _nft(arguments: Sequence[str], script: str) -> str:
