@@ -67,7 +67,8 @@ class ActionModule(ActionBase):
 def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | None) -> list[str]:
     """A line for each directory of parts that a liaison has given up, from what the hosts registered of failed_parts_info."""
     registered = {host: hostvars[host].get(register) for host in hosts if register and host in hostvars}
-    return [
+    unseen = sorted(host for host, result in registered.items() if isinstance(result, Mapping) and result.get("failed_parts", ()) is None)
+    return [f"  {', '.join(unseen)}: whether parts were given up is not seen without become: true." for _once in unseen[:1]] + [
         f"  {host}: {found['parts']} part{'' if found['parts'] == 1 else 's'} in {found['path']}: acknowledged, taken by no data node, and not tried "
         "again."
         for host, result in registered.items()

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - A part that a data node does not take in three tries is put into the directory C(failed-parts) of its shard, on the liaison's disk, and never
     tried again. What it holds was acknowledged and may be on no data node.
-  - Only root and the server's user may enter its directories. Anyone else is warned, and sees nothing. Changes nothing.
+  - Only root and the server's user may enter its directories; anyone else sees nothing. Changes nothing.
 options:
   data_dir:
     description: What the server stores. See C(banyandb_data_dir).
@@ -63,7 +63,6 @@ def main() -> None:
     except HostStateError as error:
         if error.kind != "permission_denied":
             module.fail_json(msg=str(error), error_type=error.kind)
-        module.warn(f"parts that were given up are not seen: {error}")
         module.exit_json(changed=False, failed_parts=None)
     module.exit_json(changed=False, failed_parts=[{"path": path, "parts": parts} for path, parts in sorted(found.items())])
 
