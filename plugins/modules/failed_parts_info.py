@@ -32,6 +32,7 @@ author:
 EXAMPLES = r"""
 - name: See what this liaison has given up
   skywalking.banyandb.failed_parts_info:
+    data_dir: /var/lib/banyandb
   register: given_up
 """
 
