@@ -31,12 +31,12 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-# Scenarios side by side: those with a nameserver of their own, those that wait for gates, and all others.
+# Scenarios side by side: those with a nameserver of their own and those that wait for gates, and all others.
 DNS_SCENARIOS := $(notdir $(wildcard extensions/molecule/dns_*))
 ROLLOUT_SCENARIOS := rolling_change gate heal remove_and_readd readdress
 OTHER_SCENARIOS := $(filter-out default $(DNS_SCENARIOS) $(ROLLOUT_SCENARIOS),$(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))))
 
-.PHONY: help demo demo-down test computing waiting scenarios dns-scenarios rollout-scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
+.PHONY: help demo demo-down test computing waiting scenarios more-scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -48,8 +48,8 @@ demo-down: ## take the demo's hosts down
 	[ ! -e .cache/demo/dns ] || $(BIN)/python -m tests.dns .cache/demo/dns stop
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: setup install ## run every test, in five lanes side by side
-	$(MAKE) --jobs=5 --output-sync=line computing waiting scenarios dns-scenarios rollout-scenarios
+test: setup install ## run every test, in four lanes side by side
+	$(MAKE) --jobs=4 --output-sync=line computing waiting scenarios more-scenarios
 
 # Of `make test`, what keeps a processor busy from beginning to end.
 computing:
@@ -64,11 +64,8 @@ waiting:
 scenarios:
 	$(MAKE) molecule SCENARIO="$(OTHER_SCENARIOS)"
 
-dns-scenarios:
-	$(MAKE) molecule SCENARIO="$(DNS_SCENARIOS)" LAB=moldns
-
-rollout-scenarios:
-	$(MAKE) molecule SCENARIO="$(ROLLOUT_SCENARIOS)" LAB=molroll
+more-scenarios:
+	$(MAKE) molecule SCENARIO="$(DNS_SCENARIOS) $(ROLLOUT_SCENARIOS)" LAB=mol2
 
 test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
 	BANYANDB_TEST_PROFILE=deep $(BIN)/python -m pytest tests/property tests/fuzz

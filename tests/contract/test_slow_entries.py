@@ -30,6 +30,12 @@ def costs(seconds: float, entries: int) -> bool:
     return entries * EACH - MARGIN < seconds < entries * EACH + SLACK
 
 
+def waited(listened: float, at_once: float, entries: int) -> bool:
+    """Whether a server that listens after ``listened`` seconds waited for this many dead entries, where one without them listened after
+    ``at_once``. On a busy machine that one may be slow too, which makes the first no faster."""
+    return entries * EACH - MARGIN < listened and listened - at_once < entries * EACH + SLACK
+
+
 def dead(kind: str, count: int) -> dict[str, str]:
     """Entries of nodes that do not answer: ``kind`` is refusing or silent (see network.py)."""
     return {f"{kind}{i}": f"{kind}{i}:{GRPC}" for i in range(1, count + 1)}
@@ -189,17 +195,17 @@ def test_its_own_entry_costs_a_data_node_nothing_if_it_has_the_role_meta(starts:
 
 def test_without_the_role_meta_it_listens_only_when_its_file_is_through_its_own_entry_included(starts: Starts) -> None:
     at_once = starts["META data with its own entry"].result().listened
-    assert costs(starts["simple data with its own entry"].result().listened - at_once, 1)
+    assert waited(starts["simple data with its own entry"].result().listened, at_once, 1)
 
 
 def test_a_liaison_listens_only_when_its_whole_file_is_through(starts: Starts) -> None:
     at_once = starts["liaison with the data list"].result().listened
-    assert costs(starts["liaison, dead last"].result().listened - at_once, 2)
+    assert waited(starts["liaison, dead last"].result().listened, at_once, 2)
 
 
 def test_its_own_entry_costs_a_liaison_five_seconds_and_the_data_list_nothing(starts: Starts) -> None:
     at_once = starts["liaison with the data list"].result().listened
-    assert costs(starts["liaison with its own entry"].result().listened - at_once, 1)
+    assert waited(starts["liaison with its own entry"].result().listened, at_once, 1)
 
 
 def test_a_liaison_serves_with_data_nodes_that_come_before_it_is_through_with_its_file(early: Seconds) -> None:
