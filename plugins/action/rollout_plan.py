@@ -87,7 +87,7 @@ def services(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found = {}
     for host in variables.get("ansible_play_hosts", ()):
         probe = variables["hostvars"][host].get("banyandb_host")
-        if probe and probe["services"] and "banyandb_refusal" not in variables["hostvars"][host]:
+        if probe and probe.get("services") and "banyandb_refusal" not in variables["hostvars"][host]:
             (found[host],) = probe["services"].values()
     return found
 

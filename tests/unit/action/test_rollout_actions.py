@@ -34,8 +34,8 @@ NODES = [
 
 
 def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
-    hostvars = {"d1": {"banyandb_host": probed()}, "d2": {"banyandb_host": probed(), "banyandb_refusal": "no"}, "l1": {}}
-    assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1"], "hostvars": hostvars}) == {"d1": service()}
+    hostvars = {"d1": {"banyandb_host": probed()}, "d2": {"banyandb_host": probed(), "banyandb_refusal": "no"}, "l1": {}, "l2": {"banyandb_host": {"failed": True}}}
+    assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1", "l2"], "hostvars": hostvars}) == {"d1": service()}
 
 
 def test_what_runs_otherwise_than_it_should_is_changed():
