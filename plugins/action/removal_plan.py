@@ -13,7 +13,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.removal import lines, problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import DATA_AT_ONCE, STAGES, Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import Limits, RolloutRefused
 
 ARGUMENTS: dict[str, Any] = {
     "leaving": {"type": "list", "elements": "str", "required": True},
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         hostvars = {host: Staying(variables["hostvars"][host]) for hosts in variables["groups"].values() for host in hosts}
         nodes = {name: cluster.nodes for name, cluster in clusters(variables["groups"], hostvars).items()}
         try:
-            found = problems(nodes, arguments["leaving"], Limits.from_values(list(STAGES), DATA_AT_ONCE, arguments["minimum"]))
+            found = problems(nodes, arguments["leaving"], Limits.from_values(minimum=arguments["minimum"]))
         except RolloutRefused as error:
             found = [str(error)]
         if found:

@@ -35,13 +35,8 @@ options:
     elements: str
     choices: [converged, converging, unknown, drift, stuck, partitioned]
     default: [converged, converging, unknown, drift, stuck, partitioned]
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing on any host.
-  diff_mode:
-    support: none
-    description: Changes nothing on any host.
+extends_documentation_fragment:
+  - skywalking.banyandb.on_controller
 seealso:
   - module: skywalking.banyandb.cluster_state_info
 author:

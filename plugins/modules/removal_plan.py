@@ -28,13 +28,8 @@ options:
     description: How many servers must stay of a role (V(meta), V(data), V(liaison)) or of a label, such as C(type=hot).
     type: raw
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing on any host.
-  diff_mode:
-    support: none
-    description: Changes nothing on any host.
+extends_documentation_fragment:
+  - skywalking.banyandb.on_controller
 seealso:
   - module: skywalking.banyandb.rollout_plan
 author:

@@ -33,13 +33,8 @@ options:
     type: list
     elements: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing on any host.
-  diff_mode:
-    support: none
-    description: Changes nothing on any host.
+extends_documentation_fragment:
+  - skywalking.banyandb.on_controller
 seealso:
   - module: skywalking.banyandb.cluster_watch
   - module: skywalking.banyandb.rollout_plan

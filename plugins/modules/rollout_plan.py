@@ -45,13 +45,8 @@ options:
         the liaisons.
     type: raw
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing on any host.
-  diff_mode:
-    support: none
-    description: Changes nothing on any host.
+extends_documentation_fragment:
+  - skywalking.banyandb.on_controller
 seealso:
   - module: skywalking.banyandb.rollout_gate
 author:

@@ -51,7 +51,7 @@ def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Fai
     ``nodes``: those of ``asked`` with their addresses. ``timeout``: seconds for what one node is asked.
     """
     began = time.monotonic()
-    state = Watch(began=began, soak=soak, stall=stall)
+    state = Watch(soak=soak, stall=stall)
     rounds, revisions, revisions_since = 0, None, began
     while True:
         view = ask_view()

@@ -116,7 +116,6 @@ class Watch:
     were last seen ``stall`` seconds ago: whoever makes progress is waited for, whoever flaps is not. Times in seconds, of one clock.
     """
 
-    began: float
     soak: float = SOAK_SECONDS
     stall: float = STALL_SECONDS
     fewest: int | None = None

@@ -68,8 +68,9 @@ class Limits:
     minimum: Mapping[str, int] | None = None
 
     @classmethod
-    def from_values(cls, stages: Any, data_at_once: Any, minimum: Any) -> Limits:
+    def from_values(cls, stages: Any = STAGES, data_at_once: Any = DATA_AT_ONCE, minimum: Any = None) -> Limits:
         """From variables, as Ansible has them. Raises RolloutRefused for what cannot be meant."""
+        minimum = {} if minimum is None else minimum
         if isinstance(stages, (str, int)):
             stages = [stages]
         if not isinstance(stages, Sequence) or not stages or not all(_is_stage(stage) for stage in stages):

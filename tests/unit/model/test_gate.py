@@ -82,7 +82,7 @@ def wrong(count):
 
 
 def watched(*looks, soak=10.0, stall=45.0):
-    state = Watch(began=0.0, soak=soak, stall=stall)
+    state = Watch(soak=soak, stall=stall)
     for now, count in looks:
         state = state.after(now, wrong(count) if count else [])
     return state
