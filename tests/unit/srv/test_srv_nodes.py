@@ -28,10 +28,16 @@ LISTED = [{"name": name, "grpc_address": f"[{address}]:17912" if ":" in address 
 
 @pytest.fixture
 def find(tmp_path: Path, proxy: LyingProxy) -> Any:
-    """A run on three data nodes: (result of srv_nodes, its clusters' nodes by name). ``listed``: entries of their topology files."""
+    """A run on three data nodes: (result of srv_nodes, its clusters' nodes by name). ``listed``: entries of their topology files.
+    With ``looks`` there are that many in one run, and this is a list of them."""
 
     def run(
-        *arguments: str, listed: list[dict[str, str]] | None = None, answering: tuple[str, ...] = (), change: bool = True, **variables: Any
+        *arguments: str,
+        listed: list[dict[str, str]] | None = None,
+        answering: tuple[str, ...] = (),
+        change: bool = True,
+        looks: int = 0,
+        **variables: Any,
     ) -> Any:
         settings = {
             "banyandb_topology_source": "dns",
@@ -46,15 +52,17 @@ def find(tmp_path: Path, proxy: LyingProxy) -> Any:
             **variables,
         }
         inventory = {"banyandb_data": {"hosts": {name: {"banyandb_node_host": address} for name, address in ADDRESSES.items()}, "vars": settings}}
+        look = {
+            "skywalking.banyandb.srv_nodes": {"clusters": "{{ hostvars | skywalking.banyandb.clusters(groups) }}", "change": change},
+            "ignore_errors": True,
+            "run_once": True,
+        }
+        names = [f"found{number}" for number in range(looks or 1)]
+        all_found = f"{{{{ [{', '.join(names)}] | to_json }}}}"
         tasks: list[dict[str, Any]] = [
+            *({**look, "register": name} for name in names),
             {
-                "skywalking.banyandb.srv_nodes": {"clusters": "{{ hostvars | skywalking.banyandb.clusters(groups) }}", "change": change},
-                "register": "found",
-                "ignore_errors": True,
-                "run_once": True,
-            },
-            {
-                "ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": str(tmp_path / "found.json"), "mode": "0600"},
+                "ansible.builtin.copy": {"content": all_found, "dest": str(tmp_path / "found.json"), "mode": "0600"},
                 "check_mode": False,
                 "run_once": True,
             },
@@ -70,8 +78,11 @@ def find(tmp_path: Path, proxy: LyingProxy) -> Any:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
-        return found, {node["name"]: node["grpc_address"] for node in found.get("clusters", {}).get("default", {}).get("nodes", ())}
+        seen = [
+            (found, {node["name"]: node["grpc_address"] for node in found.get("clusters", {}).get("default", {}).get("nodes", ())})
+            for found in json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+        ]
+        return seen if looks else seen[0]
 
     return run
 
@@ -108,22 +119,21 @@ def test_without_an_answer_of_the_last_hour_nothing_is_made_and_the_live_stay(fi
 def test_only_runs_that_change_count_what_is_left_out(find: Any, proxy: LyingProxy) -> None:
     proxy.lie = Lie.HALF
     for arguments, change in ((("--check",), True), ((), False)):
-        for _look in range(3):
-            found, nodes = find(*arguments, listed=LISTED, change=change)
+        for found, nodes in find(*arguments, listed=LISTED, change=change, looks=3):
             assert nodes == WANTED
             assert any("left out 1 times in a row" in warning for warning in found["warnings"])
-    for _observation in range(2):
-        assert find(listed=LISTED)[1] == WANTED
-    left = find(listed=LISTED)[0]["clusters"]["default"]
+    assert find(listed=LISTED)[1] == WANTED
+    (_found, second), (found, _nodes) = find(listed=LISTED, looks=2)
+    assert second == WANTED
+    left = found["clusters"]["default"]
     assert len(left["remove"]) == 1 and len(left["nodes"]) == 2
 
 
 def test_what_answers_on_a_host_stays(find: Any, proxy: LyingProxy) -> None:
     proxy.lie = Lie.HALF
-    for _observation in range(4):
-        found, nodes = find(listed=LISTED, answering=tuple(ADDRESSES))
-        assert nodes == WANTED
-    assert any("it still answers" in warning for warning in found["warnings"])
+    looks = find(listed=LISTED, answering=tuple(ADDRESSES), looks=4)
+    assert [nodes for _found, nodes in looks] == [WANTED] * 4
+    assert any("it still answers" in warning for warning in looks[-1][0]["warnings"])
 
 
 @pytest.mark.parametrize("read", [True, False])
