@@ -80,11 +80,6 @@ options:
     type: list
     elements: str
     default: []
-  unused:
-    description: Node names that the server on this host must not use any more, for a node that is being drained.
-    type: list
-    elements: str
-    default: []
   soak:
     description: Seconds for which nothing may be wrong. A dead node is shown as active for 5 to 8 seconds, which the default outlasts.
     type: float
@@ -172,6 +167,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host import ht
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import SOAK_SECONDS, STALL_SECONDS, Asked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import ROLES, ExpectedNode
 
@@ -198,7 +194,6 @@ ARGUMENTS: dict[str, Any] = dict(
         ),
     ),
     identities=dict(type="list", elements="str", default=[]),
-    unused=dict(type="list", elements="str", default=[]),
     soak=dict(type="float", default=SOAK_SECONDS),
     stall=dict(type="float", default=STALL_SECONDS),
     timeout=dict(type="float", default=3),
@@ -216,9 +211,7 @@ def main() -> None:
 
 def act(params: dict[str, Any]) -> Watched:
     """Read the parameters and watch. Raises ValueError that names the parameter."""
-    for option, least in (("soak", 0.0), ("stall", 0.0), ("timeout", 0.001)):
-        if not least <= params[option] <= 86400:
-            raise ValueError(f"{option} is {params[option]}: expected seconds, at least {least:g} and at most 86400")
+    require_seconds(params, {"soak": 0, "stall": 0, "timeout": 0.001})
     entries = {entry["name"]: entry for entry in params["nodes"]}
     if len(entries) < len(params["nodes"]):
         raise ValueError("nodes: a name stands more than once; each node has one entry")
@@ -232,7 +225,6 @@ def act(params: dict[str, Any]) -> Watched:
         observer=ExpectedNode(params["name"], "", params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],
         identities={name: described(entries[name]) for name in params["identities"]},
-        unused=params["unused"],
     )
     return watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
 

@@ -11,7 +11,7 @@ short_description: Close ports of a host to everyone else, for a while
 version_added: 0.1.0
 description:
   - Closes TCP ports by nftables, in a table of its own. Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
-  - The host itself still reaches them, and what the server sends to others is left alone.
+  - O(user) and root on the host itself still reach them, and what the server sends to others is left alone.
   - They are open again when the lease is over, whatever became of the controller.
 options:
   state:
@@ -26,6 +26,9 @@ options:
     description: TCP ports. Required with O(state=closed).
     type: list
     elements: int
+  user:
+    description: Account of the server on this host. It and root still reach the ports; all others on this host do not.
+    type: str
   lease:
     description: Seconds for which they stay closed.
     type: float
@@ -52,6 +55,7 @@ EXAMPLES = r"""
   skywalking.banyandb.liaison_drain:
     state: closed
     ports: [17912, 17913, 18912]
+    user: banyandb
 
 - name: Let them in again
   skywalking.banyandb.liaison_drain:
@@ -65,7 +69,7 @@ closed:
   elements: int
   returned: success
 error_type:
-  description: V(no_nft), V(permission_denied) or V(nft_failed).
+  description: V(no_nft), V(no_user), V(permission_denied) or V(nft_failed).
   type: str
   returned: failure
 """
@@ -76,10 +80,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["closed", "open", "checked"], "required": True},
     "ports": {"type": "list", "elements": "int"},
+    "user": {},
     "lease": {"type": "float", "default": 120},
     "hold": {"type": "float", "default": 0},
 }
@@ -87,9 +93,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
-    for option, least in (("lease", 1), ("hold", 0)):
-        if not least <= params[option] <= 86400:
-            raise ValueError(f"{option} is {params[option]}: expected seconds, at least {least} and at most 86400")
+    require_seconds(params, {"lease": 1, "hold": 0})
     before = drain.closed()
     if params["state"] == "checked":
         return {"changed": False, "closed": before}
@@ -97,11 +101,9 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         if before and not check:
             drain.reopen()
         return {"changed": bool(before), "closed": before}
-    wrong = [port for port in params["ports"] if not 0 < port < 65536]
-    if wrong or not params["ports"]:
-        raise ValueError(f"ports is {params['ports']}: expected ports from 1 to 65535, at least one")
+    require_ports(params)
     if not check:
-        drain.close(params["ports"], params["lease"], params["hold"])
+        drain.close(params["ports"], params["lease"], params["hold"], params["user"])
     return {"changed": before != sorted(params["ports"]), "closed": sorted(params["ports"])}
 
 

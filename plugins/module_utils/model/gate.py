@@ -9,16 +9,14 @@ for 30 s is stuck (8), schema revisions are what ``GetMaxRevision`` gives (3).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
-    ACTIVE,
     CONVERGING,
     DRIFT,
     SETTLE_SECONDS,
-    TABLES,
     UNKNOWN,
     ExpectedNode,
     Identity,
@@ -47,13 +45,12 @@ class Asked:
     """What a look from one host is held against.
 
     ``nodes``: all that have to serve, and be used, as names alone (``roles`` and ``labels`` None). ``identities``: those of them
-    that must be as they were described, by name. ``unused``: node names that nobody may use any more.
+    that must be as they were described, by name.
     """
 
     observer: ExpectedNode
     nodes: Sequence[ExpectedNode]
     identities: Mapping[str, ExpectedNode] = field(default_factory=dict)
-    unused: Collection[str] = ()
 
 
 def findings(
@@ -91,15 +88,7 @@ def findings(
     # What is in the view beyond that is somebody else's: a node that was away before, one that is to leave.
     here = differences(me, view, asked.nodes, set(told), stood=stood, settle=SETTLE_SECONDS)
     names = {node.name for node in asked.nodes}
-    pairs += [pair for pair in here if pair.subject in names]
-    for table in TABLES[me.role]:
-        used = view.tables[table].active if table in view.tables else ()
-        pairs += [
-            Pair(me.name, name, table, "not used", ACTIVE, CONVERGING, f"See why {me.name} still reaches {name}: its ports should be closed.")
-            for name in used
-            if name in asked.unused
-        ]
-    return pairs
+    return pairs + [pair for pair in here if pair.subject in names]
 
 
 def shown_identity(node: ExpectedNode | Identity) -> str:

@@ -5,79 +5,52 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain, nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_drain import act
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 
-# Two ends of a cable: the host's, in the network in which this runs, and a client's in another. A server listens on two ports of the host.
+# A client in the other network, and a server on two ports of this one.
 SCENE = """
-import json, socket, subprocess, sys, threading, time
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
-def ip(line): subprocess.run(["ip", *line.split()], check=True)
-keeper = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-while subprocess.run(["readlink", f"/proc/{keeper.pid}/ns/net"], capture_output=True).stdout == subprocess.run(
-    ["readlink", "/proc/self/ns/net"], capture_output=True).stdout: time.sleep(0.01)
-ip("link set lo up")
-ip(f"link add here type veth peer name there netns {keeper.pid}")
-ip("address add 192.0.2.1/24 dev here"); ip("link set here up")
-client = ["nsenter", "--net", "--target", str(keeper.pid)]
-subprocess.run([*client, "ip", "address", "add", "192.0.2.2/24", "dev", "there"], check=True)
-subprocess.run([*client, "ip", "link", "set", "there", "up"], check=True)
-def echo(connection):
-    while (data := connection.recv(9)): connection.sendall(data)
-def serve(port):
-    server = socket.create_server(("", port))
-    def run():
-        while True:
-            threading.Thread(target=echo, args=(server.accept()[0],), daemon=True).start()
-    threading.Thread(target=run, daemon=True).start()
 for port in (17912, 22): serve(port)
 TRY = "import socket, sys; s = socket.create_connection(('192.0.2.1', int(sys.argv[1])), 5); s.sendall(b'x'); print(s.recv(1))"
-def reaches(port, where=()):
-    done = subprocess.run([*where, sys.executable, "-c", TRY, str(port)], capture_output=True, text=True)
+def reaches(port):
+    done = subprocess.run([*there, sys.executable, "-c", TRY, str(port)], capture_output=True, text=True)
     return "yes" if done.returncode == 0 else done.stderr.strip().splitlines()[-1].split(":")[0]
 HOLD = '''import socket
 s = socket.create_connection(("192.0.2.1", 17912), 5); s.sendall(b"x"); s.recv(1)
 print("in", flush=True); input()
 s.sendall(b"y"); s.recv(1)'''
-standing = subprocess.Popen([*client, sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+standing = subprocess.Popen([*there, sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 standing.stdout.readline()
-seen = {"before": reaches(17912, client)}
-drain.close([17912, 18912], 300)
+seen = {"before": reaches(17912)}
+drain.close([17912, 18912], 300, user="daemon")
 seen["closed"] = drain.closed()
-seen["new connection"] = reaches(17912, client)
-seen["another port"] = reaches(22, client)
-seen["the host itself"] = reaches(17912)
+seen["new connection"] = reaches(17912)
+seen["another port"] = reaches(22)
+seen["on the host itself"] = {account: reached(17912, account) for account in ("root", "daemon", "nobody")}
 seen["standing connection"] = standing.communicate("\\n")[1].strip().splitlines()[-1].split(":")[0]
 drain.close([17912], 1)
 while drain.closed(): time.sleep(0.05)
-seen["lease over"] = reaches(17912, client)
+seen["lease over"] = reaches(17912)
 drain.close([17912], 300, hold=0.3)
 drain.reopen(); drain.reopen()
-seen["opened"] = reaches(17912, client)
+seen["opened"] = reaches(17912)
 seen["tables"] = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
-keeper.kill()
 print(json.dumps(seen))
 """
 
 
 def test_only_others_are_kept_away_from_only_those_ports_and_not_for_ever():
-    environment = {"PYTHONPATH": COLLECTIONS, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    scene = subprocess.run(["unshare", "--net", sys.executable, "-c", SCENE], env=environment, capture_output=True, text=True)
-    assert scene.returncode == 0, scene.stderr
-    assert json.loads(scene.stdout) == {
+    assert played(SCENE) == {
         "before": "yes",
         "closed": [17912, 18912],
         "new connection": "ConnectionRefusedError",
         "another port": "yes",
-        "the host itself": "yes",
+        "on the host itself": {"root": "yes", "daemon": "yes", "nobody": "ConnectionRefusedError"},
         "standing connection": "ConnectionResetError",
         "lease over": "yes",
         "opened": "yes",
@@ -85,10 +58,15 @@ def test_only_others_are_kept_away_from_only_those_ports_and_not_for_ever():
     }
 
 
+def test_an_account_that_is_not_there_is_named():
+    with pytest.raises(HostStateError, match="no account nobody-here"):
+        drain.close([17912], 1, user="nobody-here")
+
+
 def test_a_host_without_nft_is_told_what_to_do(monkeypatch):
-    monkeypatch.setattr(drain.shutil, "which", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(nftables.shutil, "which", lambda *_arguments, **_options: None)
     with pytest.raises(HostStateError, match="banyandb_liaison_drain_install: true .* hook or none") as refused:
-        act({"state": "checked", "ports": None, "lease": 120.0, "hold": 0.0}, False)
+        act({"state": "checked", "ports": None, "lease": 120.0, "hold": 0.0, "user": None}, False)
     assert refused.value.kind == "no_nft"
 
 
@@ -98,4 +76,4 @@ def test_a_host_without_nft_is_told_what_to_do(monkeypatch):
 )
 def test_what_cannot_be_meant_is_refused(wrong, said):
     with pytest.raises(ValueError, match=f"{said}.*expected"):
-        act({"state": "closed", "ports": [17912], "lease": 120.0, "hold": 0.0, **wrong}, True)
+        act({"state": "closed", "ports": [17912], "lease": 120.0, "hold": 0.0, "user": None, **wrong}, True)

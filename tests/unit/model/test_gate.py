@@ -61,13 +61,6 @@ def test_nothing_is_asked_of_what_the_view_shows_beside():
     assert found(Asked(ME, [L1]), view(("d1:17912", "d9:17912"), ("d8:17912",))) == []
 
 
-def test_a_node_that_is_drained_must_not_be_used():
-    assert found(Asked(ME, [], unused=["l2:18912"]), view(liaisons=("l1:18912", "l2:18912"))) == [
-        ("l1", "l2:18912", "tire1", "active", "converging")
-    ]
-    assert found(Asked(ME, [], unused=["l2:18912"])) == []
-
-
 def test_a_server_without_a_view_keeps_it_closed():
     assert found(seen=Failure("refused", "nothing listens")) == [("l1", "l1", "", "refused: nothing listens", "unknown")]
 

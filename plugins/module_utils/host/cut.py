@@ -1,0 +1,140 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cuts the liaison on this host off from another one, which is drained, and lets clients wait meanwhile. Standard library only, Python 3.9+.
+
+A liaison that still counts on another one when that one becomes unreachable may acknowledge a part of a batch and drop it: a point
+whose node it has no stream to yet, in a batch whose first point was for the other one (seen: 24 of 19,200 points under load, read in
+the server's banyand/queue/pub/batch.go). So nothing may be written here between the moment at which the other one becomes
+unreachable and the one at which the server here has noticed. Clients feel a slow answer, no error: their packets are dropped, and
+TCP sends them again.
+
+By a table of nftables for each liaison that is drained, whose elements remove themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import nftables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import TIRE1, RouteTable, View
+
+# What was sent already is through by then: a batch takes milliseconds, and clients wait for this too.
+SETTLE_SECONDS = 0.2
+POLL_SECONDS = 0.05
+_PRIORITY = -150
+_TABLE = """
+add table {table}
+delete table {table}
+add table {table}
+add set {table} waiting {{ type inet_service; flags timeout; }}
+add set {table} cut4 {{ type ipv4_addr . inet_service; flags timeout; }}
+add set {table} cut6 {{ type ipv6_addr . inet_service; flags timeout; }}
+add chain {table} input {{ type filter hook input priority {priority}; policy accept; }}
+add rule {table} input iifname "lo" accept
+add rule {table} input tcp dport @waiting drop
+add chain {table} output {{ type filter hook output priority {priority}; policy accept; }}
+add rule {table} output oifname "lo" tcp dport @waiting meta skuid != {{ {exempt} }} drop
+add rule {table} output ip daddr . tcp dport @cut4 reject with tcp reset
+add rule {table} output ip6 daddr . tcp dport @cut6 reject with tcp reset
+"""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``addresses`` that are cut off (``host:port``), and for how many seconds clients ``waited``."""
+
+    addresses: Sequence[str]
+    waited: float
+
+
+def cut(
+    name: str,
+    node_name: str,
+    ask_view: Callable[[], View | Failure],
+    ports: Collection[int],
+    lease: float,
+    patience: float,
+    user: str | None = None,
+) -> Cut:
+    """Cut the server here off from the liaison ``node_name`` for ``lease`` seconds, and return when it does not use that one any more.
+
+    ``name`` tells this cut from others. ``ports``: where clients come in; they wait, ``patience`` seconds at most, but for root and
+    ``user``, the account of the server, on this host. A liaison that the view does not show needs no cut. Raises HostStateError: of
+    nftables; ``no_view``; ``not_resolved``; ``still_used`` after ``patience``, when nothing is cut any more.
+    """
+    table = _table(name)
+    known = _known(ask_view())
+    if node_name not in known.by_name:
+        return Cut((), 0.0)
+    address = known.by_name[node_name].grpc_address
+    found = _resolved(address)
+    made = _TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user))
+    nftables.apply(made + _added(table, "waiting", map(str, ports), patience + SETTLE_SECONDS))
+    began = time.monotonic()
+    try:
+        time.sleep(SETTLE_SECONDS)
+        nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
+        while _is_used(node_name, ask_view()):
+            if time.monotonic() - began > patience:
+                raise HostStateError(
+                    "still_used",
+                    f"the liaison here still uses {node_name} ({address}) {patience:g} s after it was cut off from it: "
+                    "see BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL in its environment, after which it looks (0 is never)",
+                )
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        nftables.remove(table)
+        raise
+    nftables.apply(f"flush set {table} waiting\n")
+    return Cut((address,), time.monotonic() - began)
+
+
+def is_cut(name: str) -> bool:
+    """Whether there is a cut of that name, over or not. Raises HostStateError."""
+    return nftables.has(_table(name))
+
+
+def join(name: str) -> None:
+    """Undo what cut() did. Raises HostStateError."""
+    nftables.remove(_table(name))
+
+
+def _table(name: str) -> str:
+    return f"inet banyandb_cut_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _added(table: str, of: str, elements: Collection[str] | map[str], seconds: float) -> str:
+    listed = ", ".join(f"{element} timeout {max(seconds, 1.0):.0f}s" for element in elements)
+    return f"add element {table} {of} {{ {listed} }}\n" if listed else ""
+
+
+def _known(view: View | Failure) -> RouteTable:
+    if not isinstance(view, Failure):
+        return view.tables.get(TIRE1, RouteTable())
+    if view.kind == ErrorKind.REFUSED:
+        return RouteTable()  # it does not run
+    raise HostStateError("no_view", f"the liaison here shows no view, so nobody knows whom it uses: {view.message}")
+
+
+def _is_used(node_name: str, view: View | Failure) -> bool:
+    return isinstance(view, Failure) or node_name in view.tables.get(TIRE1, RouteTable()).active
+
+
+def _resolved(address: str) -> dict[int, list[str]]:
+    """IP version -> what the address resolves to here, as nft has it: an address and a port."""
+    host, port = split_address(address)
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise HostStateError("not_resolved", f"{address}, where the liaison here reaches the drained one, does not resolve: {error}") from error
+    addresses = [ipaddress.ip_address(text) for text in sorted({str(answer[4][0]).partition("%")[0] for answer in answers})]
+    return {version: [f"{ip} . {port}" for ip in addresses if ip.version == version] for version in (4, 6)}

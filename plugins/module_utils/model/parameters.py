@@ -1,0 +1,24 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several modules ask of their parameters. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST_SECONDS = 86400
+
+
+def require_seconds(params: Mapping[str, Any], least: Mapping[str, float]) -> None:
+    """That each parameter that ``least`` names is a time, no shorter than that. Raises ValueError that names it."""
+    for option, shortest in least.items():
+        if not shortest <= params[option] <= LONGEST_SECONDS:
+            raise ValueError(f"{option} is {params[option]}: expected seconds, at least {shortest:g} and at most {LONGEST_SECONDS}")
+
+
+def require_ports(params: Mapping[str, Any]) -> None:
+    """That ``ports`` are TCP ports, at least one. Raises ValueError."""
+    if not params["ports"] or not all(0 < port < 65536 for port in params["ports"]):
+        raise ValueError(f"ports is {params['ports']}: expected ports from 1 to 65535, at least one")

@@ -1,0 +1,166 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: liaison_cut
+short_description: Cut a liaison off from another one that is drained
+version_added: 0.1.0
+description:
+  - A liaison that still counts on another one when that one becomes unreachable may acknowledge points that it then drops. So this lets the
+    clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
+    as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
+  - Clients see a slow answer and no error.
+  - Needs Python on the host and nothing else. The cut is over when its lease is over, whatever became of the controller.
+options:
+  state:
+    description:
+      - V(cut) cuts the liaison here off from O(node_name), and returns when it does not use that one any more.
+      - V(joined) undoes that.
+    type: str
+    choices: [cut, joined]
+    required: true
+  name:
+    description: Tells this cut from others, such as the inventory name of the liaison that is drained.
+    type: str
+    required: true
+  node_name:
+    description: What the liaison that is drained calls itself. Required with O(state=cut).
+    type: str
+  ports:
+    description: TCP ports by which clients reach the liaison here. Required with O(state=cut).
+    type: list
+    elements: int
+  url:
+    description: C(http://host:port) or C(https://host:port) of the local server's HTTP.
+    type: str
+    default: http://127.0.0.1:17913
+  ca_path:
+    description: CA that signed the certificate; required with an C(https) O(url).
+    type: path
+  username:
+    description: User for a server with authentication.
+    type: str
+  password:
+    description: Password of O(username).
+    type: str
+  user:
+    description: Account of the server on this host. It and root need not wait; all others on this host do, as those from elsewhere.
+    type: str
+  lease:
+    description: Seconds for which the cut stays.
+    type: float
+    default: 120
+  patience:
+    description:
+      - Seconds that clients wait at most. When the liaison still uses the other one then, nothing is cut any more, and this fails.
+      - The default outlasts the server's own health checks, which come every ten seconds.
+    type: float
+    default: 15
+attributes:
+  check_mode:
+    support: full
+    description: Predicts what it would change.
+  diff_mode:
+    support: none
+    description: Nothing that stays is changed.
+seealso:
+  - module: skywalking.banyandb.liaison_drain
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Let this liaison do without the one that is drained
+  skywalking.banyandb.liaison_cut:
+    state: cut
+    name: liaison1
+    node_name: "10.0.0.1:18912"
+    ports: [17912, 17913]
+    user: banyandb
+  delegate_to: liaison2
+
+- name: Let it use that one again
+  skywalking.banyandb.liaison_cut:
+    state: joined
+    name: liaison1
+  delegate_to: liaison2
+"""
+
+RETURN = r"""
+addresses:
+  description: What the liaison was cut off from. Empty when it does not know that node.
+  type: list
+  elements: str
+  returned: with O(state=cut)
+waited:
+  description: Seconds for which clients waited.
+  type: float
+  returned: with O(state=cut)
+error_type:
+  description: V(no_nft), V(permission_denied), V(nft_failed), V(no_user), V(no_view), V(not_resolved) or V(still_used).
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
+
+ARGUMENTS: dict[str, Any] = {
+    "state": {"choices": ["cut", "joined"], "required": True},
+    "name": {"required": True},
+    "node_name": {},
+    "ports": {"type": "list", "elements": "int"},
+    "url": {"default": "http://127.0.0.1:17913"},
+    "ca_path": {"type": "path"},
+    "username": {},
+    "password": {"no_log": True},
+    "user": {},
+    "lease": {"type": "float", "default": 120},
+    "patience": {"type": "float", "default": 15},
+}
+
+
+def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
+    if params["state"] == "joined":
+        there = cut.is_cut(params["name"])
+        if there and not check:
+            cut.join(params["name"])
+        return {"changed": there}
+    require_seconds(params, {"lease": 1, "patience": 1})
+    require_ports(params)
+    client = HttpClient(params["url"], params["ca_path"], params["username"], params["password"], 2.0)
+    if check:
+        return {"changed": True, "addresses": [], "waited": 0.0}
+    done = cut.cut(params["name"], params["node_name"], client.cluster_state, params["ports"], params["lease"], params["patience"], params["user"])
+    return {"changed": bool(done.addresses), "addresses": list(done.addresses), "waited": round(done.waited, 3)}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        required_if=[("state", "cut", ["node_name", "ports"])],
+        required_together=[("username", "password")],
+        supports_check_mode=True,
+    )
+    try:
+        result = act(module.params, module.check_mode)
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A liaison loses the way to one other host, and while it does clients wait. With a real nft, in a network of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
+from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
+
+# The liaison that is drained is in the other network, and so is a client. The server here shows whom it uses in `used`.
+SCENE = """
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut, nftables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View
+subprocess.Popen([*there, sys.executable, "-c", ECHO + "serve(18912); serve(22); print('up', flush=True); threading.Event().wait()"],
+    stdout=subprocess.PIPE).stdout.readline()
+serve(17912)
+used = ["l1"]
+def view(): return View({"tire1": RouteTable((Identity("l1", "192.0.2.2:18912"), Identity("l2", "192.0.2.1:18912")), tuple(used), ())})
+def reaches(port):
+    try:
+        with socket.create_connection(("192.0.2.2", port), 5) as connection:
+            connection.sendall(b"x")
+            return connection.recv(1) == b"x"
+    except OSError as error:
+        return type(error).__name__
+def tables(): return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout.split()
+standing = socket.create_connection(("192.0.2.2", 18912)); standing.sendall(b"x"); standing.recv(1)
+CLIENT = '''import socket
+s = socket.create_connection(("192.0.2.1", 17912), 60); s.sendall(b"x"); s.recv(1)
+print("in", flush=True); input(); s.sendall(b"y"); print(s.recv(1).decode(), flush=True)'''
+client = subprocess.Popen([*there, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+client.stdout.readline()
+answered = threading.Event()
+threading.Thread(target=lambda: (client.stdout.readline(), answered.set()), daemon=True).start()
+seen = {"before": reaches(18912)}
+def noticing():  # the server: it looks whether the other one answers, and the client writes meanwhile
+    while reaches(18912) is True: time.sleep(0.01)
+    client.stdin.write("\\n"); client.stdin.flush()
+    seen["on the host itself"] = {account: reached(17912, account, 0.3) for account in ("root", "daemon", "nobody")}
+    seen["a client meanwhile is answered"] = answered.wait(0.5)
+    used.clear()
+notices = threading.Thread(target=noticing); notices.start()
+done = cut.cut("liaison1", "l1", view, [17912], 300, 60, "daemon")
+notices.join()
+seen["cut"] = list(done.addresses); seen["it was waited for"] = done.waited > 0.5
+seen["and afterwards"] = answered.wait(60)
+try:
+    standing.sendall(b"y"); standing.recv(1)
+except OSError as error: seen["standing connection"] = type(error).__name__
+seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); seen["named"] = cut.is_cut("liaison1")
+used.append("l1")
+cut.join("liaison1"); cut.join("liaison1")
+seen["joined"] = reaches(18912); seen["tables"] = tables()
+used.clear(); cut.cut("liaison1", "l1", view, [17912], 1, 60)
+while reaches(18912) is not True: time.sleep(0.05)
+seen["lease over"] = True
+used.append("l1")
+try:
+    cut.cut("liaison1", "l1", view, [17912], 300, 1)
+except HostStateError as error: seen["never noticed"] = [error.kind, reaches(18912), tables()]
+print(json.dumps(seen))
+"""
+
+
+def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
+    assert played(SCENE) == {
+        "before": True,
+        "on the host itself": {"root": "yes", "daemon": "yes", "nobody": "TimeoutError"},
+        "a client meanwhile is answered": False,
+        "cut": ["192.0.2.2:18912"],
+        "it was waited for": True,
+        "and afterwards": True,
+        "standing connection": "ConnectionResetError",
+        "new connection": "ConnectionRefusedError",
+        "another port": True,
+        "named": True,
+        "joined": True,
+        "tables": [],
+        "lease over": True,
+        "never noticed": ["still_used", True, []],
+    }
+
+
+@pytest.mark.parametrize("view", [View(), Failure(ErrorKind.REFUSED, "nothing listens")])
+def test_a_server_that_does_not_know_it_or_does_not_run_needs_no_cut(view):
+    assert cut.cut("liaison1", "l1", lambda: view, [17912], 300, 15) == cut.Cut((), 0.0)
+
+
+def test_a_server_whose_view_is_not_to_be_had_is_told():
+    with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
+        cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), [17912], 300, 15)
+    assert refused.value.kind == "no_view"
+
+
+@pytest.mark.parametrize(("wrong", "said"), [({"ports": []}, "ports is"), ({"lease": 0.0}, "lease is"), ({"patience": 0.0}, "patience is")])
+def test_what_cannot_be_meant_is_refused(wrong, said):
+    asked = {"state": "cut", "name": "l", "node_name": "l1", "ports": [17912], "url": "http://127.0.0.1:1", "ca_path": None, "username": None}
+    with pytest.raises(ValueError, match=f"{said}.*expected"):
+        act({**asked, "password": None, "user": None, "lease": 120.0, "patience": 15.0, **wrong}, True)
