@@ -12,22 +12,22 @@ from collections.abc import Callable
 
 from tests.conftest import ROOT
 
-from . import ask, cold_start, deploy, import_cost, machine, plan, push, rollout, srv, srv_inventory
-from .figures import Result, load, page, save
-from .fleet import WORK, Failed
+from . import ask, cold_start, deploy, import_cost, machine, plan, push, restarts, rollout, srv, srv_inventory
+from .figures import RESULTS, Result, load, page, save
+from .fleet import Failed
 
 BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
     "deploy": deploy.run,
     "push": push.run,
     "cold_start": cold_start.run,
     "rollout": rollout.run,
+    "restarts": restarts.run,
     "ask": ask.run,
     "plan": plan.run,
     "srv": srv.run,
     "srv_inventory": srv_inventory.run,
     "import_cost": import_cost.run,
 }
-RESULTS = WORK / "results"
 TEMPLATE = ROOT / "tests" / "benchmarks" / "figures.template.md"
 PAGE = ROOT / "docs" / "figures.md"
 

@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tests.conftest import ROOT
+
+RESULTS = ROOT / ".cache" / "benchmarks" / "results"
+
 
 @dataclass
 class Row:
@@ -33,12 +37,15 @@ class Row:
 
 @dataclass
 class Result:
-    """All figures of one benchmark. ``timed`` says what exactly, for a reader who has not seen the code."""
+    """All figures of one benchmark. ``timed`` says what exactly, for a reader who has not seen the code. What is no ratio
+    stands in ``lines``, cells under ``columns``."""
 
     name: str
     title: str
     timed: str
     rows: Sequence[Row] = field(default_factory=tuple)
+    columns: Sequence[str] = field(default_factory=tuple)
+    lines: Sequence[Sequence[str]] = field(default_factory=tuple)
     server: str = ""
     taken: str = ""
     seconds: float = 0.0
@@ -77,6 +84,10 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def plain_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *lines)]
+
+
 def page(results: Mapping[str, Result | None], template: str) -> str:
     """The page of figures: ``template`` with each benchmark in the place of its ``{name}``; None was never run."""
     parts = {}
@@ -86,7 +97,8 @@ def page(results: Mapping[str, Result | None], template: str) -> str:
             continue
         lines = [f"## {result.title}", "", result.timed, ""]
         lines += [f"Server: {result.server}.", ""] if result.server else []
-        lines += table(result.rows)
+        lines += table(result.rows) if result.rows else []
+        lines += plain_table(result.columns, result.lines) if result.lines else []
         missed = [row for row in result.rows if row.met is False]
         if missed:
             lines += ["", *(f"- Missed, {row.what}: {row.reason}" for row in missed)]
