@@ -34,7 +34,9 @@ ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 # Scenarios side by side: those with a nameserver of their own and those that wait for gates, and all others.
 DNS_SCENARIOS := $(notdir $(wildcard extensions/molecule/dns_*))
 ROLLOUT_SCENARIOS := rolling_change gate heal remove_and_readd readdress
-OTHER_SCENARIOS := $(filter-out default $(DNS_SCENARIOS) $(ROLLOUT_SCENARIOS),$(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))))
+# On the newest ansible-core: what hosts that fail or cannot be reached do to a play may differ there. hot_reload runs there alone.
+NEWEST_SCENARIOS := hot_reload gate
+OTHER_SCENARIOS := $(filter-out default hot_reload $(DNS_SCENARIOS) $(ROLLOUT_SCENARIOS),$(notdir $(patsubst %/,%,$(dir $(wildcard extensions/molecule/*/molecule.yml)))))
 
 .PHONY: help demo demo-down test computing waiting scenarios more-scenarios test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
 
@@ -106,9 +108,9 @@ molecule: setup install ## scenarios on real systemd hosts; SCENARIO="hot_reload
 	$(if $(filter old_and_new,$(or $(SCENARIO),old_and_new)),$(BIN)/python -m tests.lab setup bookworm bullseye trixie)
 	BANYANDB_LAB=$(LAB) BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),$(SCENARIO:%=--scenario-name %),--all)
 
-matrix: ## the unit tests and one scenario on the newest ansible-core
+matrix: ## the unit tests and two scenarios on the newest ansible-core
 	$(MAKE) CONTROLLER=newest unit
-	$(MAKE) CONTROLLER=newest molecule SCENARIO=hot_reload LAB=newest
+	$(MAKE) CONTROLLER=newest molecule SCENARIO="$(NEWEST_SCENARIOS)" LAB=newest
 
 setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
 	$(BIN)/python -m tests.lab setup
