@@ -125,7 +125,8 @@ install: $(INSTALLED) ## build the collection and install it where the tests use
 	tests/python-environment.sh $(PYTHON_NEWEST) .venv-newest requirements/tests.txt
 	touch $@
 
-$(INSTALLED): $(VENV)/.complete $(SOURCES)
+# Whichever of the two environments is younger, what is installed is the same, and somebody may be using it.
+$(INSTALLED): $(SOURCES) | $(VENV)/.complete
 	rm -rf .cache/build
 	ansible-galaxy collection build --force --output-path .cache/build
 	ansible-galaxy collection install --force --no-deps --collections-path $(COLLECTIONS) .cache/build/*.tar.gz
