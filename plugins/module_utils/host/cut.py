@@ -126,7 +126,9 @@ def _known(view: View | Failure) -> RouteTable:
 
 
 def _is_used(node_name: str, view: View | Failure) -> bool:
-    return isinstance(view, Failure) or node_name in view.tables.get(TIRE1, RouteTable()).active
+    if isinstance(view, Failure):
+        return view.kind != ErrorKind.REFUSED
+    return node_name in view.tables.get(TIRE1, RouteTable()).active
 
 
 def _resolved(address: str) -> dict[int, list[str]]:
