@@ -186,6 +186,8 @@ def _carry_out(
     pending: set[str] = set(outcome.plan.refreshed)
     arrived = set() if once_more else {*outcome.plan.added, *outcome.plan.refreshed, *(move.name for move in outcome.plan.readdressed)}
     left_over: set[str] = set()
+    each = [{(node.name, node.grpc_address) for node in topology.listed} for topology in (standing or Topology(), *steps)]
+    bystanders = {name for name, _address in set.intersection(*each)} - pending
     for step in steps:
         if request.proof and standing is not None:
             _await_read(request, request.proof, standing, step, outcome)
@@ -193,7 +195,7 @@ def _carry_out(
         standing = step
         pending &= {node.name for node in step.listed}
         if request.proof:
-            left_over = _await_view(request, request.proof, step, found, outcome, pending, arrived, last=step is steps[-1])
+            left_over = _await_view(request, request.proof, step, found, outcome, pending, arrived, bystanders, last=step is steps[-1])
     return left_over
 
 
@@ -369,12 +371,14 @@ def _await_view(
     outcome: Outcome,
     pending: Collection[str] = (),
     arrived: Collection[str] = (),
+    bystanders: Collection[str] = (),
     *,
     last: bool,
 ) -> set[str]:
     """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait. Entries in
-    ``pending`` are still to be refreshed, by a later write. Returns those of the ``arrived`` that are evictable for LEFT_OVER_SECONDS
-    where nothing else differs."""
+    ``pending`` are still to be refreshed, by a later write. What becomes of ``bystanders``, which no write touches, holds up no write that is
+    still to come: it would be left without what the writes before left out. Returns those of the ``arrived`` that are evictable for
+    LEFT_OVER_SECONDS where nothing else differs."""
     started = time.monotonic()
     failure: Failure | None = None
     while True:
@@ -385,7 +389,8 @@ def _await_view(
         else:
             failure, outcome.view = None, answer
             outcome.pairs = _differences(request, proof, step, answer, found, elapsed, pending)
-            if not outcome.pairs and (last or elapsed >= BETWEEN_WRITES_SECONDS):
+            holding = outcome.pairs if last else [pair for pair in outcome.pairs if pair.subject not in bystanders]
+            if not holding and (last or elapsed >= BETWEEN_WRITES_SECONDS):
                 break
         unused = {pair.subject for pair in outcome.pairs if pair.seen == EVICTABLE and pair.subject in arrived}
         if last and not failure and outcome.pairs and len(unused) == len(outcome.pairs) and elapsed >= LEFT_OVER_SECONDS:

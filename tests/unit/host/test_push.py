@@ -386,6 +386,17 @@ def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
     assert (host.server.lists, outcome.plan.refreshed) == ([["b"], ["a", "b"]], ("a",))
 
 
+def test_one_that_differs_and_is_not_touched_leaves_nobody_out(host: Host) -> None:
+    """The push fails, with all of its writes done."""
+    a, b = host.network.node("a"), host.network.node("b", zone="x")
+    host.runs_with(a, b)
+    host.network.relabel(b, zone="y")
+    with pytest.raises(PushFailed, match="b is stale in property") as failed:
+        host.push(a, b, refresh=["a"], timeout=0.5)
+    assert (failed.value.outcome.writes, host.server.lists) == (2, [["b"], ["a", "b"]])
+    assert topology_file.read(str(host.path)) == (Topology((a, b)), host.path.read_text())
+
+
 def test_a_removal_beside_an_addition_is_two_writes(host: Host) -> None:
     a, b, c = host.nodes("abc")
     host.runs_with(a, b)
