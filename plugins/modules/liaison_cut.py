@@ -14,7 +14,7 @@ description:
     clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
     as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
   - Clients see a slow answer and no error.
-  - Needs Python on the host and nothing else. The cut is over when its lease is over, whatever became of the controller.
+  - Needs Python and C(nft) on the host. The cut is over when its lease is over, whatever became of the controller.
 options:
   state:
     description:
