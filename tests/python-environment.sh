@@ -11,7 +11,7 @@ requirements=$3
 # First, so that no interpreter of a half-made environment is taken for the wanted one.
 rm -rf "$environment"
 case $wanted in
-    python3 | python3.11)
+    python3 | python3.11 | /usr/bin/python3)
         if ! "$wanted" -c 'import ensurepip, venv' 2>/dev/null; then
             echo "python: installing python3 and python3-venv"
             export DEBIAN_FRONTEND=noninteractive
