@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "gates"
 SCENARIOS = ROOT / "extensions" / "molecule"
 
-AT_A_TIME = 5
+AT_A_TIME = 4
 """Most gates wait for servers half of their time: these keep two processors busy."""
 
 TARGETS = ("matrix", "property", "contract", "crash", "unit", "sanity", "lint", "lab", "docs")
