@@ -30,7 +30,7 @@ from tests.lab import Lab
 
 PATH = "/etc/banyandb/topology.yml"
 PROOF_SECONDS = 600
-"""Longer than any test waits: a push that waits for what is never shown stands still."""
+"""Longer than any test waits: a push stands still whose server says nothing."""
 
 UNREACHABLE = 4
 """Ansible's exit code."""
@@ -42,6 +42,11 @@ import os
 place = ":%d" % os.stat("/etc/banyandb").st_ino
 held = [line.split() for line in open("/proc/locks") if "FLOCK" in line and line.split()[5].endswith(place)]
 print(held[0][4] if held else 0)'"""
+# Stops the server, as a terminal's Ctrl-Z would, as soon as its file reads as /root/between does.
+HOLD = f"""systemd-run --quiet sh -c '
+until cmp -s /root/between {PATH}; do sleep 0.01; done
+systemctl kill --kill-whom=main --signal=STOP banyandb-data'"""
+STATE = """sed -n 's/^State:.//p' /proc/$(systemctl show --property=MainPID --value banyandb-data)/status"""
 # Ends the SSH session that a process (its argument) was started in, as a crash of sshd would.
 END_SESSION = """python3 -c '
 import os, signal
@@ -78,11 +83,23 @@ class Hosts:
         with open(program, "rb") as file:
             words = [*self.lab.ssh_command(host, "root"), "mkdir -p /etc/banyandb && cat > /opt/server && chmod 755 /opt/server"]
             subprocess.run(words, stdin=file, check=True)
-        self.write(host, self.text(self.places[0]))
+        self.write(host, PATH, self.text(self.places[0]))
         self.root(host, f"systemd-run --quiet --unit=banyandb-data --setenv=GRPC_ENABLE_TXT_SERVICE_CONFIG=false {given} /opt/server data")
 
-    def write(self, host: str, text: str) -> None:
-        subprocess.run([*self.lab.ssh_command(host, "root"), f"cat > {PATH}"], input=text, text=True, check=True)
+    def write(self, host: str, path: str, text: str) -> None:
+        subprocess.run([*self.lab.ssh_command(host, "root"), f"cat > {path}"], input=text, text=True, check=True)
+
+    def hold_at(self, text: str) -> None:
+        """Let the server of node1 stop once its file has this text: a push that wrote it waits, until release(), for what the server says."""
+        self.write("node1", "/root/between", text)
+        self.root("node1", HOLD)
+
+    @property
+    def is_held(self) -> bool:
+        return self.root("node1", STATE).startswith("T")
+
+    def release(self) -> None:
+        self.root("node1", "systemctl kill --kill-whom=main --signal=CONT banyandb-data")
 
     def root(self, host: str, command: str) -> str:
         done = self.lab.run(host, command, user="root")
@@ -109,12 +126,14 @@ class Hosts:
         """The file when all is done."""
         return Topology((self.node1, place)).render()
 
-    def ansible(self, place: Node, *, pipelined: bool, labels: dict[str, str] | None = None, lock_timeout: int = 60) -> subprocess.Popen[str]:
-        """A push to node1 that moves node2 to ``place``. With ``labels`` that node1 does not show it waits after its first write."""
-        node1 = {"name": "node1", "grpc_address": self.node1.grpc_address, **({"labels": labels} if labels else {})}
+    def ansible(self, place: Node, *, pipelined: bool, lock_timeout: int = 60) -> subprocess.Popen[str]:
+        """A push to node1 that moves node2 to ``place``."""
         options = {
             "path": PATH,
-            "nodes": [node1, {"name": "node2", "grpc_address": place.grpc_address, "node_name": "node2:17912"}],
+            "nodes": [
+                {"name": "node1", "grpc_address": self.node1.grpc_address},
+                {"name": "node2", "grpc_address": place.grpc_address, "node_name": "node2:17912"},
+            ],
             "readdress": "stage",
             "prove": {"name": "node1", "role": "data", "timeout": PROOF_SECONDS},
             "lock_timeout": lock_timeout,
@@ -201,8 +220,9 @@ def test_a_push_whose_connection_is_lost_between_its_writes_is_completed_by_the_
     before, after = hosts.places if hosts.file == hosts.text(hosts.places[0]) else reversed(hosts.places)
     assert hosts.file == hosts.text(before)
     between = Topology((hosts.node1,), (after,)).render()
-    push = hosts.ansible(after, pipelined=pipelined, labels={"never": "shown"})
-    until(lambda: hosts.file == between and hosts.holder, 120, "the first write is done")
+    hosts.hold_at(between)
+    push = hosts.ansible(after, pipelined=pipelined)
+    until(lambda: hosts.is_held and hosts.holder, 120, "the first write is done")
     with lose(hosts):
         code, outcome, result = ended(push)
     assert (code, outcome) == (UNREACHABLE, "UNREACHABLE"), result
@@ -219,6 +239,7 @@ def test_a_push_whose_connection_is_lost_between_its_writes_is_completed_by_the_
         holder = hosts.holder
         hosts.root("node1", f"! test -d /proc/{holder} || kill -KILL {holder} || ! test -d /proc/{holder}" if holder else "true")
     until(lambda: hosts.holder == 0, 60, "the push is gone, with its session or by itself")
+    hosts.release()
     code, outcome, result = ended(hosts.ansible(after, pipelined=pipelined))
     assert (code, outcome, result["proved"], result["added"]) == (0, "CHANGED", True, ["node2"]), result
     assert (hosts.file, hosts.names, hosts.holder) == (hosts.text(after), ["topology.yml"], 0)
