@@ -14,6 +14,8 @@ description:
     schema, until nothing is wrong for O(soak) seconds or there is no progress for O(stall) seconds.
   - It does not fail when the cluster is not whole, so that somebody who knows of all hosts can judge; see RV(whole) and RV(pairs).
   - Needs Python on the host and nothing else. Changes nothing.
+extends_documentation_fragment:
+  - skywalking.banyandb.local_server
 options:
   name:
     description: Entry name of the node on this host.
@@ -24,19 +26,6 @@ options:
     type: str
     choices: [data, liaison, standalone]
     required: true
-  url:
-    description: C(http://host:port) or C(https://host:port) of the local server's HTTP.
-    type: str
-    default: http://127.0.0.1:17913
-  ca_path:
-    description: CA that signed the certificate; required with an C(https) O(url).
-    type: path
-  username:
-    description: User for a server with authentication.
-    type: str
-  password:
-    description: Password of O(username).
-    type: str
   nodes:
     description:
       - All nodes that have to serve, and that the view has to show as it should. Nodes that are not named here may be in the view or not.
@@ -163,7 +152,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import SOAK_SECONDS, STALL_SECONDS, Asked
@@ -174,10 +164,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),
     role=dict(type="str", choices=list(ROLES), required=True),
-    url=dict(type="str", default="http://127.0.0.1:17913"),
-    ca_path=dict(type="path"),
-    username=dict(type="str"),
-    password=dict(type="str", no_log=True),
+    **LOCAL_SERVER,
     nodes=dict(
         type="list",
         elements="dict",
@@ -201,7 +188,7 @@ ARGUMENTS: dict[str, Any] = dict(
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, required_together=[("username", "password")], supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_together=REQUIRED_TOGETHER, supports_check_mode=True)
     try:
         watched = act(module.params)
     except ValueError as error:
@@ -220,7 +207,7 @@ def act(params: dict[str, Any]) -> Watched:
         raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
     nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in params["nodes"]], "nodes")
-    client = http_client.HttpClient(params["url"], params["ca_path"], params["username"], params["password"], params["timeout"])
+    client = HttpClient.local(params, params["timeout"])
     asked = Asked(
         observer=ExpectedNode(params["name"], "", params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],

@@ -15,6 +15,8 @@ description:
     as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
   - Clients see a slow answer and no error.
   - Needs Python and C(nft) on the host. The cut is over when its lease is over, whatever became of the controller.
+extends_documentation_fragment:
+  - skywalking.banyandb.local_server
 options:
   state:
     description:
@@ -34,19 +36,6 @@ options:
     description: TCP ports by which clients reach the liaison here. Required with O(state=cut).
     type: list
     elements: int
-  url:
-    description: C(http://host:port) or C(https://host:port) of the local server's HTTP.
-    type: str
-    default: http://127.0.0.1:17913
-  ca_path:
-    description: CA that signed the certificate; required with an C(https) O(url).
-    type: path
-  username:
-    description: User for a server with authentication.
-    type: str
-  password:
-    description: Password of O(username).
-    type: str
   user:
     description: Account of the server on this host. It and root need not wait; all others on this host do, as those from elsewhere.
     type: str
@@ -111,6 +100,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
@@ -120,10 +110,7 @@ ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},
     "node_name": {},
     "ports": {"type": "list", "elements": "int"},
-    "url": {"default": "http://127.0.0.1:17913"},
-    "ca_path": {"type": "path"},
-    "username": {},
-    "password": {"no_log": True},
+    **LOCAL_SERVER,
     "user": {},
     "lease": {"type": "float", "default": 120},
     "patience": {"type": "float", "default": 15},
@@ -139,7 +126,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         return {"changed": there}
     require_seconds(params, {"lease": 1, "patience": 1})
     require_ports(params)
-    client = HttpClient(params["url"], params["ca_path"], params["username"], params["password"], 2.0)
+    client = HttpClient.local(params, 2.0)
     if check:
         return {"changed": True, "addresses": [], "waited": 0.0}
     done = cut.cut(params["name"], params["node_name"], client.cluster_state, params["ports"], params["lease"], params["patience"], params["user"])
@@ -150,7 +137,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         required_if=[("state", "cut", ["node_name", "ports"])],
-        required_together=[("username", "password")],
+        required_together=REQUIRED_TOGETHER,
         supports_check_mode=True,
     )
     try:

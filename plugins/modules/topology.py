@@ -309,9 +309,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client, push, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import read_ca
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, READDRESS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
     LIAISON_PORT,
@@ -329,6 +330,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 
 # Seconds that one look at the local server's view may take; it takes 3 ms (section 3 of the contract).
 LOOK_SECONDS = 5.0
+# A server that refuses once, before anything was written, is not yet a reason to give up.
+RETRIES = 2
 # No time is longer, so that none is too large for a socket's time-out.
 LONGEST_SECONDS = 86400.0
 
@@ -364,13 +367,10 @@ ARGUMENTS = dict(
         options=dict(
             name=dict(type="str", required=True),
             role=dict(type="str", choices=list(ROLES), required=True),
-            url=dict(type="str", default="http://127.0.0.1:17913"),
             timeout=dict(type="float", default=60),
-            ca_path=dict(type="path"),
-            username=dict(type="str"),
-            password=dict(type="str", no_log=True),
+            **LOCAL_SERVER,
         ),
-        required_together=[("username", "password")],
+        required_together=REQUIRED_TOGETHER,
     ),
     reach_timeout=dict(type="float", default=2),
     lock_timeout=dict(type="float", default=60),
@@ -503,20 +503,12 @@ def _proof(prove: dict[str, Any] | None) -> push.Proof | None:
     if prove is None:
         return None
     _require_seconds("prove.timeout", prove["timeout"])
-    scheme, _sep, address = prove["url"].rstrip("/").partition("://")
-    _require(scheme in ("http", "https"), f"prove.url {prove['url']!r}: expected http://host:port or https://host:port")
-    split_address(address, f"prove.url {prove['url']!r}:")
-    tls = scheme == "https"
-    _require(not tls or bool(prove["ca_path"]), "prove.ca_path is missing: an https server is trusted by its CA alone")
-    terms = Terms(
-        timeout=min(LOOK_SECONDS, prove["timeout"]),
-        tls=tls,
-        ca=read_ca(prove["ca_path"]) if tls else "",
-        username=prove["username"] or "",
-        password=prove["password"] or "",
-    )
+    try:
+        client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
+    except TermsError as error:
+        raise ValueError(f"prove.{error}") from None
     observer = ExpectedNode(prove["name"], "", prove["role"])
-    return push.Proof(observer, lambda: http_client.state(address, terms), prove["timeout"])
+    return push.Proof(observer, client.cluster_state, prove["timeout"])
 
 
 def _ownership(params: dict[str, Any]) -> topology_file.Ownership:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that modules share which ask running servers; documented in the fragment ``connection``."""
+"""The options that modules share which ask running servers; documented in the fragments ``connection`` and ``local_server``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ CONNECTION: Mapping[str, Any] = {
     "tls_server_name": {"type": "str"},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
+}
+
+# Of modules that ask the server on the same host alone; HttpClient.local() reads them.
+LOCAL_SERVER: Mapping[str, Any] = {
+    "url": {"type": "str", "default": "http://127.0.0.1:17913"},
+    **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
 }
 
 # For AnsibleModule's required_if and required_together.

@@ -76,7 +76,7 @@ class HttpClient:
     """One server that is asked again and again, by somebody who waits for its view to change.
 
     ``url`` is ``http://host:port`` or ``https://host:port``, the latter with ``ca_path``; ``timeout`` in
-    seconds for each question. Every question is one try. Raises TermsError.
+    seconds for each question, which is asked again ``retries`` times after a passing failure. Raises TermsError.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class HttpClient:
         username: str | None = None,
         password: str | None = None,
         timeout: float = 5.0,
+        retries: int = 0,
     ) -> None:
         scheme, _sep, self.address = url.rstrip("/").partition("://")
         if scheme not in ("http", "https"):
@@ -98,7 +99,12 @@ class HttpClient:
         if tls and not ca_path:
             raise TermsError(f"url {url!r}: https needs ca_path, the CA that signed the server's certificate")
         ca = read_ca(ca_path) if tls and ca_path else ""
-        self.terms = Terms(timeout, retries=0, tls=tls, ca=ca, username=username or "", password=password or "")
+        self.terms = Terms(timeout, retries=retries, tls=tls, ca=ca, username=username or "", password=password or "")
+
+    @classmethod
+    def local(cls, params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
+        """The server that a module's parameters name, as LOCAL_SERVER of connection_options has them."""
+        return cls(params["url"], params["ca_path"], params["username"], params["password"], timeout, retries)
 
     def cluster_state(self) -> View | Failure:
         return state(self.address, self.terms)

@@ -167,7 +167,7 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b"], {"prove": {"name": "a"}}, "missing required arguments: role found in prove"),
         (["a", "b"], {"prove": proof("127.0.0.1:17913")}, "prove.url '127.0.0.1:17913': expected http://host:port"),
         (["a", "b"], {"prove": proof("http://127.0.0.1")}, "prove.url 'http://127.0.0.1': '127.0.0.1': expected host:port"),
-        (["a", "b"], {"prove": proof("https://127.0.0.1:1")}, "prove.ca_path is missing"),
+        (["a", "b"], {"prove": proof("https://127.0.0.1:1")}, "prove.url 'https://127.0.0.1:1': https needs ca_path"),
         (["a", "b"], {"prove": proof("https://127.0.0.1:1", ca_path="/no/ca.pem")}, "ca_path /no/ca.pem: No such file"),
         (["a", "b"], {"prove": proof("http://127.0.0.1:1", timeout=-1)}, "prove.timeout -1.0: expected seconds above 0"),
         (["a", "b"], {"prove": proof("http://127.0.0.1:1", username="u")}, "parameters are required together: username, password"),
