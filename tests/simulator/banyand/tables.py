@@ -137,6 +137,7 @@ class Peers:
     async def _drop_unhealthy(self, name, peer):
         if await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
             return False
+        log("info", self.label, "node is unhealthy, removing from active", node=name)
         peer.channel.close()
         if self.active.get(name) is peer:
             del self.active[name]
