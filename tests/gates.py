@@ -9,7 +9,6 @@ goes to ``.cache/gates/NAME.log``; here a line tells when it ends, and the end t
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import subprocess
@@ -26,14 +25,19 @@ SCENARIOS = ROOT / "extensions" / "molecule"
 AT_A_TIME = 4
 """Most gates wait for servers half of their time: these keep two processors busy."""
 
-TARGETS = ("matrix", "property", "contract", "crash", "unit", "sanity", "lint", "lab", "docs")
-"""Targets of the Makefile that are gates, those that take longest first."""
+TARGETS = ("contract", "crash", "docs", "lab", "lint", "matrix", "property", "sanity", "unit")
+"""Targets of the Makefile that are gates."""
 
-LONG_SCENARIOS = ("gate", "readdress", "dns_mode", "dns_source", "dns_faults", "heal", "rolling_change", "old_and_new")
-"""Begun before the others, for no long one to run alone at the end."""
+LONG = ("matrix", "dns_mode", "contract", "gate", "dns_source", "dns_faults", "readdress", "property", "crash", "unit")
+"""Begun before the others, the longest first, for none of them to run alone at the end."""
 
-TELLING = re.compile(r"^(fatal: |ERROR|E  |FAILED |ERROR |make.*\*\*\* )")
-"""Lines that say what went wrong: Ansible's, pytest's, make's."""
+TELLING = re.compile(r"fatal: |E   |FAILED (?!- RETRYING)|ERROR ")
+"""How a line begins that says what went wrong: Ansible's, pytest's."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+FRAME = " \t│"
+"""What molecule draws around lines."""
+FEW = 10
+"""Lines that a reason has."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,12 @@ class Outcome:
 
 
 def gates() -> list[Gate]:
-    """All gates, in the order in which they are begun: long ones first."""
+    """All gates, in the order in which they are begun."""
     names = [path.parent.name for path in sorted(SCENARIOS.glob("*/molecule.yml"))]
-    # `default` only makes room for the others; what `matrix` runs on the newest ansible-core alone, it names itself.
-    own = [name for name in (*LONG_SCENARIOS, *names) if name not in ("default", "hot_reload")]
-    scenarios = [Gate(name, ("molecule", f"SCENARIO={name}"), True) for name in dict.fromkeys(own)]
-    targets = [Gate(name, (name,)) for name in TARGETS]
-    long = len(LONG_SCENARIOS)
-    return [*targets[:4], *scenarios[:long], *targets[4:], *scenarios[long:]]
+    # `default` only clears up after the others, and what `matrix` runs on the newest ansible-core alone, it names itself.
+    scenarios = [Gate(name, ("molecule", f"SCENARIO={name}"), True) for name in names if name not in ("default", "hot_reload")]
+    found = {gate.name: gate for gate in [*(Gate(name, (name,)) for name in TARGETS), *scenarios]}
+    return [found[name] for name in dict.fromkeys((*LONG, *found))]
 
 
 def run(gate: Gate, lab: str) -> Outcome:
@@ -78,11 +80,11 @@ def run(gate: Gate, lab: str) -> Outcome:
 
 
 def why(gate: Gate) -> str:
-    """What a failed gate's log says of the reason, in few lines: the telling ones, or its end."""
-    lines = [line.rstrip() for line in gate.log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    telling = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
-    chosen = [line for line in telling if TELLING.search(line)] or telling[-6:]
-    return "\n".join(f"    {line[:300]}" for line in chosen[:6])
+    """What a failed gate's log says of the reason, in few lines: from the first telling one on, else its end."""
+    text = gate.log.read_text(encoding="utf-8", errors="replace")
+    lines = [line for line in (COLOURS.sub("", line).strip(FRAME) for line in text.splitlines()) if line]
+    first = next((number for number, line in enumerate(lines) if TELLING.match(line)), len(lines) - FEW)
+    return "\n".join(f"    {line[:200]}" for line in lines[max(first, 0) :][:FEW])
 
 
 def main(names: list[str]) -> int:
@@ -122,5 +124,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.pop("MAKELEVEL", None)
     sys.exit(main(sys.argv[1:]))
