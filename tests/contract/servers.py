@@ -146,6 +146,11 @@ class Server:
         return {name: float(value) for name, value in COUNT.findall(text)}
 
     @property
+    def has_loaded(self) -> bool:
+        """Whether it has worked through a file since it started; until then it has no such count."""
+        return "file_load_count" in self.counts()
+
+    @property
     def loads(self) -> float:
-        """How often it has worked through its file, rejected files among them."""
+        """How often it has worked through its file, rejected files among them, the one of its start included."""
         return self.counts()["file_load_count"]
