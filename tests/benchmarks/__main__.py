@@ -13,7 +13,7 @@ from collections.abc import Callable
 from tests.conftest import ROOT
 
 from . import ask, cold_start, deploy, import_cost, machine, plan, push, restarts, rollout, srv, srv_inventory
-from .figures import RESULTS, Result, load, page, save
+from .figures import PAGE, Result, place, section
 from .fleet import Failed
 
 BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
@@ -28,14 +28,12 @@ BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
     "srv_inventory": srv_inventory.run,
     "import_cost": import_cost.run,
 }
-TEMPLATE = ROOT / "tests" / "benchmarks" / "figures.template.md"
-PAGE = ROOT / "docs" / "figures.md"
 
 
 def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Takes the figures of docs/figures.md and writes it anew; benchmarks that are not asked for keep what they found last. "
+        description="Takes the figures of docs/figures.md and writes them there; benchmarks that are not asked for keep what they found last. "
         "BANYANDB_ARTIFACT or BANYANDB_SERVER selects the real server. Ends with an error only when something does not work. Needs root.",
     )
     words.add_argument("name", nargs="*", help=f"which ({', '.join(BENCHMARKS)}; default: all)")
@@ -64,10 +62,9 @@ def main() -> int:
         result.seconds = time.monotonic() - began
         result.taken = time.strftime("%Y-%m-%d", time.gmtime())
         result.machine = machine.describe()
-        save(RESULTS, result)
-    results = {name: load(RESULTS, name) for name in BENCHMARKS}
-    PAGE.write_text(page(results, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(ROOT)}", flush=True)
+        before, _, behind = place(PAGE.read_text(encoding="utf-8"), name)
+        PAGE.write_text(before + section(result) + behind, encoding="utf-8")
+        say(f"written to {PAGE.relative_to(ROOT)}")
     return 0
 
 

@@ -1,19 +1,17 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a benchmark found, and the page that it becomes."""
+"""What a benchmark found, and its place in the page of figures, which keeps it until it is taken anew."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 from tests.conftest import ROOT
 
-RESULTS = ROOT / ".cache" / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "figures.md"
 
 
 @dataclass
@@ -52,20 +50,6 @@ class Result:
     machine: str = ""
 
 
-def save(folder: Path, result: Result) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{result.name}.json").write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
-
-
-def load(folder: Path, name: str) -> Result | None:
-    """What an earlier run saved of this benchmark."""
-    path = folder / f"{name}.json"
-    if not path.exists():
-        return None
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    return Result(**{**fields, "rows": [Row(**row) for row in fields["rows"]]})
-
-
 def number(value: float, unit: str) -> str:
     """``2.51 x``, ``12.3 s``, ``4``; three digits are more than a shared machine can tell."""
     if unit == "":
@@ -88,21 +72,28 @@ def plain_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[
     return [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *lines)]
 
 
-def page(results: Mapping[str, Result | None], template: str) -> str:
-    """The page of figures: ``template`` with each benchmark in the place of its ``{name}``; None was never run."""
-    parts = {}
-    for name, result in results.items():
-        if result is None:
-            parts[name] = f"## {name}\n\nNot taken yet."
-            continue
-        lines = [f"## {result.title}", "", result.timed, ""]
-        lines += [f"Server: {result.server}.", ""] if result.server else []
-        lines += table(result.rows) if result.rows else []
-        lines += plain_table(result.columns, result.lines) if result.lines else []
-        missed = [row for row in result.rows if row.met is False]
-        if missed:
-            lines += ["", *(f"- Missed, {row.what}: {row.reason}" for row in missed)]
-        took = f" in {result.seconds:.0f} s" if result.seconds else ""
-        lines += ["", f"Taken {result.taken}{took} on {result.machine}."]
-        parts[name] = "\n".join(lines)
-    return template.format(**parts)
+def section(result: Result) -> str:
+    """What the page says of a benchmark."""
+    lines = [f"## {result.title}", "", result.timed, ""]
+    lines += [f"Server: {result.server}.", ""] if result.server else []
+    lines += table(result.rows) if result.rows else []
+    lines += plain_table(result.columns, result.lines) if result.lines else []
+    missed = [row for row in result.rows if row.met is False]
+    if missed:
+        lines += ["", *(f"- Missed, {row.what}: {row.reason}" for row in missed)]
+    took = f" in {result.seconds:.0f} s" if result.seconds else ""
+    return "\n".join([*lines, "", f"Taken {result.taken}{took} on {result.machine}."])
+
+
+def place(page: str, name: str) -> tuple[str, str, str]:
+    """The page before, within and behind the place of a benchmark. Raises ValueError when it has none."""
+    before, begins, rest = page.partition(f"<!-- {name} -->\n")
+    within, ends, behind = rest.partition(f"\n<!-- end of {name} -->")
+    if not ends:
+        raise ValueError(f"{PAGE}: expected the lines {begins or f'<!-- {name} -->'!r} and '<!-- end of {name} -->', between which {name} stands")
+    return before + begins, within, ends + behind
+
+
+def cells(text: str) -> list[list[str]]:
+    """The cells of each line of a table in Markdown."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]

@@ -15,13 +15,14 @@ from typing import Any
 
 from tests.conftest import ROOT
 
-from .figures import RESULTS, Result, load
+from .figures import PAGE, Result, cells, place
 from .fleet import WORK, Failed, Fleet, server_words
 
 NAME = "restarts"
 LIAISONS = ("node1", "node2")
 DATA = ("node3", "node4", "node5")
 READY_SECONDS, END_SECONDS = 120, 180
+SERVERS = ("real", "simulator")
 COLUMNS = ("server", "what was done", "times", "acknowledged", "missing", "slowest acknowledgement", "failed queries", "most missing in an answer")
 
 Way = Callable[[Fleet, Path], None]
@@ -74,8 +75,8 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
                 fleet.play(inventory, "skywalking.banyandb.heal")
                 seen[way].append(figures(fleet, lambda do=do: do(fleet, inventory)))
                 say(f"round {number}: {way}: {seen[way][-1]['missing']} of {seen[way][-1]['acknowledged']} missing")
-    before = load(RESULTS, NAME)
-    others = [line for line in before.lines if line[0] != server] if before else []
+    _, before, _ = place(PAGE.read_text(encoding="utf-8"), NAME)
+    others = [line for line in cells(before) if line[0] in SERVERS and line[0] != server]
     return Result(
         NAME,
         "Restarts under load",
