@@ -194,7 +194,7 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
         "host; all data nodes are started at once, and all liaisons when the views of the data nodes are complete. Restart: from the start of the "
         "new process until its view shows all that are there.",
         rows,
-        server_words(),
+        server=server_words(),
     )
 
 

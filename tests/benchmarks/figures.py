@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from statistics import median
 
 from tests.conftest import ROOT
@@ -42,6 +42,7 @@ class Result:
     title: str
     timed: str
     rows: Sequence[Row] = field(default_factory=tuple)
+    _: KW_ONLY
     columns: Sequence[str] = field(default_factory=tuple)
     lines: Sequence[Sequence[str]] = field(default_factory=tuple)
     server: str = ""

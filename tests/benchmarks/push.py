@@ -76,7 +76,7 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
             Row("changed `template`", times["template changed"]),
             Row("unchanged `template`", times["template unchanged"]),
         ],
-        server_words(),
+        server=server_words(),
     )
 
 

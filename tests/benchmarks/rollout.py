@@ -80,7 +80,7 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
             Row("what a soak time adds to each wave, against that time", whole),
             Row(f"`relabel` of one of {LARGE} hosts, against `ping`", proofs),
         ],
-        server_words(),
+        server=server_words(),
     )
 
 
