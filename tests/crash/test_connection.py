@@ -42,7 +42,7 @@ import os
 place = ":%d" % os.stat("/etc/banyandb").st_ino
 held = [line.split() for line in open("/proc/locks") if "FLOCK" in line and line.split()[5].endswith(place)]
 print(held[0][4] if held else 0)'"""
-# Stops the server, as a terminal's Ctrl-Z would, as soon as its file reads as /root/between does.
+# Stops the server, by SIGSTOP, as soon as its file reads as /root/between does.
 HOLD = f"""systemd-run --quiet sh -c '
 until cmp -s /root/between {PATH}; do sleep 0.01; done
 systemctl kill --kill-whom=main --signal=STOP banyandb-data'"""
