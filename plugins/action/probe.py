@@ -9,7 +9,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import host_setup
+# The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.host_setup import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.host_setup import needed
 
 
 class ActionModule(ActionBase):
@@ -19,10 +21,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(
-            argument_spec={"setup": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
+            argument_spec={"variables": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
         )
         arguments["root"] = True  # what differs is going to be changed
-        setup = arguments.pop("setup")
+        setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
             return {**result, "failed": True, "msg": " ".join(setup["problems"])}
         release, node = setup["release"], setup["node"]
@@ -34,6 +36,6 @@ class ActionModule(ActionBase):
         if not result.get("failed"):
             differing = {difference["path"] for difference in result["differs"]}
             reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
-            result["install_needed"] = not release["users"] or host_setup.needed(release, differing)
-            result["node_needed"] = not node["services"] or reload_needed or host_setup.needed(node, differing)
+            result["install_needed"] = not release["users"] or needed(release, differing)
+            result["node_needed"] = not node["services"] or reload_needed or needed(node, differing)
         return result

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``host_setup``: thin over model/."""
+"""The filter ``host_setup``: thin over controller/."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.artifact import known_sha512
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.search_list import search_list
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import host_setup
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import BadLabel
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import BadEnvironment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import host_setup
 
 DOCUMENTATION = r"""
 name: host_setup
@@ -52,29 +47,7 @@ _value:
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError("skywalking.banyandb.host_setup: expected a mapping of the variables of the roles install and node")
-    values, problems = validated(("install", "node"), variables)
-    values["search_list"] = search_list()
-    problems = problems or host_setup.problems(values)
-    if problems:
-        return {"problems": problems}
-    try:
-        found: dict[str, Any] = {
-            "problems": [],
-            "release": host_setup.release(values, known_sha512(values["banyandb_artifact_checksum"])),
-            "node": host_setup.node(values),
-            "topology": host_setup.topology_to_read(values),
-        }
-        if values["banyandb_kind"]:
-            found.update(
-                environment=host_setup.environment(values),
-                unit=host_setup.unit(values),
-                ports=host_setup.ports(values),
-                flush_seconds=host_setup.flush_seconds(values),
-                paths=host_setup.paths(values),
-            )
-        return found
-    except (BadEnvironment, BadLabel) as error:
-        return {"problems": [str(error)]}
+    return host_setup.setup(variables)
 
 
 class FilterModule:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Internal to the roles of this collection. Refuses variables that no host could fulfil, and runs M(skywalking.banyandb.host_info) with the rest.
 options:
-  setup:
-    description: What the filter P(skywalking.banyandb.host_setup#filter) gave.
+  variables:
+    description: The variables of the roles C(install) and C(node), with their names.
     type: dict
     required: true
   versions_dir:
@@ -32,6 +32,8 @@ attributes:
     description: Changes nothing.
 seealso:
   - module: skywalking.banyandb.host_info
+  - plugin: skywalking.banyandb.host_setup
+    plugin_type: filter
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -39,7 +41,7 @@ author:
 EXAMPLES = r"""
 - name: Compare the host with what it should be
   skywalking.banyandb.probe:
-    setup: "{{ banyandb_variables | skywalking.banyandb.host_setup }}"
+    variables: "{{ banyandb_variables }}"
   register: banyandb_host
 """
 
