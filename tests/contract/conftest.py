@@ -19,7 +19,7 @@ from .asking import Calls
 from .names import IMPATIENT, QUICK, Finder, Names, SrvName
 from .network import Network
 from .servers import Server, listing
-from .waiting import until
+from .waiting import SOON, until
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -61,7 +61,7 @@ class Cluster:
             until(lambda: server.tables() is not None, 30, f"{server} answers")
         for server in self.servers:
             server.rename(listing(self.entries))
-        until(self.whole, 10, "every node sees what it should")
+        until(self.whole, SOON, "every node sees what it should")
 
     def whole(self) -> bool:
         """Every node runs, has the full list and sees everybody that its kind sees."""
@@ -130,7 +130,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     """The standing cluster, whole. A test that fails half-way does not spoil it for the next one."""
     yield standing
     try:
-        until(standing.whole, 5, "the test leaves the cluster as it found it")
+        until(standing.whole, SOON, "the test leaves the cluster as it found it")
     except AssertionError:
         standing.start()
         raise

@@ -13,7 +13,7 @@ import pytest
 from .asking import Table
 from .conftest import Cluster
 from .servers import GRPC, Server, listing
-from .waiting import holds, until
+from .waiting import SOON, holds, until
 
 GONE = 2.0
 """Seconds for which a node that vanished is watched: twice the first interval of the retries."""
@@ -44,7 +44,7 @@ def take(readers: list[Server], text: str) -> None:
     for reader in readers:
         reader.in_place(text)
     for reader in readers:
-        until(lambda: reader.loads > loads[reader], 5, f"{reader} loads its file")
+        until(lambda: reader.loads > loads[reader], SOON, f"{reader} loads its file")
 
 
 Views = dict[Server, set[str]]
@@ -68,10 +68,10 @@ def test_a_node_whose_address_changes_in_one_write_vanishes_for_good(cluster: Cl
 
     take(readers, cluster.but(hot))
     take(readers, listing(cluster.entries | by_number(hot)))
-    until(lambda: views(readers) == before, 3, "a write without it and one with it heal")
+    until(lambda: views(readers) == before, SOON, "a write without it and one with it heal")
     take(readers, cluster.but(hot))
     take(readers, listing(cluster.entries))
-    until(lambda: views(readers) == before, 3, "and so the way back")
+    until(lambda: views(readers) == before, SOON, "and so the way back")
 
 
 def test_addresses_that_all_change_in_one_write_empty_every_table(cluster: Cluster, readers: list[Server]) -> None:
@@ -85,7 +85,7 @@ def test_addresses_that_all_change_in_one_write_empty_every_table(cluster: Clust
 
     take(readers, listing({}))
     take(readers, listing(cluster.entries))
-    until(lambda: views(readers) == before, 3, "an empty file and a full one heal")
+    until(lambda: views(readers) == before, SOON, "an empty file and a full one heal")
 
 
 def test_a_liaison_entered_with_its_public_port_is_known_until_that_is_corrected(
@@ -95,10 +95,10 @@ def test_a_liaison_entered_with_its_public_port_is_known_until_that_is_corrected
     public = {liaison.host.name: f"{liaison.host.name}:{GRPC}"}
     take(readers, cluster.but(liaison))
     take(readers, listing(cluster.entries | public))
-    until(lambda: views(readers) == before, 3, "17912 answers too, with the same name")
+    until(lambda: views(readers) == before, SOON, "17912 answers too, with the same name")
     take(readers, listing(cluster.entries))
     holds(lambda: views(readers) == without(liaison.name, before), GONE, "corrected in one write, it vanishes")
 
     take(readers, cluster.but(liaison))
     take(readers, listing(cluster.entries))
-    until(lambda: views(readers) == before, 3, "a write without it and one with it heal")
+    until(lambda: views(readers) == before, SOON, "a write without it and one with it heal")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .conftest import Cluster
 from .servers import Server, listing
-from .waiting import holds, until
+from .waiting import SOON, holds, until
 
 SLOWEST = 20.0
 """Seconds that a liaison may take with its default check every 10 s; real ones took 5-11 s."""
@@ -50,7 +50,7 @@ def test_a_liaison_that_checks_every_second_misses_a_stopped_peer_within_seconds
     quick = add("liaison", 6, **{"data-client-health-check-interval": "1s"})
     quick.rename(listing(cluster.data_entries))
     quick.start()
-    until(lambda: misses(cluster, quick), 15, f"{quick} serves")
+    until(lambda: misses(cluster, quick), SOON, f"{quick} serves")
     stopped.stop()
     until(lambda: misses(cluster, quick, stopped), QUICK, "it misses the stopped node")
     stopped.start()

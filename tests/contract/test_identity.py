@@ -12,7 +12,7 @@ from typing import Any
 from . import asking
 from .conftest import Cluster
 from .servers import Server, listing
-from .waiting import holds, until
+from .waiting import SOON, holds, until
 
 
 def identities(server: Server) -> dict[str, tuple[dict[str, str], list[str], str]]:
@@ -28,20 +28,20 @@ def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_a
     node, readers = add("data", 6, **{"node-labels": "type=hot"}), [add("data", 7), add("liaison", 8)]
     node.rename(listing(cluster.data_entries | node.entry))
     node.start()
-    until(lambda: node.name in node.sees(), 15, f"{node} sees itself")
+    until(lambda: node.name in node.sees(), SOON, f"{node} sees itself")
     for reader in readers:
         reader.rename(listing(cluster.data_entries | node.entry))
         reader.start()
     before = ({"type": "hot"}, ["ROLE_META", "ROLE_DATA"], node.name)
     for reader in readers:
-        until(lambda: identities(reader).get(node.name) == before, 15, f"{reader} knows it as hot")
+        until(lambda: identities(reader).get(node.name) == before, SOON, f"{reader} knows it as hot")
 
     renamed = f"{node.host.address}:17912"
     after = ({"type": "warm"}, ["ROLE_DATA"], renamed)
     node.stop()
     node.settings = {"node-labels": "type=warm", "has-meta-role": "false", "node-host": node.host.address}
     node.start()
-    until(lambda: identities(node).get(renamed) == after, 15, f"{node} knows itself as warm, without META, by another name")
+    until(lambda: identities(node).get(renamed) == after, SOON, f"{node} knows itself as warm, without META, by another name")
     for reader in readers:
         reader.in_place(listing(cluster.data_entries | node.entry | {"twin": node.name}))
     for reader in readers:
@@ -51,10 +51,10 @@ def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_a
     for reader in readers:
         reader.rename(listing(cluster.data_entries))
     for reader in readers:
-        until(lambda: node.name not in identities(reader), 3, f"{reader} drops it")
+        until(lambda: node.name not in identities(reader), SOON, f"{reader} drops it")
         reader.rename(listing(cluster.data_entries | node.entry))
     for reader in readers:
-        until(lambda: identities(reader).get(renamed) == after, 3, f"{reader} hears it anew")
+        until(lambda: identities(reader).get(renamed) == after, SOON, f"{reader} hears it anew")
 
 
 def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluster: Cluster, add: Callable[..., Server]) -> None:
@@ -62,4 +62,4 @@ def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluste
     expected = {hot.name: ({"type": "hot"}, ["ROLE_META", "ROLE_DATA"], hot.name)}
     reader.rename(listing({"some-name": f"{hot.host.address}:17912"}))
     reader.start()
-    until(lambda: identities(reader) == expected, 15, f"{reader} knows {hot} by its own name")
+    until(lambda: identities(reader) == expected, SOON, f"{reader} knows {hot} by its own name")

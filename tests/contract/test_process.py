@@ -16,7 +16,7 @@ from .asking import Table
 from .conftest import Cluster
 from .network import Network
 from .servers import GRPC, HTTP, INTERNAL, METRICS, Server, listing
-from .waiting import holds, until
+from .waiting import SOON, holds, until
 
 KINDS = ["data", "liaison"]
 
@@ -27,7 +27,7 @@ def running(add: Callable[..., Server], cluster: Cluster, kind: str, **settings:
     server.kill()
     server.rename(listing(cluster.data_entries))
     server.start()
-    until(lambda: server.sees() == cluster.names(cluster.data), 15, f"{server} sees the data nodes")
+    until(lambda: server.sees() == cluster.names(cluster.data), SOON, f"{server} sees the data nodes")
     return server
 
 
@@ -46,7 +46,7 @@ def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(
     server = add("data", 8, **{"node-discovery-file-fetch-interval": "1s"})
     server.rename("nodes: [{\n")
     server.start()
-    until(lambda: server.tables() == {"property": Table()}, 15, f"{server} answers, and knows nobody")
+    until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and knows nobody")
     server.rename(listing(cluster.data_entries))
     holds(lambda: not server.sees(), 4, "neither watch nor poll: the repaired file does not count")
     assert server.counts()["file_load_count"] == 1
@@ -61,7 +61,7 @@ def test_a_liaison_that_starts_with_an_invalid_file_is_deaf_until_the_file_is_va
     ports = (GRPC, INTERNAL, HTTP, METRICS)
     holds(lambda: server.running and not any(map(server.listens, ports)), 4, f"{server} runs, and that is all")
     server.rename(listing(cluster.data_entries))
-    until(lambda: server.sees() == cluster.names(cluster.data), 15, "it reads the repaired file by itself, every 5 s")
+    until(lambda: server.sees() == cluster.names(cluster.data), SOON, "it reads the repaired file by itself, every 5 s")
 
 
 def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Callable[..., Server], network: Network) -> None:
@@ -71,7 +71,7 @@ def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Cal
         server.rename(listing(server.entry))
     stuck.start(without=("GRPC_ENABLE_TXT_SERVICE_CONFIG",))
     cured.start()
-    until(lambda: cured.listens(GRPC), 15, f"{cured} listens")
+    until(lambda: cured.listens(GRPC), SOON, f"{cured} listens")
     holds(lambda: stuck.running and not stuck.listens(GRPC), 10, f"{stuck} runs and does not listen")
     stuck.signal(signal.SIGTERM)
     holds(lambda: stuck.running, 3, f"{stuck} ignores SIGTERM")
@@ -83,12 +83,12 @@ def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Cal
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_healthy_server_exits_quickly_on(
+def test_a_healthy_server_exits_soon_on(
     add: Callable[..., Server], cluster: Cluster, kind: str, number: signal.Signals
 ) -> None:
     server = running(add, cluster, kind)
     server.signal(number)
-    assert server.exited(within=20) < 4
+    server.exited(within=SOON)
     assert server.process.returncode == 0
 
 
@@ -97,7 +97,7 @@ def test_a_flag_beats_the_environment(add: Callable[..., Server]) -> None:
     server.rename(listing(server.entry))
     for flags, labels in (((), {"from": "environment", "rack": "7"}), (("--node-labels=from=flag",), {"from": "flag"})):
         server.start(*flags)
-        until(lambda: server.name in server.sees(), 15, f"{server} sees itself")
+        until(lambda: server.name in server.sees(), SOON, f"{server} sees itself")
         node, = asking.state(server.host.address)["routeTables"]["property"]["registered"]
         assert node["labels"] == labels
         server.stop()
@@ -116,4 +116,4 @@ def test_an_unknown_variable_is_not(add: Callable[..., Server]) -> None:
     server = add("data", 14)
     server.rename(listing({}))
     server.start(BYDB_NO_SUCH_FLAG="1")
-    until(lambda: server.tables() == {"property": Table()}, 15, f"{server} serves")
+    until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")

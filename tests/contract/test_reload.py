@@ -14,7 +14,7 @@ import pytest
 from .asking import Table
 from .conftest import Cluster
 from .servers import Server, listing
-from .waiting import holds, until
+from .waiting import SOON, holds, until
 
 REJECTED = {
     "invalid YAML": "nodes: [{\n",
@@ -38,23 +38,23 @@ def worked_through(server: Server, write: Callable[[str], None], text: str) -> N
     """Write, and wait until the server has worked through its file."""
     loads = server.loads
     write(text)
-    until(lambda: server.loads > loads, 5, f"{server} loads its file")
+    until(lambda: server.loads > loads, SOON, f"{server} loads its file")
 
 
-def test_a_renamed_file_counts_after_a_second(cluster: Cluster, subject: Server) -> None:
+def counts_after(cluster: Cluster, subject: Server, write: Callable[[str], None]) -> float:
+    """Seconds from a write until it counts, the fewest of several: any one may be held up on a busy machine."""
     warm = cluster.data[2]
-    subject.rename(cluster.but(warm))
-    assert until(lambda: warm.name not in subject.sees(), 3, "the node is gone") > 0.9
-    subject.rename(listing(cluster.entries))
-    assert until(lambda: warm.name in subject.sees(), 3, "the node is back") > 0.9
+    times = []
+    for _ in range(3):
+        write(cluster.but(warm))
+        times.append(until(lambda: warm.name not in subject.sees(), SOON, "the node is gone"))
+        write(listing(cluster.entries))
+        times.append(until(lambda: warm.name in subject.sees(), SOON, "the node is back"))
+    return min(times)
 
 
-def test_a_file_written_in_place_counts_after_a_fifth_of_a_second(cluster: Cluster, subject: Server) -> None:
-    warm = cluster.data[2]
-    subject.in_place(cluster.but(warm))
-    assert 0.1 < until(lambda: warm.name not in subject.sees(), 3, "the node is gone") < 0.9
-    subject.in_place(listing(cluster.entries))
-    assert 0.1 < until(lambda: warm.name in subject.sees(), 3, "the node is back") < 0.9
+def test_a_renamed_file_counts_after_a_second_and_one_written_in_place_sooner(cluster: Cluster, subject: Server) -> None:
+    assert 0.1 < counts_after(cluster, subject, subject.in_place) < 0.9 < counts_after(cluster, subject, subject.rename)
 
 
 def test_of_two_renames_in_quick_succession_the_last_one_counts(cluster: Cluster, subject: Server) -> None:
@@ -62,9 +62,9 @@ def test_of_two_renames_in_quick_succession_the_last_one_counts(cluster: Cluster
     subject.rename(cluster.but(warm))
     holds(lambda: {hot.name, warm.name} <= subject.sees(), 0.3, "the first one does not count yet")
     subject.rename(cluster.but(hot))
-    until(lambda: hot.name not in subject.sees() and warm.name in subject.sees(), 3, "the second file counts")
+    until(lambda: hot.name not in subject.sees() and warm.name in subject.sees(), SOON, "the second file counts")
     subject.rename(listing(cluster.entries))
-    until(lambda: hot.name in subject.sees(), 3, "the node is back")
+    until(lambda: hot.name in subject.sees(), SOON, "the node is back")
 
 
 @pytest.mark.parametrize("text", REJECTED.values(), ids=REJECTED)
@@ -79,15 +79,15 @@ def test_a_rejected_file_leaves_the_view_as_it_was(cluster: Cluster, subject: Se
 def test_a_writer_that_pauses_is_read_half_way(cluster: Cluster, subject: Server) -> None:
     before, text, warm = subject.sees(), cluster.but(cluster.data[2]), cluster.data[2]
     subject.in_place("")
-    until(lambda: not subject.sees(), 3, "the emptied file counts")
+    until(lambda: not subject.sees(), SOON, "the emptied file counts")
     half = len(text) - 20
     worked_through(subject, subject.in_place, text[:half])
     assert not subject.sees(), "half an entry is invalid YAML"
     with subject.topology.open("a") as file:
         file.write(text[half:])
-    until(lambda: subject.sees() == before - {warm.name}, 3, "the rest makes it whole")
+    until(lambda: subject.sees() == before - {warm.name}, SOON, "the rest makes it whole")
     subject.in_place(listing(cluster.entries))
-    until(lambda: subject.sees() == before, 3, "as it was")
+    until(lambda: subject.sees() == before, SOON, "as it was")
 
 
 def test_invalid_yaml_is_not_counted_as_a_failed_load_but_an_invalid_entry_is(cluster: Cluster) -> None:
@@ -104,9 +104,9 @@ def test_invalid_yaml_is_not_counted_as_a_failed_load_but_an_invalid_entry_is(cl
 def test_a_file_without_nodes_removes_every_node(cluster: Cluster, subject: Server, text: str) -> None:
     tables = subject.tables().keys()
     subject.in_place(text)
-    until(lambda: subject.tables() == dict.fromkeys(tables, Table()), 3, "every table is empty")
+    until(lambda: subject.tables() == dict.fromkeys(tables, Table()), SOON, "every table is empty")
     subject.in_place(listing(cluster.entries))
-    until(cluster.whole, 3, "a full file brings all back")
+    until(cluster.whole, SOON, "a full file brings all back")
 
 
 def test_json_and_unknown_keys_are_taken(cluster: Cluster, subject: Server) -> None:
@@ -114,9 +114,9 @@ def test_json_and_unknown_keys_are_taken(cluster: Cluster, subject: Server) -> N
     others = cluster.entries.items() - warm.entry.items()
     nodes = [{"name": name, "grpc_address": address, "rack": 7} for name, address in others]
     subject.in_place(json.dumps({"nodes": nodes, "owner": "nobody"}))
-    until(lambda: subject.sees() == before - {warm.name}, 3, "the file counts")
+    until(lambda: subject.sees() == before - {warm.name}, SOON, "the file counts")
     subject.in_place(listing(cluster.entries))
-    until(lambda: warm.name in subject.sees(), 3, "the node is back")
+    until(lambda: warm.name in subject.sees(), SOON, "the node is back")
 
 
 def test_two_entries_with_one_address_are_one_node(cluster: Cluster, subject: Server) -> None:
@@ -138,10 +138,10 @@ def test_a_removed_node_leaves_registered_and_active_in_one_step(cluster: Cluste
         return warm.name not in table.registered
 
     subject.rename(cluster.but(warm))
-    until(gone, 3, "the node is gone")
+    until(gone, SOON, "the node is gone")
     assert views == {(True, True, False), (False, False, False)}
     subject.rename(listing(cluster.entries))
-    until(lambda: warm.name in subject.sees(), 3, "the node is back")
+    until(lambda: warm.name in subject.sees(), SOON, "the node is back")
 
 
 def test_a_full_list_is_taken_by_nodes_that_started_with_an_empty_one(add: Callable[..., Server]) -> None:
@@ -151,8 +151,8 @@ def test_a_full_list_is_taken_by_nodes_that_started_with_an_empty_one(add: Calla
         server.rename(listing({}))
         server.start()
     for server in pair:
-        until(lambda: server.tables() == {"property": Table()}, 15, f"{server} answers, and knows nobody")
+        until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and knows nobody")
     for server in pair:
         server.rename(full)
     for server in pair:
-        until(lambda: server.sees() == {s.name for s in pair}, 5, f"{server} knows both")
+        until(lambda: server.sees() == {s.name for s in pair}, SOON, f"{server} knows both")

@@ -21,7 +21,7 @@ from . import asking
 from .asking import Calls
 from .conftest import Cluster
 from .servers import GOSSIP, GRPC, HTTP, INTERNAL, METRICS, SCHEMA, Server, listing
-from .waiting import until
+from .waiting import SOON, until
 
 RECORDED = pathlib.Path(__file__).parent / "recorded"
 ANSWERS: dict[str, dict[str, dict[str, str]]] = json.loads((RECORDED / "grpc-responses.json").read_text())
@@ -135,7 +135,7 @@ def test_a_data_node_without_the_meta_role_has_the_role_data_alone(add: Callable
     server = add("data", 6, **{"has-meta-role": "false"})
     server.rename(listing(cluster.data_entries | server.entry))
     server.start()
-    until(lambda: server.name in server.sees(), 15, f"{server} sees itself")
+    until(lambda: server.name in server.sees(), SOON, f"{server} sees itself")
     registered = asking.state(server.host.address)["routeTables"]["property"]["registered"]
     roles = {node["metadata"]["name"]: node["roles"] for node in registered}
     assert roles == {name: ["ROLE_META", "ROLE_DATA"] for name in cluster.names(cluster.data)} | {server.name: ["ROLE_DATA"]}
@@ -144,7 +144,7 @@ def test_a_data_node_without_the_meta_role_has_the_role_data_alone(add: Callable
 def test_a_standalone_server_has_all_roles_and_no_tables(add: Callable[..., Server], calls: Calls) -> None:
     server = add("standalone", 7, **{"node-discovery-mode": "none"})
     server.start()
-    until(lambda: server.tables() == {}, 15, f"{server} answers without tables")
+    until(lambda: server.tables() == {}, SOON, f"{server} answers without tables")
     answers = {call: calls.ask(server.host.address, GRPC, path) for call, path in PATHS.items()}
     node = answers["GetCurrentNode"].node
     assert (node.metadata.name, node.http_address) == (server.name, f"{server.host.name}:{HTTP}")
@@ -177,9 +177,9 @@ def test_the_number_of_nodes_is_counted_at_each_load_and_not_when_a_retry_succee
     late.rename(listing({}))
     server.rename(text)
     server.start()
-    until(lambda: server.counts().get("retry_queue_size") == 1, 15, f"{late} is tried in vain")
+    until(lambda: server.counts().get("retry_queue_size") == 1, SOON, f"{late} is tried in vain")
     late.start()
-    until(lambda: late.name in server.sees(), 15, f"{server} sees {late}")
+    until(lambda: late.name in server.sees(), SOON, f"{server} sees {late}")
     assert server.counts()["total_nodes_count"] == 3
     server.in_place(text)
-    until(lambda: server.counts()["total_nodes_count"] == 4, 5, "it is counted")
+    until(lambda: server.counts()["total_nodes_count"] == 4, SOON, "it is counted")

@@ -13,6 +13,10 @@ from typing import TypeVar
 PAUSE = 0.02
 """Seconds between two looks: far below every time that the tests tell apart."""
 
+SOON = 20.0
+"""Seconds after which something that is due at once is given up: far beyond every time of the server's but its poll of 30 s. It tells what hangs
+and measures nothing; where a time counts, it is compared with another one of the same test."""
+
 T = TypeVar("T")
 
 
