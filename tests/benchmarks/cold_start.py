@@ -25,8 +25,8 @@ PATIENCE = 400.0
 LOOK_SECONDS = 0.1
 REASON = (
     "in stages the servers wait for Ansible: three steps that start them, and the push; each is a wave of module executions, as the ping is, and "
-    "here the hosts, their servers and the controller share the cores of one machine. A slow machine makes the stages longer, as it does the ping, and "
-    "not the full file, which waits for time-outs"
+    "here the hosts, their servers and the controller share the cores of one machine. A slow machine makes the stages longer, as it does the ping, "
+    "and not the full file, which waits for time-outs"
 )
 REASON_RESTART = "the server's own start, on cores that other servers share"
 # A server that is stopped may hang (section 8 of the contract), and there is nothing to lose here.

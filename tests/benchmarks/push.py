@@ -16,10 +16,10 @@ HOSTS = 24
 LIAISONS = 2
 RELOAD_SECONDS = 1.0
 REASON = (
-    "Ansible ships a module as source, and a host compiles and imports it anew at each execution, for which `topology` takes 1.4 times the processor "
-    "time of `ping` (of what it takes more, two fifths to compile, a third for http.client and ssl, a fifth to make dataclasses); trying 24 nodes takes "
-    "8 ms, and packing the module 0.1 s once. Hosts with processors of their own do this side by side; here all share those of one machine with the "
-    "controller"
+    "Ansible ships a module as source, and a host compiles and imports it anew at each execution, for which `topology` takes 1.4 times the "
+    "processor time of `ping` (of what it takes more, two fifths to compile, a third for http.client and ssl, a fifth to make dataclasses); trying "
+    "24 nodes takes 8 ms, and packing the module 0.1 s once. Hosts with processors of their own do this side by side; here all share those of one "
+    "machine with the controller"
 )
 
 
