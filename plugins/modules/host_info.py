@@ -202,6 +202,7 @@ services:
       started_us: 86400000000
       restarts: 0
       need_daemon_reload: false
+      ports: [17912, 17913]
       silent_ports: []
       ready: true
       needs_restart: ["started with other values of BYDB_GRPC_PORT"]
@@ -399,6 +400,7 @@ def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
         "started_us": unit.started_us,
         "restarts": unit.restarts,
         "need_daemon_reload": unit.need_daemon_reload,
+        "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
         "needs_restart": service.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),

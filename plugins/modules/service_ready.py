@@ -109,9 +109,8 @@ ARGUMENTS: dict[str, Any] = {
 
 def predict(name: str, restart: bool) -> dict[str, Any]:
     """What would change, from the state as it is."""
-    found = service.services([name])[name]
-    changed = restart or found.active_state not in ("active", "reloading")
-    return {"changed": changed, "diff": _diff(found.active_state, restart, changed)}
+    changed, diff = service.foreseen(service.services([name])[name], restart)
+    return {"changed": changed, "diff": diff}
 
 
 def act(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -120,19 +119,7 @@ def act(parameters: dict[str, Any]) -> dict[str, Any]:
     name = parameters["name"]
     predicted = predict(name, restart)
     ready = service.come_up(name, restart, parameters["ports"], parameters["timeout"], parameters["journal_lines"])
-    return {
-        "changed": ready.changed,
-        "seconds": ready.seconds,
-        "main_pid": ready.service.main_pid,
-        "started_at": ready.service.started_at,
-        "started_us": ready.service.started_us,
-        "diff": predicted["diff"],
-    }
-
-
-def _diff(active_state: str, restart: bool, changed: bool) -> dict[str, str]:
-    before = f"{active_state or 'absent'}\n"
-    return {"before": before, "after": ("active, started anew\n" if restart else "active\n") if changed else before}
+    return {"changed": ready.changed, "diff": predicted["diff"], **ready.to_mapping()}
 
 
 def main() -> None:

@@ -87,17 +87,10 @@ options:
   admit:
     description:
       - Which entries to give to the server. V(answering) holds new ones back until they answer. V(all) lists every one.
-      - V(start) lists only those that answer now and is for a server that is about to start; it needs O(service), which must not run.
+      - V(start) lists only those that answer now, since each other one would hold up a server that starts by 5 seconds; it needs O(start).
     type: str
     choices: [answering, all, start]
     default: answering
-  hold_back:
-    description:
-      - Names of entries that count as not answering, with O(admit=start). A server that is stopped only after a prediction still answers as its
-        own entry.
-    type: list
-    elements: str
-    default: []
   as_listed:
     description:
       - Names of entries to leave as the file lists them, whatever O(nodes) says of them, since their servers still are what they were. One that the
@@ -116,9 +109,36 @@ options:
     description: How many re-addressed or refreshed entries may be out of the view at one time.
     type: int
     default: 1
-  service:
-    description: The systemd unit of the local server, for O(admit=start).
-    type: str
+  start:
+    description:
+      - The local server, for O(admit=start). It is stopped if it runs, when it is decided what to write; then it is started with the file, and the
+        module ends when its own process listens. A process that ends while it starts is an error at once, with its last lines in the journal.
+    type: dict
+    suboptions:
+      name:
+        description: Entry name of the local node. Where O(nodes) lists it, it counts as not answering, as it will while its server starts.
+        type: str
+        required: true
+      service:
+        description: Name of its systemd unit, such as V(banyandb-data.service).
+        type: str
+        required: true
+      ports:
+        description: TCP ports on which the process itself must listen. A stranger on the port does not count.
+        type: list
+        elements: int
+        default: []
+      timeout:
+        description: How long to wait for the ports, in seconds, after systemd has done its own part.
+        type: float
+        default: 60
+      needs:
+        description:
+          - Names of entries of which one has to answer, or nothing is stopped, written or started. A liaison, and a data node without the META
+            role, serve only when a data node with it has answered at their start.
+        type: list
+        elements: str
+        default: []
   prove:
     description:
       - How to prove the push on the local server. Without it the file is written and RV(proved) is false.
@@ -177,7 +197,9 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Predicts exactly what a push would write; nothing is written, so the new view cannot be proved.
+    description:
+      - Predicts exactly what a push would write; nothing is written, so the new view cannot be proved. Whether any of O(start.needs) answers is not
+        asked, what starts them may have been predicted as well.
   diff_mode:
     support: full
     description: Shows the file before and after.
@@ -213,6 +235,19 @@ EXAMPLES = r"""
     prove:
       name: data1
       role: data
+
+- name: Start a data node with the nodes that answer
+  skywalking.banyandb.topology:
+    nodes:
+      - name: liaison1
+        grpc_address: liaison1.example.org:18912
+      - name: data1
+        grpc_address: data1.example.org:17912
+    admit: start
+    start:
+      name: data1
+      service: banyandb-data.service
+      ports: [17912, 17913]
 """
 
 RETURN = r"""
@@ -283,6 +318,13 @@ view:
   type: dict
   returned: when O(prove) is given and the server answered
   sample: {"property": {"registered": [{"node_name": "data1:17912"}], "active": [], "evictable": []}}
+started:
+  description:
+    - The start, with the C(seconds) from the order to it until the last port listened, and the C(main_pid), C(started_at) (UTC) and C(started_us)
+      (on the monotonic clock of the host, in microseconds) of the process.
+  type: dict
+  returned: with O(start), not in check mode
+  sample: {"seconds": 0.412, "main_pid": 4711, "started_at": "2026-08-21T10:14:26Z", "started_us": 86400000000}
 verdict:
   description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (one of O(nodes) does not answer).
   type: str
@@ -357,11 +399,19 @@ ARGUMENTS = dict(
     refresh=dict(type="list", elements="str", default=[]),
     refresh_stale=dict(type="bool", default=False),
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
-    hold_back=dict(type="list", elements="str", default=[]),
     as_listed=dict(type="list", elements="str", default=[]),
     unread=dict(type="bool", default=False),
     batch=dict(type="int", default=1),
-    service=dict(type="str"),
+    start=dict(
+        type="dict",
+        options=dict(
+            name=dict(type="str", required=True),
+            service=dict(type="str", required=True),
+            ports=dict(type="list", elements="int", default=[]),
+            timeout=dict(type="float", default=60),
+            needs=dict(type="list", elements="str", default=[]),
+        ),
+    ),
     prove=dict(
         type="dict",
         options=dict(
@@ -385,8 +435,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        required_if=[("admit", ADMIT_START, ["service"])],
+        required_if=[("admit", ADMIT_START, ["start"])],
+        mutually_exclusive=[("start", "prove")],
     )
+    if module.params["start"]:
+        return start(module)
     try:
         outcome = push.push(request(module.params, module.check_mode))
     except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
@@ -397,13 +450,38 @@ def main() -> None:
     warn(module, outcome)
     result = report(outcome, changed=outcome.changed)
     if module._diff:
-        result["diff"] = {
-            "before_header": module.params["path"],
-            "after_header": module.params["path"],
-            "before": outcome.before,
-            "after": outcome.after,
-        }
+        result["diff"] = diff(module, outcome)
     module.exit_json(**result)
+
+
+def start(module: AnsibleModule) -> None:
+    """Start the local server with its file, in place of a push."""
+    # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import start as starting
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+
+    local = module.params["start"]
+    server = starting.Server(local["service"], local["ports"], local["timeout"])
+    try:
+        outcome, difference, started = starting.start(request(module.params, module.check_mode), server)
+    except (TopologyError, topology_file.TopologyFileError, ValueError, HostStateError) as error:
+        module.fail_json(msg=str(error), changed=False)
+    except (service.NotReady, push.PushFailed) as error:
+        module.fail_json(msg=str(error), changed=True)
+    warn(module, outcome)
+    result = report(outcome, changed=True)
+    if started:
+        result["started"] = started.to_mapping()
+    if module._diff:
+        result["diff"] = [diff(module, outcome), difference]
+    module.exit_json(**result)
+
+
+def diff(module: AnsibleModule, outcome: push.Outcome) -> dict[str, str]:
+    """The file before and after."""
+    path = module.params["path"]
+    return {"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}
 
 
 def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
@@ -423,13 +501,14 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
     for option in ("reach_timeout", "lock_timeout"):
         _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
-    _require(not params["hold_back"] or params["admit"] == ADMIT_START, "hold_back is for admit: start")
+    starts = params["start"] or {}
+    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start")
+    if starts:
+        _require_seconds("start.timeout", starts["timeout"])
+        unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
+        _require(not unknown, f"start.needs names {', '.join(unknown)}, which nodes does not list")
     rereads = params["unread"] and params["admit"] != ADMIT_START and not check
     _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
-    if params["admit"] == ADMIT_START:
-        _require(params["prove"] is None, "admit: start is for a server that does not run, so prove must be left out")
-        # In check mode, the task that stops it has only said that it would.
-        _require(check or not _runs(params["service"]), f"{params['service']} runs: a start topology would drop nodes from its view")
     return push.Request(
         path=path,
         nodes=nodes,
@@ -440,7 +519,8 @@ def request(params: dict[str, Any], check: bool) -> push.Request:
         refresh=params["refresh"],
         refresh_stale=params["refresh_stale"],
         admit=params["admit"],
-        silent=params["hold_back"],
+        silent=[starts["name"]] if starts else [],
+        needs=starts["needs"] if starts else [],
         as_listed=params["as_listed"],
         unread=params["unread"],
         batch=params["batch"],
@@ -529,17 +609,6 @@ def _ownership(params: dict[str, Any]) -> topology_file.Ownership:
     except KeyError:
         raise ValueError(f"group {params['group']!r}: no such group on this host") from None
     return topology_file.Ownership(uid, gid, mode)
-
-
-def _runs(name: str) -> bool:
-    # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.service import services
-
-    try:
-        return services([name])[name].main_pid != 0
-    except HostStateError as error:
-        raise ValueError(f"service {name}: {error}") from None
 
 
 def _require_seconds(option: str, seconds: float) -> None:

@@ -78,7 +78,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Request:
-    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows."""
+    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows. ``needs``: entry names of
+    which one has to answer. ``before_writing`` is called when all is decided, also where there is nothing to write; in check mode neither counts."""
 
     path: str
     nodes: Sequence[Node]
@@ -90,6 +91,8 @@ class Request:
     refresh_stale: bool = False
     admit: str = ADMIT_ANSWERING
     silent: Sequence[str] = ()
+    needs: Sequence[str] = ()
+    before_writing: Callable[[], object] | None = None
     as_listed: Sequence[str] = ()
     unread: bool = False
     batch: int = 1
@@ -152,6 +155,8 @@ def push(request: Request) -> Outcome:
             return _foresee(request, outcome)
         topology_file.remove_leftovers(request.path)
         steps, found = _decide(request, outcome)
+        if request.before_writing:
+            request.before_writing()
         ownership = request.ownership if found.topology is None else _kept(request)
         if request.backup and outcome.before and steps:
             outcome.backup_file = topology_file.back_up(request.path)
@@ -241,6 +246,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         readdress=request.readdress,
         admit=request.admit,
         batch=request.batch,
+        # What is to be started first was only predicted to be.
+        needs=() if request.check else request.needs,
     )
     outcome.after = made.final.render()
     steps = made.steps or (() if outcome.before == outcome.after else (made.final,))

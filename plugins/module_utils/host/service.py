@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError, cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digest
@@ -128,6 +129,30 @@ class Readiness:
     seconds: float
     service: Service
 
+    def to_mapping(self) -> dict[str, Any]:
+        """What modules tell of it."""
+        return {
+            "seconds": self.seconds,
+            "main_pid": self.service.main_pid,
+            "started_at": self.service.started_at,
+            "started_us": self.service.started_us,
+        }
+
+
+def known(name: str) -> Service:
+    """The service as it is. Raises NotReady where systemd has no such unit, and HostStateError."""
+    found = services([name])[name]
+    if not found.exists:
+        raise NotReady(f"{name} is not known to systemd on this host: write its unit first (role node, entry point main)")
+    return found
+
+
+def foreseen(service: Service, restart: bool) -> tuple[bool, dict[str, str]]:
+    """Whether come_up() would start it, and the difference that this makes, as Ansible shows it."""
+    changed = restart or service.active_state not in ("active", "reloading")
+    before = f"{service.active_state if service.exists else 'absent'}\n"
+    return changed, {"before": before, "after": ("active, started anew\n" if restart else "active\n") if changed else before}
+
 
 def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, journal_lines: int = 20) -> Readiness:
     """Start the service (or restart it) and wait until its own process listens on all ``ports``.
@@ -136,13 +161,9 @@ def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, jour
     once, not at the timeout. A service that already runs is not started again, but waited for all the same.
     Raises NotReady and HostStateError.
     """
-    before = services([name])[name]
-    if not before.exists:
-        raise NotReady(
-            f"{name} is not known to systemd on this host: write its unit first (role node, entry point main)"
-        )
+    before = known(name)
     began, began_at = time.monotonic(), time.time()
-    changed = restart or before.active_state not in ("active", "reloading")
+    changed, _difference = foreseen(before, restart)
     if changed:
         _systemctl(["restart" if restart else "start", "--", name], name, began_at, journal_lines)
     service = services([name])[name]
@@ -156,6 +177,17 @@ def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, jour
         if time.monotonic() >= deadline:
             raise NotReady(_silent(services([name])[name], silent, timeout, began_at, journal_lines))
         time.sleep(0.05)
+
+
+def stop(name: str, journal_lines: int = 20) -> bool:
+    """Stop the service and wait until its process is gone, which systemd kills when it does not go. Returns whether there was one to stop.
+
+    Raises NotReady and HostStateError.
+    """
+    active = services([name])[name].active_state not in ("inactive", "failed", "")
+    if active:
+        _systemctl(["stop", "--", name], name, time.time(), journal_lines)
+    return active
 
 
 def _systemctl(arguments: Sequence[str], name: str, began_at: float, journal_lines: int) -> None:

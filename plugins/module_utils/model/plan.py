@@ -73,12 +73,13 @@ def plan(
     readdress: str = REFUSE,
     admit: str = ADMIT_ANSWERING,
     batch: int = 1,
+    needs: Collection[str] = (),
 ) -> Plan:
     """Plan the writes that take a host from ``current`` to ``desired``.
 
     ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries.
     ``remove``: entry names that may leave; no other entry does. ``refresh``: entry names to drop and admit again.
-    ``batch``: how many re-addressed or refreshed entries may be out of the view at one time.
+    ``batch``: how many re-addressed or refreshed entries may be out of the view at one time. ``needs``: entry names of which one has to answer.
     Raises PlanRefused, or TopologyError for a desired list that is no topology.
     """
     wanted = Topology(tuple(desired))
@@ -101,6 +102,11 @@ def plan(
 
     listed, held_back = _admit(current, wanted, answering, admit)
     away = {node.name for node in listed if node.grpc_address not in answering}
+    if needs and not set(needs) & {node.name for node in listed} - away:
+        raise PlanRefused(
+            f"none of {', '.join(sorted(needs))} answers, and the server serves only when one of them has answered at its start: find out why they "
+            "do not; then run this again"
+        )
     final = Topology(ordered(listed, away), ordered(held_back))
     if not final.listed and admit != ADMIT_START:
         raise PlanRefused(

@@ -168,6 +168,13 @@ def test_a_start_lists_only_what_answers_and_remembers_the_rest() -> None:
     assert made([], [A], answering=set(), admit=ADMIT_START).final == Topology((), (A,))
 
 
+def test_a_start_needs_one_of_those_that_were_named_to_answer() -> None:
+    alive = {A.grpc_address}
+    with pytest.raises(PlanRefused, match="^none of b, c answers, and the server serves only when one of them has answered at its start"):
+        made([], [A, B, C], alive, admit=ADMIT_START, needs=["c", "b"])
+    assert lists(made([], [A, B, C], alive, admit=ADMIT_START, needs=["a", "b"])) == [["a"]]
+
+
 def test_a_start_does_not_forget_a_node_either() -> None:
     with pytest.raises(PlanRefused, match="c "):
         made([A, C], [A], answering=set(), admit=ADMIT_START)

@@ -4,7 +4,7 @@
 """A systemctl and a journalctl of the tests, first in PATH, for machines that systemd did not boot.
 
 Units are files ``<name>.unit`` with lines of ``systemctl show``; ``start`` and ``restart`` run ``<name>.start`` if it
-is there, a shell script that may rewrite the unit. The journal is the file ``journal``.
+is there, a shell script that may rewrite the unit; ``stop`` leaves it without a process. The journal is the file ``journal``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ show)
         echo
     done ;;
 start|restart) sh -e "./$1.start" ;;
+stop) printf 'LoadState=loaded\\nActiveState=inactive\\nMainPID=0\\n' >"$1.unit" ;;
 esac
 """
 JOURNALCTL = """#!/bin/sh

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -19,10 +20,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, service, start, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.modules import topology as module
@@ -163,7 +166,12 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b"], {"reach_timeout": 0}, "reach_timeout 0.0: expected seconds above 0"),
         (["a", "b"], {"lock_timeout": "inf"}, "lock_timeout inf: expected seconds above 0, at most 86400"),
         (["a", "b"], {"readdress": "yes"}, "value of readdress must be one of: refuse, stage"),
-        (["a", "b"], {"admit": "start"}, "admit is start but all of the following are missing: service"),
+        (["a", "b"], {"admit": "start"}, "admit is start but all of the following are missing: start"),
+        (["a", "b"], {"start": {"name": "a", "service": "x"}}, "start is for admit: start"),
+        (["a", "b"], {"admit": "start", "start": {"name": "a"}}, "missing required arguments: service found in start"),
+        (["a", "b"], {"admit": "start", "start": {"name": "a", "service": "x", "timeout": 0}}, "start.timeout 0.0: expected seconds above 0"),
+        (["a", "b"], {"admit": "start", "start": {"name": "a", "service": "x", "needs": ["c"]}}, "start.needs names c, which nodes does not list"),
+        (["a", "b"], {"admit": "start", "start": {"name": "a", "service": "x"}, "prove": proof("http://127.0.0.1:1")}, "mutually exclusive"),
         (["a", "b"], {"prove": {"name": "a"}}, "missing required arguments: role found in prove"),
         (["a", "b"], {"prove": proof("127.0.0.1:17913")}, "prove.url '127.0.0.1:17913': expected http://host:port"),
         (["a", "b"], {"prove": proof("http://127.0.0.1")}, "prove.url 'http://127.0.0.1': '127.0.0.1': expected host:port"),
@@ -266,23 +274,119 @@ def test_check_and_diff_show_what_the_push_then_does(host: Host) -> None:
     assert (done["changed"], done["removed"]) == (True, ["b"])
 
 
-def test_a_start_topology_is_for_a_service_that_does_not_run(host: Host, systemd: Any) -> None:
-    systemd.unit("banyandb-data.service", MainPID=4321)
-    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
-    assert result["failed"] and "banyandb-data.service runs: a start topology would drop nodes" in result["msg"]
-    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service", prove=proof("http://127.0.0.1:1"))
-    assert result["failed"] and "prove must be left out" in result["msg"]
-    assert host.path.read_text() == host.fine
-    systemd.unit("banyandb-data.service", ActiveState="failed", SubState="failed")
-    host.network.silence(host.b)
-    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
+# What is started
+
+UNIT = "banyandb-data.service"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port on which this very process listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def comes_up(systemd: Any, path: Path) -> None:
+    """A start makes the unit run as this very process, and keeps the file that it was started with."""
+    systemd.on_start(UNIT, f"cp {path} started-with; printf 'LoadState=loaded\\nActiveState=active\\nMainPID={os.getpid()}\\n' >{UNIT}.unit\n")
+
+
+def starting(**options: Any) -> dict[str, Any]:
+    return {"admit": "start", "start": {"name": "b", "service": UNIT, "timeout": 30, **options}}
+
+
+def orders(systemd: Any) -> list[str]:
+    return [line.split()[0] for line in (systemd.directory / "calls").read_text().splitlines() if not line.startswith("show")]
+
+
+def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, port: int) -> None:
+    systemd.unit(UNIT, ActiveState="inactive")
+    comes_up(systemd, host.path)
+    with closed_port() as silent:
+        result = host.push(host.a, host.b, {"name": "c", "grpc_address": silent}, diff=True, **starting(ports=[port]))
+    assert (result["changed"], result["held_back"], result["writes"]) == (True, ["b", "c"], 1)
+    assert result["started"]["main_pid"] == os.getpid() and result["started"]["seconds"] >= 0
+    assert [(each["before"], each["after"]) for each in result["diff"]] == [(host.fine, host.path.read_text()), ("inactive\n", "active\n")]
+    assert (systemd.directory / "started-with").read_text() == host.path.read_text()
+    assert orders(systemd) == ["start"]
+
+
+def test_a_server_that_runs_is_stopped_before_its_file_is_written(host: Host, systemd: Any, port: int) -> None:
+    systemd.unit(UNIT, MainPID=os.getpid())
+    comes_up(systemd, host.path)
+    result = host.push(host.a, host.b, diff=True, **starting(ports=[port]))
     assert (result["changed"], result["held_back"]) == (True, ["b"])
+    assert result["diff"][1] == {"before": "active\n", "after": "active, started anew\n"}
+    assert orders(systemd) == ["stop", "start"]
 
 
-def test_a_host_without_systemd_cannot_say_whether_the_service_runs(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int) -> None:
+    host.path.write_text(Topology((host.a,), (host.b,)).render())
+    systemd.unit(UNIT, ActiveState="failed")
+    comes_up(systemd, host.path)
+    result = host.push(host.a, host.b, **starting(ports=[port]))
+    assert (result["changed"], result["writes"]) == (True, 0)
+    assert orders(systemd) == ["start"]
+
+
+def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> None:
+    systemd.unit(UNIT, MainPID=os.getpid())
+    assert "would vanish though nobody named them" in host.push(host.a, **starting())["msg"]
+    result = host.push(host.a, host.b, **starting(needs=["b"]))
+    assert re.search(r"none of b answers, and the server serves only when one of them has answered at its start", result["msg"])
+    assert result["failed"] and not result["changed"]
+    host.path.write_text("nodes: [")
+    assert "mend the file" in host.push(host.a, host.b, **starting())["msg"]
+    assert orders(systemd) == []
+    assert host.push(host.a, host.b, **starting(name="c", service="other.service"))["msg"].startswith("other.service is not known to systemd")
+    assert host.path.read_text() == "nodes: ["
+
+
+def test_one_that_is_needed_and_answers_is_enough(host: Host, systemd: Any, port: int) -> None:
+    systemd.unit(UNIT, ActiveState="inactive")
+    comes_up(systemd, host.path)
+    assert host.push(host.a, host.b, **starting(ports=[port], needs=["a", "b"]))["changed"] is True
+
+
+def test_a_server_that_ends_while_it_starts_is_told(host: Host, systemd: Any) -> None:
+    systemd.unit(UNIT, ActiveState="inactive")
+    systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nExecMainCode=1\\nExecMainStatus=1\\n' >{UNIT}.unit\n")
+    result = host.push(host.a, host.b, **starting(ports=[1]))
+    assert result["failed"] and result["msg"].startswith(f"{UNIT} ended while it started: it exited with status 1")
+
+
+def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(host: Host, systemd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
+    systemd.unit(UNIT, MainPID=os.getpid())
+    request = push.Request(str(host.path), [host.a, host.b], {}, topology_file.Ownership(None, None, 0o644), admit="start", silent=["b"])
+    with pytest.raises(service.NotReady, match=f"no space. {UNIT} was stopped to be given this file, and is not started"):
+        start.start(request, start.Server(UNIT, [], 1))
+    assert orders(systemd) == ["stop"]
+    systemd.unit(UNIT, ActiveState="inactive")
+    with pytest.raises(topology_file.TopologyFileError, match="^no space$"):
+        start.start(request, start.Server(UNIT, [], 1))
+
+
+def test_check_mode_foresees_a_start_and_does_nothing(host: Host, systemd: Any, port: int) -> None:
+    for state, before in (({"MainPID": os.getpid()}, "active\n"), ({"ActiveState": "inactive"}, "inactive\n"), (None, "absent\n")):
+        if state is None:
+            (systemd.directory / f"{UNIT}.unit").unlink()
+        else:
+            systemd.unit(UNIT, **state)
+        # What it needs was only predicted to be started.
+        foreseen = host.push(host.a, host.b, check=True, diff=True, **starting(ports=[port], needs=["b"]))
+        assert (foreseen["changed"], foreseen["held_back"], foreseen["diff"][1]["before"]) == (True, ["b"], before)
+        assert "started" not in foreseen and host.path.read_text() == host.fine
+    assert orders(systemd) == []
+
+
+def test_a_host_without_systemd_starts_nothing(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    result = host.push(host.a, host.b, admit="start", service="banyandb-data.service")
-    assert result["failed"] and "service banyandb-data.service: systemctl cannot be run" in result["msg"]
+    result = host.push(host.a, host.b, **starting())
+    assert result["failed"] and "systemctl cannot be run" in result["msg"]
+    assert host.path.read_text() == host.fine
 
 
 # What is proved
