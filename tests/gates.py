@@ -9,6 +9,7 @@ goes to ``.cache/gates/NAME.log``; here a line tells when it ends, and the end t
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import subprocess
@@ -56,9 +57,11 @@ class Outcome:
     gate: Gate
     passed: bool
     seconds: float
+    processor: float
+    """Seconds of processor time on the machine itself, without what the hosts of the lab took."""
 
     def __str__(self) -> str:
-        return f"{'passed' if self.passed else 'FAILED'} {self.gate.name} ({self.seconds:.0f} s)"
+        return f"{'passed' if self.passed else 'FAILED'} {self.gate.name} ({self.seconds:.0f} s, {self.processor:.0f} s of processor time)"
 
 
 def gates() -> list[Gate]:
@@ -75,8 +78,10 @@ def run(gate: Gate, lab: str) -> Outcome:
     started = time.monotonic()
     command = ["make", "--no-print-directory", *gate.command, *([f"LAB={lab}"] if gate.scenario else [])]
     with open(gate.log, "wb") as log:
-        status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
-    return Outcome(gate, status == 0, time.monotonic() - started)
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        _pid, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Outcome(gate, process.returncode == 0, time.monotonic() - started, used.ru_utime + used.ru_stime)
 
 
 def why(gate: Gate) -> str:
@@ -115,8 +120,8 @@ def main(names: list[str]) -> int:
         for begun in [pool.submit(one, gate) for gate in wanted]:
             begun.result()
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    print(f"\nIn {time.monotonic() - started:.0f} s, logs in {LOGS.relative_to(ROOT)}: "
-          f"{', '.join(f'{each.gate.name} {each.seconds:.0f}' for each in outcomes)}")
+    print(f"\nIn {time.monotonic() - started:.0f} s, wall and processor time of each, logs in {LOGS.relative_to(ROOT)}: "
+          f"{', '.join(f'{each.gate.name} {each.seconds:.0f}/{each.processor:.0f}' for each in outcomes)}")
     for outcome in failed:
         print(f"FAILED {outcome.gate.name}, see {outcome.gate.log.relative_to(ROOT)}:\n{why(outcome.gate)}")
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")

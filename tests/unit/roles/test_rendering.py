@@ -259,7 +259,9 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
         assert "default" not in option if computed else option["default"] == defaults[name], name
 
 
-@pytest.mark.parametrize("entry", ["start", "restart"])
-def test_every_entry_point_of_node_takes_the_same_variables(entry):
-    assert specification("node", entry) == specification("node")
-    assert os.path.exists(f"{ROLES}/node/tasks/{entry}.yml")
+@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set()), ("topology", "start", {"banyandb_start_timeout"})])
+def test_every_entry_point_of_a_role_takes_the_same_variables(role, entry, more):
+    taken = specification(role, entry)
+    assert {name: option for name, option in taken.items() if name not in more} == specification(role)
+    assert more <= set(taken)
+    assert os.path.exists(f"{ROLES}/{role}/tasks/{entry}.yml")
