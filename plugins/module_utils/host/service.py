@@ -231,7 +231,7 @@ def _last_words(name: str, since: float, lines: int) -> str:
         "--no-pager",
         "--output=cat",
         "--lines=1000",
-        f"--since=@{since:.0f}",
+        f"--since=@{int(since)}",  # journalctl takes whole seconds; one too early, for a process that ends at once
         f"--unit={name}",
     ]
     try:

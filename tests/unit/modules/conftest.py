@@ -28,7 +28,9 @@ stop) printf 'LoadState=loaded\\nActiveState=inactive\\nMainPID=0\\n' >"$1.unit"
 esac
 """
 JOURNALCTL = """#!/bin/sh
-[ "$1" = --sync ] || cat {directory}/journal
+[ "$1" = --sync ] && exit 0
+echo "$*" >>{directory}/journal-calls
+cat {directory}/journal
 """
 
 

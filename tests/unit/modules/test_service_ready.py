@@ -14,6 +14,7 @@ import sys
 import pytest
 import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
 from ansible_collections.skywalking.banyandb.plugins.modules import service_ready
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
@@ -80,6 +81,15 @@ def test_a_process_that_ends_is_an_error_at_once_with_its_last_words(systemd):
         f"{UNIT} ended while it started: it exited with status 1 (ActiveState=failed, SubState=failed, Result=exit-code).\n"
         "Its last lines in the journal:\nError: no topology file"
     )
+
+
+def test_the_last_words_of_a_process_that_ends_within_the_second_of_its_start_are_among_them(systemd, monkeypatch):
+    monkeypatch.setattr(service.time, "time", lambda: 17.7)
+    systemd.unit(UNIT, ActiveState="inactive")
+    systemd.on_start(UNIT, f"printf '{FAILED}' >{UNIT}.unit\n")
+    with pytest.raises(service.NotReady):
+        service.come_up(UNIT, False, [1], 3600)
+    assert "--since=@17 " in (systemd.directory / "journal-calls").read_text()
 
 
 def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, port):
