@@ -245,7 +245,7 @@ def _staged(
         if not standing:
             raise PlanRefused(
                 "every listed entry would have to leave the view at once, and an empty topology is never given to a "
-                "running server: stop it, push with admit: start, start it again"
+                "running server: start it anew with admit: start"
             )
         write()
 
