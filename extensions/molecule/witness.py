@@ -21,17 +21,34 @@ from pathlib import Path
 SECONDS_BETWEEN = 0.2
 
 
-def tables(address: str) -> dict | None:
-    """The route tables of the server; None when it does not answer."""
-    connection = http.client.HTTPConnection(address, 17913, timeout=5)
-    try:
-        connection.request("GET", "/api/v1/cluster/state")
-        response = connection.getresponse()
-        return json.loads(response.read())["routeTables"] if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError):
+class Server:
+    """One server, asked over one connection: that ends with the server, however soon another has taken its place."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._connection: http.client.HTTPConnection | None = None
+
+    def look(self) -> tuple[dict | None, bool]:
+        """The route tables, None when it does not answer; and whether it went away since the last look."""
+        held = self._connection is not None
+        found = self._ask() if held else None
+        if found is not None:
+            return found, False
+        self._connection = http.client.HTTPConnection(self._address, 17913, timeout=5)
+        return self._ask(), held
+
+    def _ask(self) -> dict | None:
+        try:
+            self._connection.request("GET", "/api/v1/cluster/state")
+            response = self._connection.getresponse()
+            text = response.read()
+            if response.status == 200:
+                return json.loads(text)["routeTables"]
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        self._connection.close()
+        self._connection = None
         return None
-    finally:
-        connection.close()
 
 
 def shows_nothing(found: dict | None) -> bool:
@@ -39,22 +56,25 @@ def shows_nothing(found: dict | None) -> bool:
 
 
 def main() -> None:
-    stop, addresses = Path(sys.argv[1]), sys.argv[2:]
-    rounds, least_answering = 0, len(addresses)
-    outages = dict.fromkeys(addresses, 0)
+    stop, servers = Path(sys.argv[1]), {address: Server(address) for address in sys.argv[2:]}
+    rounds, least_answering = 0, len(servers)
+    outages = dict.fromkeys(servers, 0)
     used: list[int] = []
     empty: list[str] = []
-    before = {address: tables(address) for address in addresses}
+    before = {address: server.look()[0] for address, server in servers.items()}
     while not stop.exists():
-        now = {address: tables(address) for address in addresses}
-        shown = [address for address in addresses if before[address] is not None and not shows_nothing(before[address])]
-        empty += [f"{address} lost its view" for address in shown if shows_nothing(now[address])]
-        for gone in (address for address in addresses if before[address] is not None and now[address] is None):
-            outages[gone] += 1
-            empty += [f"{gone} went away while {address} showed nothing" for address in addresses if shows_nothing(now[address])]
+        looks = {address: server.look() for address, server in servers.items()}
+        now = {address: found for address, (found, _gone) in looks.items()}
+        gone = [address for address, (_found, gone) in looks.items() if gone]
+        shown = [address for address in servers if before[address] is not None and not shows_nothing(before[address])]
+        empty += [f"{address} lost its view" for address in shown if address not in gone and shows_nothing(now[address])]
+        empty += [f"{one} went away while {other} showed nothing" for one in gone for other in servers if other != one and shows_nothing(now[other])]
+        for address in gone:
+            outages[address] += 1
         used += [len(found["tire2"].get("active", [])) for found in now.values() if found and "tire2" in found]
         used = [min(used)] if used else []
-        least_answering = min(least_answering, sum(found is not None for found in now.values()))
+        # One that went away and is back did not answer meanwhile.
+        least_answering = min(least_answering, sum(found is not None for address, found in now.items() if address not in gone))
         before = now
         rounds += 1
         time.sleep(SECONDS_BETWEEN)

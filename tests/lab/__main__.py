@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("blackhole-dns", "give hosts (default: all) a nameserver that never answers").add_argument("host", nargs="*")
     nameserver = add("nameserver", "give all hosts a nameserver; it outlives heal and restarts")
     nameserver.add_argument("address", help="its IP address, asked on port 53, or `none`")
+    add("keep-compiled", "have the Python of all hosts that are on keep what it compiles of Ansible's modules: they run in two thirds of the time")
     add("heal", "undo all partitions, cuts and blackholes")
     return top
 
@@ -90,6 +91,8 @@ def _do(options: argparse.Namespace) -> None:
         lab.partition(options.a, options.b)
     elif options.command == "nameserver":
         lab.nameserver("" if options.address == "none" else options.address)
+    elif options.command == "keep-compiled":
+        lab.keep_compiled()
     elif options.command == "heal":
         lab.heal()
     else:

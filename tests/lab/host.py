@@ -149,6 +149,13 @@ class Host:
             write(saved, current.read_text() if current.is_file() and not current.is_symlink() else "")
         write(current, f"nameserver {address}\n")
 
+    def keep_compiled(self) -> None:
+        """Have the host's Python keep what it compiles of modules in zip files, which is what Ansible sends."""
+        packages = self.root / "usr/lib/python3/dist-packages"
+        write(packages / "keep_compiled.py", Path(__file__).with_name("keep_compiled.py").read_text())
+        (self.root / "var/cache/compiled-python").mkdir(exist_ok=True)
+        write(packages / "keep_compiled.pth", "import keep_compiled\n")
+
     def _mount(self, image: Path) -> None:
         if mounts_below(self.root):
             return

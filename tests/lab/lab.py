@@ -228,6 +228,14 @@ class Lab:
             self._apply_faults()
             say(f"nameserver of all hosts: {address or 'none'}")
 
+    def keep_compiled(self) -> None:
+        """Have the Python of all hosts that are on keep what it compiles of the modules that Ansible sends; see keep_compiled.py."""
+        with self._changing():
+            hosts = [host for host in self.hosts() if host.living()]
+            for host in hosts:
+                host.keep_compiled()
+            say(f"{', '.join(host.name for host in hosts) or 'no host'}: keeps what its Python compiles")
+
     def heal(self) -> None:
         """Undo all partitions, cuts and blackholes of this lab, and nothing else."""
         with self._changing() as memory:

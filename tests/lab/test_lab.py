@@ -321,6 +321,28 @@ def test_the_inventory_opens_the_hosts(lab: Lab, tmp_path: Path) -> None:
     assert done.stdout.count('"ping": "pong"') == 3, done.stdout + done.stderr
 
 
+def test_what_python_compiles_of_a_zip_file_is_kept_and_follows_its_source(other: Lab) -> None:
+    def said(user: str, *texts: str) -> list[str]:
+        lines = [
+            f"echo 'print(\"{text}\")' > said.py; rm -f it.zip; python3 -m zipfile -c it.zip said.py; (cd /; PYTHONPATH=$z python3 -m said)"
+            for text in texts
+        ]
+        done = other.run("node1", "; ".join(["cd $(mktemp -d)", "z=$PWD/it.zip", *lines]), user=user)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    def kept() -> list[str]:
+        return other.run("node1", "ls -1 /var/cache/compiled-python | sed 's/[.][0-9a-f]*$//'").stdout.split()
+
+    other.up(1)
+    other.keep_compiled()
+    assert said("root", "one", "one", "two") == ["one", "one", "two"]
+    assert kept() == ["said.py", "said.py"]
+    # Who may not write there reads what is kept, and compiles the rest.
+    assert said("ops", "two", "three") == ["two", "three"]
+    assert kept() == ["said.py", "said.py"]
+
+
 def test_a_subnet_in_use_is_refused_before_anything_is_made(lab: Lab, other: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANYANDB_LAB_SUBNET", str(lab.network().subnet))
     with pytest.raises(LabError, match=r"10\.213\.3\.0/24.*BANYANDB_LAB_SUBNET"):
