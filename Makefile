@@ -50,7 +50,8 @@ demo-down: ## take the demo's hosts down
 	[ ! -e .cache/demo/dns ] || $(BIN)/python -m tests.dns .cache/demo/dns stop
 	$(PYTHON) -m tests.lab --lab demo down
 
-test: setup install ## run every test, some side by side; GATES="unit heal" runs some
+# Each target has what it needs made, under a lock; so two processors have something to do meanwhile.
+test: install ## run every test, some side by side; GATES="unit heal" runs some
 	$(BIN)/python -m tests.gates $(GATES)
 
 test-deep: setup ## the property tests with 100,000 examples each, the fuzzers with as many inputs
@@ -71,13 +72,13 @@ sanity: $(VENV)/.complete ## all tests of ansible-test sanity; TEST=pep8 runs on
 unit: setup ## model, host, controller and module tests, on the oldest ansible-core also simulator and load client; CONTROLLER=newest has the newest
 	$(BIN)/python -m pytest $(UNIT)
 
-property: setup ## what must hold of the model, 10,000 examples each; the fuzzers with 2,000 inputs each
+property: $(VENV)/.complete ## what must hold of the model, 10,000 examples each; the fuzzers with 2,000 inputs each
 	BANYANDB_TEST_PROFILE=ci $(BIN)/python -m pytest tests/property tests/fuzz
 
 crash: setup ## pushes killed at every call, disks full, connections lost
 	$(BIN)/python -m pytest tests/crash
 
-docs: setup install ## build the documentation site in .cache/docs
+docs: install ## build the documentation site in .cache/docs
 	$(BIN)/python docs/site/build.py .cache/docs
 	$(BIN)/python -m pytest tests/docs
 

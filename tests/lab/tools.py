@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import LabError
-from .shell import say, tail
+from .shell import lock, say, tail
 
 PACKAGES = {
     "systemd-nspawn": "systemd-container",
@@ -28,6 +28,9 @@ PACKAGES = {
 }
 """Tool -> Debian package that has it."""
 
+APT_SECONDS = 600
+"""How long one command waits for what another has apt-get install: that has no time-out of its own for its lists."""
+
 LIMITS = {"max_user_instances": 4096, "max_user_watches": 524288}
 """fs.inotify: every systemd in every host draws on root's share; the kernel's 128 instances run out at 25 hosts."""
 
@@ -39,6 +42,13 @@ def require_root() -> None:
 
 def install_missing(packages: Mapping[str, str] = PACKAGES) -> None:
     """Install by apt-get, without a prompt, what is not there. Raises LabError when a tool is missing afterwards."""
+    if all(_which(tool) for tool in packages):
+        return
+    with lock(Path("/run/lock/banyandb-lab-apt"), APT_SECONDS):
+        _install(packages)
+
+
+def _install(packages: Mapping[str, str]) -> None:
     missing = sorted({package for tool, package in packages.items() if not _which(tool)})
     if not missing:
         return
