@@ -36,11 +36,11 @@ x: {}
 
 
 def hostvars(random: random.Random) -> dict[str, Any]:
-    """As the inventory's YAML gives them. A host's variables are always a mapping with names for keys."""
-    found: Any = yaml.safe_load(HOSTVARS)
+    """As the inventory's YAML gives them. A host's variables are always a mapping with names for keys. Ansible reads with libyaml too."""
+    found: Any = yaml.load(HOSTVARS, yaml.CSafeLoader)
     if random.random() < 0.3:
         try:
-            changed = yaml.safe_load(spoilt(random, [HOSTVARS], 100_000))
+            changed = yaml.load(spoilt(random, [HOSTVARS], 100_000), yaml.CSafeLoader)
         except Exception:  # no YAML: not our reader, the next input is made
             changed = None
         if isinstance(changed, dict):
