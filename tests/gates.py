@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .long_turns import take_long_turns
+
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "gates"
 SCENARIOS = ROOT / "extensions" / "molecule"
@@ -116,6 +118,7 @@ def main(names: list[str]) -> int:
         if not outcome.passed:
             print("".join(gate.log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-200:]), flush=True)
 
+    take_long_turns()
     started = time.monotonic()
     with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
         for begun in [pool.submit(one, gate) for gate in wanted]:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For the Python of a host, at its start: what it compiles of modules in zip files, it keeps on the host's disk, as it does of other modules.
 
-Ansible sends each module in a zip file that has sources alone, and every execution compiles some sixty of them, which is 0.13 s of 0.33.
+Ansible sends each module in a zip file that has sources alone, and every execution compiles some sixty of them, which is 0.12 s of 0.33.
 The same source gives the same code. Only root may write where they are kept; whoever else runs this reads, and compiles the rest.
 """
 
