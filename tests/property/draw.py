@@ -98,3 +98,16 @@ class Choices:
 def made(size: int, build: Callable[[Choices], T]) -> st.SearchStrategy[T]:
     """What ``build`` makes of ``size`` bytes."""
     return st.binary(min_size=size, max_size=size).map(lambda data: build(Choices(data)))
+
+
+class Statements(list[Callable[..., None]]):
+    """What holds of the same examples, each a function, put here by being decorated. They share a property, for most of the time that an
+    example takes goes into having it made; Hypothesis tells by where it failed which of them does not hold, and reports each that does not."""
+
+    def __call__(self, statement: Callable[..., None]) -> Callable[..., None]:
+        self.append(statement)
+        return statement
+
+    def hold(self, *example: Any) -> None:
+        for statement in self:
+            statement(*example)

@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventor
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import LIAISON_PORT, Topology, from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import LIAISON
 
-from .draw import Choices, made
+from .draw import Choices, Statements, made
 
 Inventory = tuple[Mapping[str, list[str]], Mapping[str, Mapping[str, Any]]]
 
@@ -71,8 +71,16 @@ def test_any_inventory_gives_clusters_and_each_host_is_in_one_or_named_in_a_prob
         assert all(len(problem) < 2000 for problem in cluster.problems)
 
 
-@given(made(160, inventory))
-def test_an_inventory_without_problems_is_a_topology(given_inventory: Inventory) -> None:
+of_every_inventory = Statements()
+
+
+@given(made(190, lambda choices: (inventory(choices), choices.shuffled(range(6)), choices.pick(("edge", "other", "default")), choices.below(9))))
+def test_what_holds_of_every_inventory(drawn: tuple[Inventory, list[int], str, int]) -> None:
+    of_every_inventory.hold(*drawn)
+
+
+@of_every_inventory
+def an_inventory_without_problems_is_a_topology(given_inventory: Inventory, *_: object) -> None:
     for cluster in found(given_inventory).values():
         if not cluster.problems:
             nodes = from_entries(cluster.nodes, "nodes")
@@ -82,16 +90,16 @@ def test_an_inventory_without_problems_is_a_topology(given_inventory: Inventory)
             assert all(isinstance(text, str) for node in cluster.nodes for pair in node["labels"].items() for text in pair)
 
 
-@given(made(170, lambda choices: (inventory(choices), choices.shuffled(range(6)))))
-def test_clusters_do_not_depend_on_the_order_of_the_inventory(drawn: tuple[Inventory, list[int]]) -> None:
-    (groups, hostvars), order = drawn
+@of_every_inventory
+def clusters_do_not_depend_on_the_order_of_the_inventory(given_inventory: Inventory, order: list[int], *_: object) -> None:
+    groups, hostvars = given_inventory
     mixed = {name: [hosts[number] for number in order if number < len(hosts)] for name, hosts in reversed(groups.items())}
     assert clusters(mixed, dict(reversed(hostvars.items()))) == clusters(groups, hostvars)
 
 
-@given(made(180, lambda choices: (inventory(choices), choices.pick(("edge", "other", "default")), choices.below(9))))
-def test_a_host_changes_its_own_cluster_only(drawn: tuple[Inventory, str, int]) -> None:
-    (groups, hostvars), name, number = drawn
+@of_every_inventory
+def a_host_changes_its_own_cluster_only(given_inventory: Inventory, _order: list[int], name: str, number: int) -> None:
+    groups, hostvars = given_inventory
     before = clusters(groups, hostvars)
     role = tuple(GROUPS)[number % len(GROUPS)]
     host = {"banyandb_cluster": name, "banyandb_node_host": f"10.9.9.{number}", "banyandb_remove": [f"d{number}"]}

@@ -22,7 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, parse
 
-from .draw import Choices, made
+from .draw import Choices, Statements, made
 
 NAMES = "abcdef"
 # Two of them differ in their letters only: two addresses to the server, one host to everybody else.
@@ -95,14 +95,19 @@ def push(choices: Choices) -> Push:
     )
 
 
-pushes = made(64, push)
+of_every_plan = Statements()
 
 
-@given(pushes)
-def test_an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push) -> None:
+@given(made(64, push))
+def test_what_holds_of_every_plan(asked: Push) -> None:
     made_plan = asked.plan()
-    if made_plan is None:
-        return
+    it_does_not_depend_on_the_order_of_what_it_is_given(asked, made_plan)
+    if made_plan is not None:
+        of_every_plan.hold(asked, made_plan)
+
+
+@of_every_plan
+def an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push, made_plan: Plan) -> None:
     before = asked.current
     for step in (*made_plan.steps, made_plan.final):
         names, addresses = set(step.by_name), step.by_address
@@ -116,11 +121,8 @@ def test_an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked:
     assert before == made_plan.final
 
 
-@given(pushes)
-def test_what_is_wanted_is_listed_or_held_back(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None:
-        return
+@of_every_plan
+def what_is_wanted_is_listed_or_held_back(asked: Push, made_plan: Plan) -> None:
     wanted = {node.name: node for node in asked.desired}
     assert set(made_plan.final.by_name) == set(wanted)
     listed = {node.name: node for node in made_plan.final.listed}
@@ -134,17 +136,15 @@ def test_what_is_wanted_is_listed_or_held_back(asked: Push) -> None:
             assert asked.admit != ADMIT_START and listed[name].grpc_address in {known.grpc_address for known in asked.current.listed}
 
 
-@given(pushes)
-def test_a_running_server_is_never_given_an_empty_list(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is not None and asked.admit != ADMIT_START:
+@of_every_plan
+def a_running_server_is_never_given_an_empty_list(asked: Push, made_plan: Plan) -> None:
+    if asked.admit != ADMIT_START:
         assert made_plan.final.listed and all(step.listed for step in made_plan.steps)
 
 
-@given(pushes)
-def test_no_write_both_drops_and_adds(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None or not asked.tells_a_running_server:
+@of_every_plan
+def no_write_both_drops_and_adds(asked: Push, made_plan: Plan) -> None:
+    if not asked.tells_a_running_server:
         return
     before = {node.grpc_address for node in asked.current.listed}
     for step in made_plan.steps:
@@ -153,10 +153,9 @@ def test_no_write_both_drops_and_adds(asked: Push) -> None:
         before = now
 
 
-@given(pushes)
-def test_between_two_addresses_of_a_name_it_stands_in_no_list(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None or not asked.tells_a_running_server:
+@of_every_plan
+def between_two_addresses_of_a_name_it_stands_in_no_list(asked: Push, made_plan: Plan) -> None:
+    if not asked.tells_a_running_server:
         return
     listed = {node.name: node.grpc_address for node in asked.current.listed}
     for step in made_plan.steps:
@@ -166,11 +165,8 @@ def test_between_two_addresses_of_a_name_it_stands_in_no_list(asked: Push) -> No
         listed = now
 
 
-@given(pushes)
-def test_an_applied_plan_makes_the_next_one_empty(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None:
-        return
+@of_every_plan
+def an_applied_plan_makes_the_next_one_empty(asked: Push, made_plan: Plan) -> None:
     if made_plan.steps:
         assert made_plan.steps[-1] == made_plan.final
     else:
@@ -182,8 +178,7 @@ def test_an_applied_plan_makes_the_next_one_empty(asked: Push) -> None:
 CHANGES = ("added", "removed", "readdressed", "renamed", "refreshed")
 
 
-@given(pushes)
-def test_a_plan_does_not_depend_on_the_order_of_what_it_is_given(asked: Push) -> None:
+def it_does_not_depend_on_the_order_of_what_it_is_given(asked: Push, made_plan: Plan | None) -> None:
     choices = Choices(asked.order)
     mixed = replace(
         asked,
@@ -192,21 +187,18 @@ def test_a_plan_does_not_depend_on_the_order_of_what_it_is_given(asked: Push) ->
         remove=asked.remove[::-1],
         refresh=asked.refresh[::-1],
     )
-    assert mixed.plan() == asked.plan()
+    assert mixed.plan() == made_plan
     file = Topology(asked.current.listed[::-1], asked.current.held_back[::-1])
-    first, second = asked.plan(), replace(mixed, current=file).plan()
-    assert (first is None) == (second is None)
-    if first and second:
+    of_file = replace(mixed, current=file).plan()
+    assert (made_plan is None) == (of_file is None)
+    if made_plan and of_file:
         # A file in another order is put in order, which may be the only write.
-        assert replace(first, steps=()) == replace(second, steps=())
-        assert first.steps == second.steps or {first.steps, second.steps} == {(), (first.final,)}
+        assert replace(made_plan, steps=()) == replace(of_file, steps=())
+        assert made_plan.steps == of_file.steps or {made_plan.steps, of_file.steps} == {(), (made_plan.final,)}
 
 
-@given(pushes)
-def test_what_a_plan_says_is_what_its_writes_do(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None:
-        return
+@of_every_plan
+def what_a_plan_says_is_what_its_writes_do(asked: Push, made_plan: Plan) -> None:
     before = {node.name: node.grpc_address for node in asked.current.listed}
     after = {node.name: node.grpc_address for node in made_plan.final.listed}
     renamed = {move.after for move in made_plan.renamed}
@@ -221,10 +213,9 @@ def test_what_a_plan_says_is_what_its_writes_do(asked: Push) -> None:
             assert any(after[name] not in {node.grpc_address for node in step.listed} for step in made_plan.steps)
 
 
-@given(pushes)
-def test_no_more_than_a_batch_is_out_of_the_list_for_a_moment(asked: Push) -> None:
-    made_plan = asked.plan()
-    if made_plan is None or not asked.tells_a_running_server:
+@of_every_plan
+def no_more_than_a_batch_is_out_of_the_list_for_a_moment(asked: Push, made_plan: Plan) -> None:
+    if not asked.tells_a_running_server:
         return
     before = {node.grpc_address for node in asked.current.listed}
     staying = before & {node.grpc_address for node in made_plan.final.listed}

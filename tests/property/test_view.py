@@ -32,7 +32,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
     judge,
 )
 
-from .draw import Choices, made
+from .draw import Choices, Statements, made
 
 LABELS = ((), (("type", "hot"),), (("type", "warm"), ("zone", "ü")))
 SERVER_ROLES = (("ROLE_META", "ROLE_DATA"), ("ROLE_LIAISON",), ("ROLE_DATA",))
@@ -164,22 +164,31 @@ def test_there_is_a_verdict_over_any_views_and_it_is_that_of_its_worst_finding(s
     assert report.lines("c", seen.nodes, verdict)
 
 
-@given(made(60, perfect))
-def test_a_cluster_in_which_each_sees_what_it_should_is_converged(seen: Seen) -> None:
+def perfect_and_hurt(choices: Choices) -> tuple[Seen, Seen, bool]:
+    seen = perfect(choices)
+    return (seen, *hurt(choices, seen))
+
+
+@given(made(70, perfect_and_hurt))
+def test_a_cluster_is_converged_in_which_each_sees_what_it_should_and_not_with_one_view_or_one_pair_missing(drawn: tuple[Seen, Seen, bool]) -> None:
+    seen, hurt_seen, wrong = drawn
     verdict = seen.judged()
     assert (verdict.verdict, verdict.pairs) == (CONVERGED, ())
     assert {cell for row in verdict.matrix.values() for cell in row.values()} <= {ACTIVE, REGISTERED, "-"}
+    assert (hurt_seen.judged().verdict == CONVERGED) != wrong
 
 
-@given(made(70, lambda choices: hurt(choices, perfect(choices))))
-def test_one_view_or_one_pair_missing_and_the_cluster_is_not_converged(drawn: tuple[Seen, bool]) -> None:
-    seen, wrong = drawn
-    assert (seen.judged().verdict == CONVERGED) != wrong
+of_every_verdict = Statements()
 
 
-@given(made(120, any_seen))
-def test_converged_means_every_view_and_every_pair(seen: Seen) -> None:
-    verdict = seen.judged()
+@given(made(130, lambda choices: (any_seen(choices), choices.shuffled(range(5)))))
+def test_what_holds_of_every_verdict(drawn: tuple[Seen, list[int]]) -> None:
+    seen, order = drawn
+    of_every_verdict.hold(seen, seen.judged(), order)
+
+
+@of_every_verdict
+def converged_means_every_view_and_every_pair(seen: Seen, verdict: Verdict, _order: list[int]) -> None:
     right = all(
         isinstance(view, View) and all(shows(view, observer, name, seen.nodes) for name in TABLES[observer.role])
         for observer in seen.nodes
@@ -205,8 +214,8 @@ def shows(view: View, observer: ExpectedNode, name: str, nodes: tuple[ExpectedNo
     )
 
 
-@given(made(120, any_seen))
-def test_a_view_that_is_lost_never_makes_the_verdict_converged_and_is_named(seen: Seen) -> None:
+@of_every_verdict
+def a_view_that_is_lost_never_makes_the_verdict_converged_and_is_named(seen: Seen, _verdict: Verdict, _order: list[int]) -> None:
     for node in seen.nodes:
         less = replace(seen, views={name: view for name, view in seen.views.items() if name != node.name}).judged()
         assert VERDICTS.index(less.verdict) >= VERDICTS.index(UNKNOWN)
@@ -214,10 +223,9 @@ def test_a_view_that_is_lost_never_makes_the_verdict_converged_and_is_named(seen
         assert set(less.matrix[node.name].values()) == {"?"}
 
 
-@given(made(130, lambda choices: (any_seen(choices), choices.shuffled(range(5)))))
-def test_all_nodes_are_judged_alike(drawn: tuple[Seen, list[int]]) -> None:
+@of_every_verdict
+def all_nodes_are_judged_alike(seen: Seen, first: Verdict, order: list[int]) -> None:
     """Who has which name, and who stands first, changes nothing: with all names exchanged the findings are the same, exchanged."""
-    seen, order = drawn
     order = [number for number in order if number < len(seen.nodes)]
     entry = {f"n{number}": f"n{to}" for number, to in enumerate(order)}
     own = {f"node{number}:17912": f"node{to}:17912" for number, to in enumerate(order)}
@@ -244,7 +252,7 @@ def test_all_nodes_are_judged_alike(drawn: tuple[Seen, list[int]]) -> None:
         {(named(observer), named(subject)): reached for (observer, subject), reached in seen.reach.items()},
         {named(name): stood for name, stood in seen.stood.items()} if isinstance(seen.stood, Mapping) else seen.stood,
     )
-    first, second = seen.judged(), exchanged.judged()
+    second = exchanged.judged()
     assert first.verdict == second.verdict
     key: Callable[[Any], Any] = lambda pair: (pair.observer, pair.subject, pair.table, pair.expected, pair.seen, pair.verdict)  # noqa: E731
     assert sorted((named(o), named(s), *rest) for o, s, *rest in map(key, first.pairs)) == sorted(map(key, second.pairs))
