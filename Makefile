@@ -32,9 +32,6 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # The release that the demo and the scenarios deploy: the simulator's, or what BANYANDB_SERVER or BANYANDB_ARTIFACT name.
 ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 
-# On the newest ansible-core alone. What hosts that fail or cannot be reached do to a play may differ between the two: `gate` has both here,
-# readdress and offline_host have them on the oldest.
-NEWEST_SCENARIOS := hot_reload gate
 # The simulator and the load client know nothing of Ansible.
 UNIT := tests/unit $(if $(filter oldest,$(CONTROLLER)),tests/simulator tests/load)
 
@@ -93,9 +90,8 @@ molecule: setup install ## scenarios on real systemd hosts; SCENARIO="hot_reload
 	$(if $(filter old_and_new,$(or $(SCENARIO),old_and_new)),$(BIN)/python -m tests.lab setup bookworm bullseye trixie)
 	BANYANDB_LAB=$(LAB) BANYANDB_ARTIFACT=$(ARTIFACT) molecule test $(if $(SCENARIO),$(SCENARIO:%=--scenario-name %),--all)
 
-matrix: ## the unit tests and two scenarios on the newest ansible-core
-	$(MAKE) CONTROLLER=newest unit
-	$(MAKE) CONTROLLER=newest molecule SCENARIO="$(NEWEST_SCENARIOS)" LAB=newest
+matrix: install ## the unit tests and two scenarios on the newest ansible-core
+	$(BIN)/python -m tests.gates unit_newest hot_reload gate
 
 setup: $(VENV)/.complete ## make the Python environment and the lab's root file system
 	$(BIN)/python -m tests.lab setup
@@ -104,11 +100,9 @@ install: $(INSTALLED) ## build the collection and install it where the tests use
 
 .venv/.complete: requirements/controller.txt requirements/tests.txt requirements/dev.txt
 	tests/python-environment.sh $(PYTHON) .venv requirements/dev.txt
-	touch $@
 
 .venv-newest/.complete: requirements/controller.txt requirements/tests.txt
 	tests/python-environment.sh $(PYTHON_NEWEST) .venv-newest requirements/tests.txt
-	touch $@
 
 # Whichever of the two environments is younger, what is installed is the same, and somebody may be using it.
 $(INSTALLED): $(SOURCES) | $(VENV)/.complete

@@ -8,6 +8,14 @@ set -eu
 wanted=$1
 environment=$2
 requirements=$3
+complete=$environment/.complete
+mkdir -p .cache
+exec 9>".cache/$environment.lock"
+flock 9
+# Whoever has waited for another to make it has it now.
+if [ -e "$complete" ] && [ -z "$(find requirements -type f -newer "$complete")" ]; then
+    exit
+fi
 # First, so that no interpreter of a half-made environment is taken for the wanted one.
 rm -rf "$environment"
 case $wanted in
@@ -33,3 +41,4 @@ echo "python: making $environment (about 30 s)"
 "$python" -m venv "$environment"
 "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
 echo "python: $environment has $("$environment/bin/ansible" --version | sed -n '1s/.*\[\(.*\)\].*/ansible-\1/p') with $("$python" --version)"
+touch "$complete"
