@@ -249,9 +249,7 @@ error_type:
   sample: permission_denied
 """
 
-import os
 import platform
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -301,52 +299,12 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class InvalidArgument(Exception):
-    """An argument that no host could fulfil."""
-
-
-def wanted(parameters: Mapping[str, Any]) -> list[host_state.Wanted]:
-    """The arguments as values; directories first, since they hold the rest. Raises InvalidArgument."""
-    found = []
-    for what, option in (("directory", "directories"), ("file", "files"), ("link", "links")):
-        for item in parameters[option]:
-            if not os.path.isabs(item["path"]):
-                raise InvalidArgument(f"{option}: path {item['path']!r}: expected an absolute path")
-            sha256 = item.get("sha256")
-            if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-                raise InvalidArgument(
-                    f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}"
-                )
-            found.append(
-                host_state.Wanted(
-                    what,
-                    item["path"],
-                    owner=item.get("owner"),
-                    group=item.get("group"),
-                    mode=_mode(option, item["path"], item.get("mode")),
-                    sha256=sha256,
-                    target=item.get("target"),
-                )
-            )
-    return found
-
-
-def _mode(option: str, path: str, mode: str | None) -> int | None:
-    if mode is None:
-        return None
-    if not re.fullmatch(r"[0-7]{3,4}", mode):
-        raise InvalidArgument(
-            f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}'
-        )
-    return int(mode, 8)
-
-
 def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that this module returns. Raises InvalidArgument and HostStateError."""
+    """Everything that this module returns. Raises host_state.InvalidArgument and HostStateError."""
     if parameters["root"]:
         host_state.require_root()
     differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
-    differs += host_state.differences(wanted(parameters))
+    differs += host_state.differences(host_state.wanted(parameters))
     result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
         "services": _services(parameters["services"]),
@@ -411,7 +369,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         result = look(module.params)
-    except InvalidArgument as error:
+    except host_state.InvalidArgument as error:
         module.fail_json(msg=str(error), error_type="invalid_argument")
     except host_state.HostStateError as error:
         module.fail_json(msg=str(error), error_type=error.kind)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories on this host. Standard library only, Python 3.9+."""
+"""What stands in a directory of this host, so that it outlasts a power cut. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ def sync(directory: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put_link(path: str, target: str) -> None:
+    """Put a symbolic link at ``path``, in place of the file or link that is there. Raises OSError, and all is as it was."""
+    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+    os.symlink(target, temporary)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    sync(os.path.dirname(path))

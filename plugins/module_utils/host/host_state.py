@@ -15,9 +15,10 @@ import hashlib
 import os
 import platform
 import pwd
+import re
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,10 @@ class HostStateError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class InvalidArgument(Exception):
+    """An argument that no host could fulfil."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,42 @@ class Difference:
     path: str
     expected: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
+
+
+def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
+    """A module's ``directories``, ``files`` and ``links`` as values; directories first, since they hold the rest. Raises InvalidArgument."""
+    found = []
+    for what, option in (("directory", "directories"), ("file", "files"), ("link", "links")):
+        for item in parameters[option]:
+            if not os.path.isabs(item["path"]):
+                raise InvalidArgument(f"{option}: path {item['path']!r}: expected an absolute path")
+            sha256 = item.get("sha256")
+            if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+                raise InvalidArgument(
+                    f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}"
+                )
+            found.append(
+                Wanted(
+                    what,
+                    item["path"],
+                    owner=item.get("owner"),
+                    group=item.get("group"),
+                    mode=_mode(option, item["path"], item.get("mode")),
+                    sha256=sha256,
+                    target=item.get("target"),
+                )
+            )
+    return found
+
+
+def _mode(option: str, path: str, mode: str | None) -> int | None:
+    if mode is None:
+        return None
+    if not re.fullmatch(r"[0-7]{3,4}", mode):
+        raise InvalidArgument(
+            f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}'
+        )
+    return int(mode, 8)
 
 
 def differences(wanted: Iterable[Wanted]) -> list[Difference]:
@@ -153,9 +194,9 @@ def _difference(want: Wanted) -> Difference | None:
 
 
 def _found(want: Wanted) -> dict[str, Any]:
-    """The attributes of what is at the path, of those that can be asked for; never through a symbolic link."""
+    """The attributes of what is at the path, of those that can be asked for; through a symbolic link only to a directory that is wanted."""
     try:
-        status = os.lstat(want.path)
+        status = os.stat(want.path) if want.what == "directory" and os.path.isdir(want.path) else os.lstat(want.path)
         what = _kind(status.st_mode)
         found: dict[str, Any] = {"what": what, "owner": _owner(status.st_uid), "group": _group(status.st_gid)}
         if what == "link":

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.directory import put_link, sync
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError, cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import Ownership, TopologyFileError, write
 
@@ -80,11 +80,8 @@ def _found(path: str) -> dict[str, Any] | None:
 def _put_back(path: str, item: dict[str, Any] | None) -> None:
     if item is None:
         os.unlink(path)
+        sync(os.path.dirname(path))
     elif "target" in item:
-        temporary = f"{path}.{os.urandom(8).hex()}.tmp"
-        os.symlink(item["target"], temporary)
-        os.rename(temporary, path)
+        put_link(path, item["target"])
     else:
         write(path, item["text"], Ownership(item["uid"], item["gid"], item["mode"]))
-        return
-    sync(os.path.dirname(path))

@@ -179,6 +179,11 @@ def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, jour
         time.sleep(0.05)
 
 
+def read_units_again() -> None:
+    """Have systemd read its unit files again. Raises HostStateError."""
+    _run(["systemctl", "daemon-reload"])
+
+
 def stop(name: str, journal_lines: int = 20) -> bool:
     """Stop the service and wait until its process is gone, which systemd kills when it does not go. Returns whether there was one to stop.
 

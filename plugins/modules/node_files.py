@@ -1,0 +1,214 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_files
+short_description: Write what a server is configured with
+version_added: 0.1.0
+description:
+  - Makes the directories of a server, writes its environment file and its unit, makes links, and has systemd read its units again where that is
+    needed. All in one execution, since a deployment waits for each once for each host. Nothing is started or restarted.
+  - A file and a link are replaced whole or not at all, and outlast a power cut. A directory may be a link to one.
+  - Internal to the role C(node); M(skywalking.banyandb.host_info) compares the same.
+options:
+  directories:
+    description: Directories, in the order in which they are made.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &owned
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      owner:
+        description: Name of the owner.
+        type: str
+      group:
+        description: Name of the group.
+        type: str
+      mode:
+        description: Permissions in octal digits, such as V("0640").
+        type: str
+  environment_file:
+    description: The environment file of the unit.
+    type: dict
+    required: true
+    suboptions: *owned
+  environment:
+    description: What it says. It may hold secrets, so this is neither logged nor shown.
+    type: str
+    required: true
+  unit_file:
+    description: The file of the unit.
+    type: dict
+    required: true
+    suboptions: *owned
+  unit:
+    description: What it says.
+    type: str
+    required: true
+  links:
+    description: Symbolic links, by absolute path, and what each says.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      target:
+        description: What the link says.
+        type: str
+        required: true
+attributes:
+  check_mode:
+    support: full
+    description: Predicts what it would change.
+  diff_mode:
+    support: full
+    description: Shows all differences but those in the text of the environment file.
+  platform:
+    support: full
+    description: Operating systems that it runs on.
+    platforms: linux
+seealso:
+  - module: skywalking.banyandb.host_info
+  - module: skywalking.banyandb.service_ready
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Configure a data node
+  skywalking.banyandb.node_files:
+    directories:
+      - {path: /etc/banyandb, owner: root, group: root, mode: "0755"}
+    environment_file:
+      path: /etc/banyandb/data.env
+      owner: root
+      group: banyandb
+      mode: "0640"
+    environment: "{{ {'BYDB_LOGGING_LEVEL': 'info'} | skywalking.banyandb.systemd_env }}"
+    unit_file:
+      path: /etc/systemd/system/banyandb-data.service
+      owner: root
+      group: root
+      mode: "0644"
+    unit: "{{ lookup('ansible.builtin.file', 'banyandb-data.service') }}"
+    links:
+      - path: /etc/systemd/system/multi-user.target.wants/banyandb-data.service
+        target: /etc/systemd/system/banyandb-data.service
+"""
+
+RETURN = r"""
+paths:
+  description: What was another way and is as it should be now; in check mode, what would be.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/banyandb/data.env]
+error_type:
+  description: V(not_made), V(no_user), V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
+  type: str
+  returned: failure
+  sample: not_made
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, node_files, service
+
+_OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
+
+ARGUMENTS: dict[str, Any] = {
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": _OWNED},
+    "environment_file": {"type": "dict", "required": True, "options": _OWNED},
+    # Not within the option above: there it is logged all the same, once it has more than a line.
+    "environment": {"required": True, "no_log": True},
+    "unit_file": {"type": "dict", "required": True, "options": _OWNED},
+    "unit": {"required": True},
+    "links": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"path": {"type": "path", "required": True}, "target": {"required": True}},
+    },
+}
+
+
+def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Do, or in check mode tell. Raises host_state.InvalidArgument and HostStateError."""
+    files = [parameters["environment_file"], parameters["unit_file"]]
+    unit_path = parameters["unit_file"]["path"]
+    texts = dict(zip((item["path"] for item in files), (parameters["environment"], parameters["unit"])))
+    wanted = host_state.wanted(
+        {
+            "directories": parameters["directories"],
+            "files": [{**item, "sha256": hashlib.sha256(texts[item["path"]].encode()).hexdigest()} for item in files],
+            "links": parameters["links"],
+        }
+    )
+    before = _text(unit_path)
+    found = host_state.differences(wanted) if check else node_files.make(wanted, texts)
+    paths = [difference.path for difference in found]
+    if not check and (_of_systemd(paths, parameters) or _is_outdated(os.path.basename(unit_path))):
+        service.read_units_again()
+    diff = [_shown(difference, before, parameters["unit"] if difference.path == unit_path else None) for difference in found]
+    return {"changed": bool(found), "paths": paths, "diff": diff}
+
+
+def _of_systemd(paths: list[str], parameters: Mapping[str, Any]) -> bool:
+    return any(item["path"] in paths for item in (parameters["unit_file"], *parameters["links"]))
+
+
+def _is_outdated(name: str) -> bool:
+    """Whether systemd has an older unit in mind than the file says, of a run that was cut off."""
+    return service.services([name])[name].need_daemon_reload
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read()
+    return ""
+
+
+def _shown(difference: host_state.Difference, before: str, after: str | None) -> dict[str, str]:
+    """As Ansible shows a difference; with the texts where ``after`` is one."""
+
+    def attributes(values: Mapping[str, Any]) -> str:
+        return "".join(f"{name}: {value}\n" for name, value in values.items() if name != "sha256")
+
+    texts = (before, after) if after is not None else ("", "")
+    return {
+        "before_header": difference.path,
+        "after_header": difference.path,
+        "before": attributes(difference.found) + texts[0],
+        "after": attributes(difference.expected) + texts[1],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = act(module.params, module.check_mode)
+    except host_state.InvalidArgument as error:
+        module.fail_json(msg=str(error), error_type="invalid_argument")
+    except host_state.HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
