@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Knot, LyingProxy
 
 ZONE = "example.test."
@@ -58,3 +60,9 @@ def knot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Knot]:
 def proxy(knot: Knot) -> Iterator[LyingProxy]:
     with LyingProxy((knot.address, knot.port)) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    with Programs(COLLECTIONS) as programs:
+        yield programs

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from ansible_collections.skywalking.banyandb.tests.unit.peers import closed_port, grpc_server, recorded
+from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Knot, Lie, LyingProxy
 
 from .conftest import ZONE
@@ -39,25 +38,19 @@ def configuration(server: Knot | LyingProxy, directory: Path, **options: Any) ->
     return path
 
 
-async def show(path: Path) -> tuple[dict[str, Any], str]:
+@pytest.fixture
+def show(programs: Programs) -> Callable[[Path], Awaitable[tuple[dict[str, Any], str]]]:
     """What ``ansible-inventory --list`` prints, and its warnings."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "ansible",
-        "inventory",
-        "--list",
-        "-i",
-        str(path),
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "10000"},
-        cwd=path.parent,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert b"Traceback" not in out + err
-    # Values from outside are marked, so that nobody takes them for templates.
-    return json.loads(out, object_hook=lambda value: value.get("__ansible_unsafe", value)), " ".join(err.decode().split())
+
+    async def show(path: Path) -> tuple[dict[str, Any], str]:
+        # In a thread: the nodes that it asks answer meanwhile.
+        done = await asyncio.to_thread(programs.run, "inventory", "--list", "-i", str(path), cwd=path.parent)
+        assert "Traceback" not in done.stdout + done.stderr
+        # Values from outside are marked, so that nobody takes them for templates.
+        found = json.loads(done.stdout, object_hook=lambda value: value.get("__ansible_unsafe", value))
+        return found, " ".join(done.stderr.split())
+
+    return show
 
 
 def live(knot: Knot, liaison: str, *data: str) -> None:
@@ -70,7 +63,7 @@ def live(knot: Knot, liaison: str, *data: str) -> None:
     knot.update(ZONE, *changes)
 
 
-def test_nodes_are_grouped_by_what_they_say_of_themselves(knot: Knot, tmp_path: Path) -> None:
+def test_nodes_are_grouped_by_what_they_say_of_themselves(show: Any, knot: Knot, tmp_path: Path) -> None:
     async def run() -> tuple[dict[str, Any], str, int]:
         async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data:
             with closed_port() as dead:
@@ -95,7 +88,7 @@ def test_nodes_are_grouped_by_what_they_say_of_themselves(knot: Knot, tmp_path: 
     assert "live-data2.example.test is in banyandb_apart" in said
 
 
-def test_without_asking_the_groups_are_those_of_the_services(knot: Knot, tmp_path: Path) -> None:
+def test_without_asking_the_groups_are_those_of_the_services(show: Any, knot: Knot, tmp_path: Path) -> None:
     live(knot, "127.0.0.1:1", "127.0.0.1:2")
     keyed = [{"key": "banyandb_srv.port | string", "prefix": "port"}]
     found, said = asyncio.run(show(configuration(knot, tmp_path, enrich=False, cluster="east", keyed_groups=keyed)))
@@ -106,7 +99,7 @@ def test_without_asking_the_groups_are_those_of_the_services(knot: Knot, tmp_pat
     assert found["_meta"]["hostvars"]["live-liaison1.example.test"]["banyandb_cluster"] == "east"
 
 
-def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(knot: Knot, proxy: LyingProxy, tmp_path: Path) -> None:
+def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(show: Any, knot: Knot, proxy: LyingProxy, tmp_path: Path) -> None:
     live(knot, "127.0.0.1:1", "127.0.0.1:2")
     good, _said = asyncio.run(show(configuration(proxy, tmp_path, enrich=False)))
     proxy.lie = Lie.SERVFAIL
@@ -131,7 +124,9 @@ def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(
         ({"timeout": 0}, "timeout is 0.0: expected at least 0.001"),
     ],
 )
-def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(knot: Knot, tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(
+    show: Any, knot: Knot, tmp_path: Path, wrong: dict[str, Any], says: str
+) -> None:
     _found, said = asyncio.run(show(configuration(knot, tmp_path, **wrong)))
     assert "lab.banyandb.yml" in said
     assert says in said

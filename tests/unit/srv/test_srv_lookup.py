@@ -6,42 +6,40 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Knot, Lie, LyingProxy
 
 from .conftest import ZONE
 
 
-def look_up(server: Knot | LyingProxy, *labels: str, **options: Any) -> list[dict[str, Any]]:
+@pytest.fixture
+def look_up(programs: Programs) -> Callable[..., list[dict[str, Any]]]:
     """What a template gets. Raises LookUpFailed with what the user is told."""
-    given = {"nameservers": [f"{server.address}:{server.port}"], "attempts": 1, **options}
-    names = [f"{label}._tcp.{ZONE}" for label in labels]
-    arguments = json.dumps({"msg": "{{ query('skywalking.banyandb.srv', *names, **options) }}"})
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "debug", "-a", arguments, "-e", json.dumps({"names": names, "options": given})],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    if done.returncode:
-        raise LookUpFailedError(done.stdout + done.stderr)
-    return list(json.loads(done.stdout.partition("=>")[2])["msg"])
+
+    def look_up(server: Knot | LyingProxy, *labels: str, **options: Any) -> list[dict[str, Any]]:
+        given = {"nameservers": [f"{server.address}:{server.port}"], "attempts": 1, **options}
+        names = [f"{label}._tcp.{ZONE}" for label in labels]
+        arguments = json.dumps({"msg": "{{ query('skywalking.banyandb.srv', *names, **options) }}"})
+        extra = json.dumps({"names": names, "options": given})
+        done = programs.run("adhoc", "localhost", "-m", "debug", "-a", arguments, "-e", extra)
+        assert "Traceback" not in done.stdout + done.stderr
+        if done.returncode:
+            raise LookUpFailedError(done.stdout + done.stderr)
+        return list(json.loads(done.stdout.partition("=>")[2])["msg"])
+
+    return look_up
 
 
 class LookUpFailedError(Exception):
     pass
 
 
-def test_the_records_of_all_names_one_after_the_other(knot: Knot) -> None:
+def test_the_records_of_all_names_one_after_the_other(look_up: Any, knot: Knot) -> None:
     found = look_up(knot, "_elsewhere", "_data")
     assert [(record["name"], record["target"]) for record in found] == [
         (f"_elsewhere._tcp.{ZONE}", "node1.other.test."),
@@ -60,21 +58,21 @@ def test_the_records_of_all_names_one_after_the_other(knot: Knot) -> None:
         ("_data", Lie.DROP, "no answer from"),
     ],
 )
-def test_one_bad_name_among_good_ones_is_an_error(proxy: LyingProxy, label: str, lie: Lie | None, says: str) -> None:
+def test_one_bad_name_among_good_ones_is_an_error(look_up: Any, proxy: LyingProxy, label: str, lie: Lie | None, says: str) -> None:
     proxy.lie = lambda name, _kind: lie if name.startswith("_data") else None
     with pytest.raises(LookUpFailedError, match=says):
         look_up(proxy, "_elsewhere", label, timeout=0.5)
 
 
-def test_no_names_are_no_records(knot: Knot) -> None:
+def test_no_names_are_no_records(look_up: Any, knot: Knot) -> None:
     assert look_up(knot) == []
 
 
-def test_a_denied_name_adds_nothing_for_who_asks_for_that(knot: Knot) -> None:
+def test_a_denied_name_adds_nothing_for_who_asks_for_that(look_up: Any, knot: Knot) -> None:
     assert len(look_up(knot, "_nope", "_data", on_no_such_name="empty")) == 3
 
 
 @pytest.mark.parametrize("options", [{"timeout": "soon"}, {"on_no_data": "shrug"}, {"nameservers": ["nobody"]}])
-def test_bad_options_are_refused(knot: Knot, options: dict[str, Any]) -> None:
+def test_bad_options_are_refused(look_up: Any, knot: Knot, options: dict[str, Any]) -> None:
     with pytest.raises(LookUpFailedError, match="timeout|on_no_data|name server 'nobody'"):
         look_up(knot, "_data", **options)

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.action.srv_nodes import ARGUMENTS
 from ansible_collections.skywalking.banyandb.plugins.modules import srv_nodes
-from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
+from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Lie, LyingProxy
 
 from .conftest import ZONE
@@ -27,7 +25,7 @@ LISTED = [{"name": name, "grpc_address": f"[{address}]:17912" if ":" in address 
 
 
 @pytest.fixture
-def find(tmp_path: Path, proxy: LyingProxy) -> Any:
+def find(tmp_path: Path, proxy: LyingProxy, programs: Programs) -> Any:
     """A run on three data nodes: (result of srv_nodes, its clusters' nodes by name). ``listed``: entries of their topology files.
     With ``looks`` there are that many in one run, and this is a list of them."""
 
@@ -65,14 +63,7 @@ def find(tmp_path: Path, proxy: LyingProxy) -> Any:
         ]
         (tmp_path / "inventory.json").write_text(json.dumps(inventory), encoding="utf-8")
         (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.json", "play.yml", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "minimal"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = programs.run("playbook", "-i", "inventory.json", "play.yml", *arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         seen = [
             (found, {node["name"]: node["grpc_address"] for node in found.get("clusters", {}).get("default", {}).get("nodes", ())})
