@@ -262,17 +262,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host import ho
 # That each address of a topology gets to answer, as the module topology gives it.
 REACH_SECONDS = 2.0
 
-_OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
-
 ARGUMENTS: dict[str, Any] = {
-    "files": {"type": "list", "elements": "dict", "default": [], "options": {**_OWNED, "sha256": {}}},
-    "links": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"path": {"type": "path", "required": True}, "target": {"required": True}},
-    },
-    "directories": {"type": "list", "elements": "dict", "default": [], "options": _OWNED},
+    "files": {"type": "list", "elements": "dict", "default": [], "options": {**host_state.OWNED_OPTIONS, "sha256": {}}},
+    "links": {"type": "list", "elements": "dict", "default": [], "options": host_state.LINK_OPTIONS},
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
     "users": {
         "type": "list",
         "elements": "dict",

@@ -130,21 +130,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, node_files, service
 
-_OWNED = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
-
 ARGUMENTS: dict[str, Any] = {
-    "directories": {"type": "list", "elements": "dict", "default": [], "options": _OWNED},
-    "environment_file": {"type": "dict", "required": True, "options": _OWNED},
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
+    "environment_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
     # Not within the option above: there it is logged all the same, once it has more than a line.
     "environment": {"required": True, "no_log": True},
-    "unit_file": {"type": "dict", "required": True, "options": _OWNED},
+    "unit_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
     "unit": {"required": True},
-    "links": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"path": {"type": "path", "required": True}, "target": {"required": True}},
-    },
+    "links": {"type": "list", "elements": "dict", "default": [], "options": host_state.LINK_OPTIONS},
 }
 
 

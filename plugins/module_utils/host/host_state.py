@@ -34,6 +34,11 @@ class HostStateError(Exception):
         self.kind = kind
 
 
+#: What a module's options for directories and files have, and those for links; wanted() reads them.
+OWNED_OPTIONS: dict[str, Any] = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
+LINK_OPTIONS: dict[str, Any] = {"path": {"type": "path", "required": True}, "target": {"required": True}}
+
+
 class InvalidArgument(Exception):
     """An argument that no host could fulfil."""
 
