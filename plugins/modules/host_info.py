@@ -54,7 +54,7 @@ options:
         type: str
         required: true
   directories:
-    description: Directories that should exist.
+    description: Directories that should exist. A link to one counts as one.
     type: list
     elements: dict
     default: []
