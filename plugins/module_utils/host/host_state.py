@@ -27,7 +27,7 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 
 
 class HostStateError(Exception):
-    """Something on this host cannot be read. ``kind``: ``permission_denied``, ``unreadable`` or ``no_systemd``."""
+    """Something on this host cannot be read or made. ``kind`` is the ``error_type`` that the module gives, which documents its own."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
