@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Root file systems by debootstrap, one a Debian suite, built once and shared read-only by all hosts and labs."""
+"""Root file systems by mmdebstrap, one a Debian suite, built once and shared read-only by all hosts and labs."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ MaxSessions 200
 SYSCTL = "net.ipv4.ping_group_range = 0 2147483647\n"
 
 USER = "ops"
+MIRROR = "http://deb.debian.org/debian"
 CACHE = Path(os.environ.get("BANYANDB_LAB_CACHE", "/var/cache/banyandb-lab"))
 BUILD_SECONDS = 900
 
 
 def path_of(suite: str) -> Path:
     """Where the root file system of a suite is. The name carries the recipe: a changed recipe is built anew, beside hosts that run on the old one."""
-    recipe = repr((PACKAGES, MASKED, SSHD, SYSCTL, USER, 1)).encode()
+    recipe = repr((PACKAGES, MASKED, SSHD, SYSCTL, USER, 2)).encode()
     return CACHE / f"{suite}-{hashlib.sha256(recipe).hexdigest()[:8]}"
 
 
 def ensure(suite: str) -> Path:
-    """Return the root file system of a suite, building it when it is not there (about 60 s)."""
+    """Return the root file system of a suite, building it when it is not there (about 30 s)."""
     root = path_of(suite)
     if root.is_dir():
         return root
@@ -67,18 +68,19 @@ def _build(suite: str, root: Path) -> None:
     draft = CACHE / f"building-{suite}"
     _remove(draft)
     log = CACHE / f"{suite}.log"
-    say(f"root file system {suite}: building (about 60 s), log {log}")
-    # When the lab dies, however it dies, so do debootstrap, all its children (a pid namespace) and its mounts (a mount namespace).
+    mirror = os.environ.get("BANYANDB_LAB_MIRROR") or MIRROR
+    say(f"root file system {suite}: building (about 30 s), log {log}")
+    # When the lab dies, however it dies, so do mmdebstrap, all its children (a pid namespace) and its mounts (a mount namespace).
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"]
-    command += ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(draft)]
-    mirror = os.environ.get("BANYANDB_LAB_MIRROR")
+    # Half the processor's time of debootstrap, which unpacks by shell.
+    command += ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(draft), mirror]
     with open(log, "w", encoding="utf-8") as stream:
-        done = subprocess.run(command + ([mirror] if mirror else []), stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         _remove(draft)
         raise LabError(
-            f"debootstrap of {suite} failed with exit code {done.returncode}. Expected a Debian suite and a mirror that has it"
-            f" (BANYANDB_LAB_MIRROR={mirror or 'unset'}). The end of {log}:\n{tail(log.read_text(errors='replace'), 8)}")
+            f"mmdebstrap of {suite} failed with exit code {done.returncode}. Expected a Debian suite and a mirror that has it"
+            f" ({mirror}; BANYANDB_LAB_MIRROR names another). The end of {log}:\n{tail(log.read_text(errors='replace'), 8)}")
     _configure(draft)
     draft.rename(root)
     say(f"root file system {suite}: ready ({root})")

@@ -16,7 +16,7 @@ from .shell import lock, say, tail
 
 PACKAGES = {
     "systemd-nspawn": "systemd-container",
-    "debootstrap": "debootstrap",
+    "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
     "nft": "nftables",
     "ssh": "openssh-client",
