@@ -40,13 +40,16 @@ TARGETS = ("contract", "crash", "lab", "unit")
 COMPUTING = ("sanity", "property", "lint", "docs")
 """Those that only compute: nothing in them waits, so nothing in them is late. None needs a root file system either."""
 
-ON_NEWEST = ("gate", "hot_reload")
+ON_NEWEST = ("gate", "remove_and_readd")
 """Scenarios that run on the newest ansible-core alone. What hosts that fail or cannot be reached do to a play may differ between the two:
 ``gate`` has both there, readdress and offline_host have them on the oldest."""
 
-LONG = ("dns_mode", "unit_newest", "old_and_new", "readdress", "dns_faults", "dns_source", "crash", "contract", "unit")
-"""Begun before the others, for none of them to run alone at the end. On a new machine the first has the root file system made that most
-need, the second a Python environment, and the third waits for two more root file systems."""
+LONG = (
+    "dns_mode", "unit_newest", "old_and_new", "readdress", "gate", "contract", "dns_faults", "dns_source", "crash", "hot_reload", "cold_start",
+    "heal", "unit",
+)
+"""Begun before the others, which take half their time, for none to run alone at the end. On a new machine the first has the root file
+system made that most need, and the third waits for two more."""
 
 NEWEST = ("CONTROLLER=newest",)
 
