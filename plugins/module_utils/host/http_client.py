@@ -208,7 +208,8 @@ def _exchange(connection: socket.socket, address: str, path: str, terms: Terms, 
     if len(body) > MAX_BYTES:
         raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with more than {MAX_BYTES} bytes")
     if response.length:
-        raise _Failed(ErrorKind.UNAVAILABLE, f"{path}: the connection was lost with {response.length} bytes to come", passing=True)
+        what = f"{path}: the connection was lost with {shown(response.length)} bytes to come"
+        raise _Failed(ErrorKind.UNAVAILABLE, what, passing=True)
     if response.status != 200:
         connection.close()
         raise _refusal(response.status, body, address, path, terms, ends)

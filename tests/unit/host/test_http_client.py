@@ -68,6 +68,13 @@ def test_a_chunked_answer_is_put_together():
     assert asked(byte_server(body)) == View()
 
 
+@pytest.mark.parametrize(("length", "told"), [(b"5", "3 bytes"), (b"9" * 4200, "<a number of 13953 bits> bytes")])
+def test_an_answer_that_ends_too_early_says_how_much_was_to_come_in_few_words(length, told):
+    failure = asked(byte_server(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n{}"))
+    assert failure.kind == "unavailable"
+    assert f"the connection was lost with {told} to come" in failure.message
+
+
 @pytest.mark.parametrize("body", [b"SERVING", b'{"status":"SERVING"}', b'{"status": "SERVING"}\n'])
 def test_health_is_read_as_a_word_and_as_json(body):
     assert asked(byte_server(http_answer("200 OK", body)), ask=health) == "SERVING"
