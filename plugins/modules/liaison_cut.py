@@ -13,6 +13,8 @@ description:
   - A liaison that still counts on another one when that one becomes unreachable may acknowledge points that it then drops. So this lets the
     clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
     as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
+  - Writes that came in before are let through first, since the server may never answer one that loses its way. The server's metrics tell when
+    they are.
   - Clients see a slow answer and no error.
   - Needs Python and C(nft) on the host. The cut is over when its lease is over, whatever became of the controller.
 extends_documentation_fragment:
@@ -43,9 +45,14 @@ options:
     description: Seconds for which the cut stays.
     type: float
     default: 120
+  metrics_url:
+    description: Where the metrics of the server on this host are. When they are not there, writes that came in before get 0.2 seconds.
+    type: str
+    default: http://127.0.0.1:2121
   patience:
     description:
       - Seconds that clients wait at most. When the liaison still uses the other one then, nothing is cut any more, and this fails.
+      - A third of it is for writes that came in before. Those that are not answered by then are not waited for, and a warning tells of them.
       - The default outlasts the server's own health checks, which come every ten seconds.
     type: float
     default: 15
@@ -89,6 +96,10 @@ waited:
   description: Seconds for which clients waited.
   type: float
   returned: with O(state=cut)
+under_way:
+  description: How many streams of writes the liaison had not answered when it was cut off. Null when it shows no metrics.
+  type: int
+  returned: with O(state=cut)
 error_type:
   description: V(no_nft), V(permission_denied), V(nft_failed), V(no_user), V(no_view), V(not_resolved) or V(still_used).
   type: str
@@ -112,6 +123,7 @@ ARGUMENTS: dict[str, Any] = {
     "ports": {"type": "list", "elements": "int"},
     **LOCAL_SERVER,
     "user": {},
+    "metrics_url": {"default": "http://127.0.0.1:2121"},
     "lease": {"type": "float", "default": 120},
     "patience": {"type": "float", "default": 15},
 }
@@ -126,11 +138,20 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         return {"changed": there}
     require_seconds(params, {"lease": 1, "patience": 1})
     require_ports(params)
-    client = HttpClient.local(params, 2.0)
+    client, metrics = HttpClient.local(params, 2.0), HttpClient(params["metrics_url"], timeout=2.0)
     if check:
-        return {"changed": True, "addresses": [], "waited": 0.0}
-    done = cut.cut(params["name"], params["node_name"], client.cluster_state, params["ports"], params["lease"], params["patience"], params["user"])
-    return {"changed": bool(done.addresses), "addresses": list(done.addresses), "waited": round(done.waited, 3)}
+        return {"changed": True, "addresses": [], "waited": 0.0, "under_way": 0}
+    done = cut.cut(
+        params["name"],
+        params["node_name"],
+        client.cluster_state,
+        metrics.write_streams,
+        params["ports"],
+        params["lease"],
+        params["patience"],
+        params["user"],
+    )
+    return {"changed": bool(done.addresses), "addresses": list(done.addresses), "waited": round(done.waited, 3), "under_way": done.under_way}
 
 
 def main() -> None:
@@ -146,6 +167,11 @@ def main() -> None:
         module.fail_json(msg=str(error), error_type=error.kind)
     except ValueError as error:
         module.fail_json(msg=str(error))
+    if result.get("under_way"):
+        module.warn(
+            f"{result['under_way']} streams of writes were not answered when the liaison here was cut off from {module.params['node_name']}: "
+            "their clients may have to write again"
+        )
     module.exit_json(**result)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -22,9 +23,10 @@ import pytest
 from tests.load.client import Settings, running
 from tests.load.liaison import SUCCEED, Liaison, Point
 
+from . import asking
 from .asking import Calls
 from .conftest import Cluster
-from .servers import GRPC, INTERNAL, Server, listing
+from .servers import GRPC, INTERNAL, METRICS, Server, listing
 from .waiting import holds, until
 
 MAX_REVISION = "banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision"
@@ -34,6 +36,8 @@ FLUSHED = 15.0
 
 NOTICED = 10.0
 """Seconds within which a liaison that looks every second must show who is away and who is back."""
+
+STREAMS = re.compile(r'^banyandb_liaison_grpc_total_stream_(started|finished)\{method="write",service="measure"\} (\S+)$', re.MULTILINE)
 
 FIRST = range(1, 17)
 """The points that a group has from the beginning, by number: one of each series."""
@@ -101,6 +105,11 @@ def write(server: Server, group: str, numbers: range) -> set[int]:
     return acknowledged
 
 
+def write_streams(server: Server) -> dict[str, float]:
+    """How many streams of writes of measures a liaison counts as ``started``, and how many as ``finished``."""
+    return {name: float(count) for name, count in STREAMS.findall(asking.page(server.host.address, METRICS, "/metrics"))}
+
+
 def found(server: Server, group: str) -> set[int]:
     """The numbers of the points of the last minutes. Raises grpc.RpcError."""
     now = time.time_ns() // 1_000_000
@@ -156,6 +165,25 @@ def test_what_is_there_is_not_made_twice(group: str, cluster: Cluster) -> None:
 
 def test_a_point_without_a_measure_is_not_acknowledged(cluster: Cluster) -> None:
     assert write(cluster.liaisons[0], "nobody", range(1, 3)) == set()
+
+
+def test_a_stream_of_writes_is_started_with_its_first_point_and_finished_when_it_is_answered(group: str, cluster: Cluster) -> None:
+    """What one waits for who wants to know that no write is under way."""
+    liaison = cluster.liaisons[0]
+    assert write(liaison, group, range(17, 19)) == {17, 18}
+    until(lambda: len(set(write_streams(liaison).values())) == 1, NOTICED, "nothing is under way")
+    count = write_streams(liaison)["finished"]
+    answers = []
+
+    def points() -> Iterator[Point]:
+        yield Point(19, time.time_ns() // 1_000_000, "series3")
+        until(lambda: write_streams(liaison) == {"started": count + 1, "finished": count}, NOTICED, "it is started")
+        holds(lambda: write_streams(liaison) == {"started": count + 1, "finished": count}, 2, "and not finished before the client closes it")
+        assert not answers
+
+    ask(liaison, group, lambda client: client.write(points(), 20, lambda number, status: answers.append((number, status))))
+    assert answers == [(19, SUCCEED)]
+    until(lambda: write_streams(liaison) == {"started": count + 1, "finished": count + 1}, NOTICED, "it is finished")
 
 
 # Memory, flush, disk

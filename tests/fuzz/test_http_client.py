@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY, Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
 
 from .inputs import ODD, RECORDED, Fuzzer, replaced, spoilt
@@ -29,6 +30,10 @@ ENDLESS = 24 * 1024 * 1024
 
 STATES = [path.read_bytes() for path in sorted(RECORDED.glob("cluster-state-*.json"))]
 DOCUMENTS = [json.loads(body) for body in STATES]
+METRICS = [b"".join(
+    b'banyandb_liaison_grpc_total_stream_%b{method="write",service="%b"} 1.234567e+06\n' % (name, service)
+    for name in (b"started", b"finished") for service in (b"measure", b"stream")
+)]  # fmt: skip
 HEALTHS = [b"SERVING", b'{"status":"SERVING"}', b'{"code":5,"message":"Not Found","details":[]}']
 JSON_ODD = [value for value in ODD if not ((isinstance(value, int) and value.bit_length() > 100) or isinstance(value, dict))] + [{}, {"a": "b"}]
 STATUSES = (
@@ -99,7 +104,7 @@ def body(random: random.Random) -> bytes:
     if kind < 0.6:
         document = replaced(random, random.choice(DOCUMENTS), JSON_ODD)
         return json.dumps(document, indent=random.choice((None, 1)), ensure_ascii=random.random() < 0.9).encode("utf-8", "surrogatepass")
-    return spoilt(random, STATES if kind < 0.9 else HEALTHS, 100_000)
+    return spoilt(random, STATES if kind < 0.85 else METRICS if kind < 0.9 else HEALTHS, 100_000)
 
 
 def said(random: random.Random) -> Said:
@@ -132,19 +137,23 @@ def said(random: random.Random) -> Said:
     return Said(start)
 
 
-def test_an_answer_is_a_view_or_says_why_there_is_none(fuzz: Fuzzer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+# What is asked for, what an answer is then, and how often.
+QUESTIONS = ((http_client.state, View, 85), (http_client.write_streams, WriteStreams, 5), (http_client.health, str, 10))
+
+
+def test_an_answer_is_what_was_asked_for_or_says_why_there_is_none(fuzz: Fuzzer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_client, "MAX_BYTES", LIMIT)
     monkeypatch.setattr(http_client, "MAX_EXTRA_BYTES", LIMIT)
     with fuzz.reproducible():
         for speaker.said in fuzz.inputs(said):
             speaker.sent = 0
-            state = fuzz.random(fuzz.number).random() < 0.9
-            answer = http_client.state(speaker.address, TERMS) if state else http_client.health(speaker.address, TERMS)
+            ask, expected, _ = fuzz.random(fuzz.number).choices(QUESTIONS, [share for _, _, share in QUESTIONS])[0]
+            answer = ask(speaker.address, TERMS)
             assert speaker.sent < ENDLESS, "an answer without end was read to its end"
             if isinstance(answer, Failure):
                 assert answer.kind in REMEDY and answer.message.startswith(f"{speaker.address}: ") and len(answer.message) < 4000
                 assert answer.message.endswith(REMEDY[answer.kind])
                 fuzz.came(answer.kind)
             else:
-                assert isinstance(answer, View if state else str)
+                assert isinstance(answer, expected)
                 fuzz.came("answered")

@@ -7,7 +7,8 @@ A liaison that still counts on another one when that one becomes unreachable may
 whose node it has no stream to yet, in a batch whose first point was for the other one (seen: 24 of 19,200 points under load, read in
 the server's banyand/queue/pub/batch.go). So nothing may be written here between the moment at which the other one becomes
 unreachable and the one at which the server here has noticed. Clients feel a slow answer, no error: their packets are dropped, and
-TCP sends them again.
+TCP sends them again. And a batch that is under way when the connection breaks is never answered (seen: the client's own limit of
+20 s was what ended it), so what came in before is let through first.
 
 By a table of nftables for each liaison that is drained, whose elements remove themselves.
 """
@@ -24,11 +25,14 @@ from dataclasses import dataclass
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import TIRE1, RouteTable, View
 
-# What was sent already is through by then: a batch takes milliseconds, and clients wait for this too.
-SETTLE_SECONDS = 0.2
+# For so long the metrics must show that nothing comes in and nothing is under way; without metrics the time must do.
+QUIET_SECONDS = 0.2
+# The part of the patience for that. A client that waits in the midst of its batch never lets it come to an end.
+THROUGH_SHARE = 1 / 3
 POLL_SECONDS = 0.05
 _PRIORITY = -150
 _TABLE = """
@@ -50,16 +54,21 @@ add rule {table} output ip6 daddr . tcp dport @cut6 reject with tcp reset
 
 @dataclass(frozen=True)
 class Cut:
-    """``addresses`` that are cut off (``host:port``), and for how many seconds clients ``waited``."""
+    """``addresses`` that are cut off (``host:port``), and for how many seconds clients ``waited``.
+
+    ``under_way``: how many streams of writes had no answer yet when it was cut off; None without metrics.
+    """
 
     addresses: Sequence[str]
     waited: float
+    under_way: int | None
 
 
 def cut(
     name: str,
     node_name: str,
     ask_view: Callable[[], View | Failure],
+    ask_streams: Callable[[], WriteStreams | Failure],
     ports: Collection[int],
     lease: float,
     patience: float,
@@ -74,14 +83,14 @@ def cut(
     table = _table(name)
     known = _known(ask_view())
     if node_name not in known.by_name:
-        return Cut((), 0.0)
+        return Cut((), 0.0, 0)
     address = known.by_name[node_name].grpc_address
     found = _resolved(address)
     made = _TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user))
-    nftables.apply(made + _added(table, "waiting", map(str, ports), patience + SETTLE_SECONDS))
+    nftables.apply(made + _added(table, "waiting", map(str, ports), patience))
     began = time.monotonic()
     try:
-        time.sleep(SETTLE_SECONDS)
+        under_way = _let_through(ask_streams, began + patience * THROUGH_SHARE)
         nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
         while _is_used(node_name, ask_view()):
             if time.monotonic() - began > patience:
@@ -95,7 +104,7 @@ def cut(
         nftables.remove(table)
         raise
     nftables.apply(f"flush set {table} waiting\n")
-    return Cut((address,), time.monotonic() - began)
+    return Cut((address,), time.monotonic() - began, under_way)
 
 
 def is_cut(name: str) -> bool:
@@ -106,6 +115,21 @@ def is_cut(name: str) -> bool:
 def join(name: str) -> None:
     """Undo what cut() did. Raises HostStateError."""
     nftables.remove(_table(name))
+
+
+def _let_through(ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
+    """Wait until all writes that came in are answered, or the clock shows ``ends``; how many are not, None when nobody knows."""
+    seen, since = ask_streams(), time.monotonic()
+    while time.monotonic() < ends and (_under_way(seen) or time.monotonic() - since < QUIET_SECONDS):
+        time.sleep(POLL_SECONDS)
+        before, seen = seen, ask_streams()
+        if seen != before:
+            since = time.monotonic()
+    return _under_way(seen)
+
+
+def _under_way(seen: WriteStreams | Failure) -> int | None:
+    return None if isinstance(seen, Failure) else seen.under_way
 
 
 def _table(name: str) -> str:

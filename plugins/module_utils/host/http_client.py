@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks servers over HTTP: their cluster state and their health. Standard library only, Python 3.9+.
+"""Asks servers over HTTP: their cluster state, their health and their metrics. Standard library only, Python 3.9+.
 
 Endpoints are asked directly, whatever proxy the environment names; redirections are not followed.
 """
@@ -28,6 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers 
     TermsError,
     pause_before,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import TopologyError, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
@@ -36,6 +37,7 @@ Answer = TypeVar("Answer")
 
 STATE_PATH = "/api/v1/cluster/state"
 HEALTH_PATH = "/api/healthz"
+METRICS_PATH = "/metrics"
 
 # A view has some 500 bytes of JSON a node: room for clusters far beyond those this collection is meant for.
 MAX_BYTES = 64 * 1024 * 1024
@@ -58,6 +60,11 @@ def state(address: str, terms: Terms) -> View | Failure:
 def health(address: str, terms: Terms) -> str | Failure:
     """What the server says of its health, ``SERVING`` when it is well. Releases answer with the bare word or in JSON."""
     return _asked(address, HEALTH_PATH, terms, _health)
+
+
+def write_streams(address: str, terms: Terms) -> WriteStreams | Failure:
+    """What the metrics of the liaison whose port for them is ``address`` (host:port, 2121 by default) tell of its clients' writes."""
+    return _asked(address, METRICS_PATH, terms, _write_streams)
 
 
 def states(endpoints: Mapping[str, str], terms: Terms) -> dict[str, View | Failure]:
@@ -111,6 +118,9 @@ class HttpClient:
 
     def health(self) -> str | Failure:
         return health(self.address, self.terms)
+
+    def write_streams(self) -> WriteStreams | Failure:
+        return write_streams(self.address, self.terms)
 
 
 class _Failed(Exception):
@@ -254,6 +264,10 @@ def _is_gateway(body: bytes) -> bool:
 
 def _view(body: bytes) -> View:
     return View.from_mapping(json.loads(body))
+
+
+def _write_streams(body: bytes) -> WriteStreams:
+    return WriteStreams.from_text(body.decode())
 
 
 def _health(body: bytes) -> str:

@@ -13,6 +13,7 @@ import asyncio
 
 from . import messages
 from .log import log
+from .metrics import LIAISON_GRPC, Metrics
 from .pending import Pending
 from .points import digest, measure_root, record, records, repeated, split_head, with_head
 from .sending import Sender
@@ -20,6 +21,7 @@ from .store import INDEX, QUERY, query_request
 from .wire import INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, Status, streaming
 
 _ACCEPT = "/simulator.Liaison/Accept"
+_STREAMS = 'total_stream_{}{{method="write",service="measure"}}'
 # Seconds for the series of a batch, and how often these calls and those of a query are tried (the real server's retry policy).
 _INDEX_TIMEOUT, _ATTEMPTS = 15.0, 4
 # How many points a query gives that sets no limit.
@@ -70,6 +72,7 @@ class Measures:
         self.pending = Pending(measure_root(flags), name, flags["measure-flush-timeout"], self.data_nodes, self._data_nodes_of)
         self.groups = {}
         self.measures = {}
+        self.metrics = Metrics(LIAISON_GRPC)
 
     def services(self):
         """Of the public port."""
@@ -145,6 +148,13 @@ class Measures:
 
     @streaming
     async def write(self, requests, metadata):
+        self.metrics.count(_STREAMS.format("started"))
+        try:
+            return await self._write(await requests())
+        finally:
+            self.metrics.count(_STREAMS.format("finished"))
+
+    async def _write(self, requests):
         schema, replies, owned = None, [], {}
         for data in requests:
             request = messages.decode(messages.WriteRequest, data)

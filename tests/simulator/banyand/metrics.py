@@ -11,13 +11,14 @@ from __future__ import annotations
 
 FILE_DISCOVERY = "banyandb_metadata_file_discovery_"
 DNS_DISCOVERY = "banyandb_metadata_dns_discovery_"
+LIAISON_GRPC = "banyandb_liaison_grpc_"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """The metrics of one process. Names are given without the prefix."""
+    """Some metrics of a process. Names are given without the prefix, a counter's with its labels, if it has any."""
 
-    def __init__(self, prefix=FILE_DISCOVERY):
+    def __init__(self, prefix):
         self.prefix = prefix
         self.counters = {}
         self.gauges = {}
@@ -38,7 +39,8 @@ class Metrics:
         for name in sorted([*self.counters, *self.gauges, *self.histograms]):
             full = self.prefix + name
             kind = "counter" if name in self.counters else "gauge" if name in self.gauges else "histogram"
-            lines += [f"# HELP {full} {full}", f"# TYPE {full} {kind}"]
+            family = full.partition("{")[0]
+            lines += [f"# HELP {family} {family}", f"# TYPE {family} {kind}"]
             if kind == "histogram":
                 values = self.histograms[name]
                 for edge in _BUCKETS:

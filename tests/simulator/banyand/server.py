@@ -65,6 +65,7 @@ class _Process:
         self.flags = flags
         self.mode = flags["node-discovery-mode"]
         self.metrics = Metrics(DNS_DISCOVERY if self.mode == "dns" else FILE_DISCOVERY)
+        self.pages = [self.metrics]
         self.servers = []
         self.node = self.identity()
         self.discovery = None
@@ -242,7 +243,8 @@ class _Process:
         return response.SerializeToString()
 
     async def get_metrics(self, headers):
-        return Reply(200, self.metrics.text().encode(), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+        page = "".join(metrics.text() for metrics in self.pages)
+        return Reply(200, page.encode(), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
 
 
 def _schema_folder(flags):
@@ -344,6 +346,7 @@ class Liaison(_Front):
         self.liaisons = self._peers("liaison", messages.LIAISON)
         self.data_nodes = self._peers("data", messages.DATA)
         self.measures = Measures(flags, self.node.metadata.name, self.registry, self.liaisons, self.data_nodes)
+        self.pages.append(self.measures.metrics)
 
     def _peers(self, kind, role):
         interval = self.flags[f"{kind}-client-health-check-interval"]

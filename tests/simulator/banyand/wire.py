@@ -6,8 +6,9 @@
 
 A service table maps `/package.Service/Method` to `async handler(request: bytes, metadata: dict) -> bytes`. A handler
 fails by raising Status. The texts for what a server does not offer are those of the real server (recorded answers).
-A handler marked `@streaming` takes and returns lists of messages: it is called when the caller has closed its side,
-since that is when the real server's only stream that is served here (the write of points) is answered.
+A handler marked `@streaming` is called when the caller opens the stream, with a function to await in place of the request: it
+gives all messages when the caller has closed its side, since that is when the real server's only stream that is served here (the
+write of points) is answered. It returns a list of messages.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def unframe_all(data):
 
 
 def streaming(handler):
-    """Marks a handler that takes a list of messages and returns one."""
+    """Marks a handler of a stream; see the top of this file."""
     handler.streaming = True
     return handler
 
@@ -172,25 +173,25 @@ class _ServerConnection(_Connection):
 
     def on_event(self, event):
         if isinstance(event, RequestReceived):
-            self.requests[event.stream_id] = (dict(event.headers), bytearray())
+            body, ended = self.requests[event.stream_id] = bytearray(), asyncio.Event()
+            task = background(self.answer(event.stream_id, dict(event.headers), body, ended))
+            self.tasks[event.stream_id] = task
+            task.add_done_callback(lambda _: self.tasks.pop(event.stream_id, None))
         elif isinstance(event, DataReceived):
             if event.stream_id in self.requests:
-                self.requests[event.stream_id][1].extend(event.data)
+                self.requests[event.stream_id][0].extend(event.data)
         elif isinstance(event, StreamEnded):
             if event.stream_id in self.requests:
-                headers, body = self.requests.pop(event.stream_id)
-                task = background(self.answer(event.stream_id, headers, body))
-                self.tasks[event.stream_id] = task
-                task.add_done_callback(lambda _: self.tasks.pop(event.stream_id, None))
+                self.requests.pop(event.stream_id)[1].set()
         elif isinstance(event, StreamReset):
             self.requests.pop(event.stream_id, None)
             if event.stream_id in self.tasks:
                 self.tasks[event.stream_id].cancel()
 
-    async def answer(self, stream_id, headers, body):
+    async def answer(self, stream_id, headers, body, ended):
         try:
             try:
-                replies = await self.handle(headers, body)
+                replies = await self.handle(headers, body, ended)
             except Status as status:
                 self.fail(stream_id, status)
                 return
@@ -201,16 +202,23 @@ class _ServerConnection(_Connection):
         except (ProtocolError, ConnectionError):
             pass  # the caller has gone
 
-    async def handle(self, headers, body):
+    async def handle(self, headers, body, ended):
+        """The replies to a call. body: what comes in, whole when ended is set."""
         path = headers.get(":path", "")
         handler = self.services.get(path)
+
+        async def requests():
+            await ended.wait()
+            return unframe_all(body)
+
+        if is_streaming(handler):
+            return await handler(requests, headers)
+        await ended.wait()
         if handler is None:
             service, _, method = path.lstrip("/").rpartition("/")
             if any(known.startswith(f"/{service}/") for known in self.services):
                 raise Status(UNIMPLEMENTED, f"unknown method {method} for service {service}")
             raise Status(UNIMPLEMENTED, f"unknown service {service}")
-        if is_streaming(handler):
-            return await handler(unframe_all(body), headers)
         return [await handler(unframe(body), headers)]
 
     def fail(self, stream_id, status):

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
@@ -18,12 +19,16 @@ from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import
 SCENE = """
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut, nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View
 subprocess.Popen([*there, sys.executable, "-c", ECHO + "serve(18912); serve(22); print('up', flush=True); threading.Event().wait()"],
     stdout=subprocess.PIPE).stdout.readline()
 serve(17912)
 used = ["l1"]
 def view(): return View({"tire1": RouteTable((Identity("l1", "192.0.2.2:18912"), Identity("l2", "192.0.2.1:18912")), tuple(used), ())})
+streams = [WriteStreams(9, 7)]
+def asked_streams(): return streams[-1]
 def reaches(port):
     try:
         with socket.create_connection(("192.0.2.2", port), 5) as connection:
@@ -41,6 +46,11 @@ client.stdout.readline()
 answered = threading.Event()
 threading.Thread(target=lambda: (client.stdout.readline(), answered.set()), daemon=True).start()
 seen = {"before": reaches(18912)}
+def answering():  # the server: it has two writes to answer, which need the way to the other one
+    for finished in (8, 9):
+        time.sleep(1); seen[f"the way with {9 - finished + 1} writes under way"] = reaches(18912)
+        streams.append(WriteStreams(9, finished))
+answers = threading.Thread(target=answering); answers.start()
 def noticing():  # the server: it looks whether the other one answers, and the client writes meanwhile
     while reaches(18912) is True: time.sleep(0.01)
     client.stdin.write("\\n"); client.stdin.flush()
@@ -48,9 +58,9 @@ def noticing():  # the server: it looks whether the other one answers, and the c
     seen["a client meanwhile is answered"] = answered.wait(0.5)
     used.clear()
 notices = threading.Thread(target=noticing); notices.start()
-done = cut.cut("liaison1", "l1", view, [17912], 300, 60, "daemon")
-notices.join()
-seen["cut"] = list(done.addresses); seen["it was waited for"] = done.waited > 0.5
+done = cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 60, "daemon")
+notices.join(); answers.join()
+seen["cut"] = list(done.addresses); seen["it was waited for"] = done.waited > 0.5; seen["under way then"] = done.under_way
 seen["and afterwards"] = answered.wait(60)
 try:
     standing.sendall(b"y"); standing.recv(1)
@@ -59,12 +69,15 @@ seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); see
 used.append("l1")
 cut.join("liaison1"); cut.join("liaison1")
 seen["joined"] = reaches(18912); seen["tables"] = tables()
-used.clear(); cut.cut("liaison1", "l1", view, [17912], 1, 60)
+used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown = cut.cut("liaison1", "l1", view, asked_streams, [17912], 1, 60)
+seen["under way without metrics"] = unknown.under_way
 while reaches(18912) is not True: time.sleep(0.05)
 seen["lease over"] = True
-used.append("l1")
+streams.append(WriteStreams(9, 8)); held = cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 3)
+seen["a write that is never answered"] = [held.under_way, held.waited >= 1, reaches(18912)]
+cut.join("liaison1"); used.append("l1")
 try:
-    cut.cut("liaison1", "l1", view, [17912], 300, 1)
+    cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 1)
 except HostStateError as error: seen["never noticed"] = [error.kind, reaches(18912), tables()]
 print(json.dumps(seen))
 """
@@ -73,10 +86,13 @@ print(json.dumps(seen))
 def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
     assert played(SCENE) == {
         "before": True,
+        "the way with 2 writes under way": True,
+        "the way with 1 writes under way": True,
         "on the host itself": {"root": "yes", "daemon": "yes", "nobody": "TimeoutError"},
         "a client meanwhile is answered": False,
         "cut": ["192.0.2.2:18912"],
         "it was waited for": True,
+        "under way then": 0,
         "and afterwards": True,
         "standing connection": "ConnectionResetError",
         "new connection": "ConnectionRefusedError",
@@ -84,24 +100,27 @@ def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
         "named": True,
         "joined": True,
         "tables": [],
+        "under way without metrics": None,
         "lease over": True,
+        "a write that is never answered": [1, True, "ConnectionRefusedError"],
         "never noticed": ["still_used", True, []],
     }
 
 
 @pytest.mark.parametrize("view", [View(), Failure(ErrorKind.REFUSED, "nothing listens")])
 def test_a_server_that_does_not_know_it_or_does_not_run_needs_no_cut(view):
-    assert cut.cut("liaison1", "l1", lambda: view, [17912], 300, 15) == cut.Cut((), 0.0)
+    assert cut.cut("liaison1", "l1", lambda: view, WriteStreams, [17912], 300, 15) == cut.Cut((), 0.0, 0)
 
 
 def test_a_server_whose_view_is_not_to_be_had_is_told():
     with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
-        cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), [17912], 300, 15)
+        cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"
 
 
 @pytest.mark.parametrize(("wrong", "said"), [({"ports": []}, "ports is"), ({"lease": 0.0}, "lease is"), ({"patience": 0.0}, "patience is")])
 def test_what_cannot_be_meant_is_refused(wrong, said):
     asked = {"state": "cut", "name": "l", "node_name": "l1", "ports": [17912], "url": "http://127.0.0.1:1", "ca_path": None, "username": None}
+    asked["metrics_url"] = "http://127.0.0.1:1"
     with pytest.raises(ValueError, match=f"{said}.*expected"):
         act({**asked, "password": None, "user": None, "lease": 120.0, "patience": 15.0, **wrong}, True)

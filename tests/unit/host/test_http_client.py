@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient, health, state, states
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient, health, state, states, write_streams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms, TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     Certificate,
@@ -83,6 +84,12 @@ def test_health_is_read_as_a_word_and_as_json(body):
 @pytest.mark.parametrize("body", [b"<html>fine</html>", b"{}", b'{"status": 1}', b"{", b"\xff"])
 def test_another_answer_about_health_is_not_banyandb(body):
     assert asked(byte_server(http_answer("200 OK", body)), ask=health).kind == "not_banyandb"
+
+
+def test_metrics_are_read_and_bytes_that_are_no_text_are_not_banyandb():
+    page = b'banyandb_liaison_grpc_total_stream_started{method="write",service="trace"} 3\n'
+    assert asked(byte_server(http_answer("200 OK", page)), ask=write_streams) == WriteStreams(3, 0)
+    assert asked(byte_server(http_answer("200 OK", b"\xff")), ask=write_streams).kind == "not_banyandb"
 
 
 def test_a_closed_port_is_refused():
