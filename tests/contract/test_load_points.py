@@ -265,6 +265,6 @@ def test_no_acknowledged_point_is_lost_when_data_nodes_are_killed_and_restarted_
     figures = load.result
     assert (figures["missing"], figures["unacknowledged"]) == (0, 0)
     assert figures["acknowledged"] == figures["sent"] > 0
-    # A dead node is noticed within the second, and the writes that waited for it go on.
-    assert figures["slowest_acknowledgement"] < FLUSH
+    # A dead node is noticed, and the writes that waited for it go on: none runs into the client's own limit.
+    assert not [reason for reason in figures["write_reasons"] if reason.startswith("DEADLINE_EXCEEDED")]
     assert figures["queries"] > figures["failed_queries"]

@@ -118,7 +118,8 @@ def summary(
         "incomplete_queries": len(incomplete),
         "largest_missed_share": round(max((answer.missed for answer in answers), default=0.0), 4),
         "missed_share_by_second": _rounded(largest_by_second((answer.moment, answer.missed) for answer in incomplete)),
-        "reasons": count(error.why for error in [*write_errors, *query_errors, *redirected]),
+        "write_reasons": count(error.why for error in write_errors),
+        "query_reasons": count(error.why for error in [*query_errors, *redirected]),
     }
 
 
@@ -155,5 +156,6 @@ def table(figures: Mapping[str, Any]) -> str:
     for second in seconds:
         cells = (str(column.get(second, "")).rjust(len(title)) for title, column in columns.items())
         lines.append(f"{second:6}  " + "  ".join(cells))
-    lines += [f"{times} x {why}" for why, times in figures["reasons"].items()]
+    for what in ("write", "query"):
+        lines += [f"{times} x {what}: {why}" for why, times in figures[f"{what}_reasons"].items()]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -80,10 +80,8 @@ def test_a_run_in_which_nothing_happened() -> None:
     seen = figures.summary(known(point(1, sent=0.5, answered=0.75)), 1, {1}, [], [], [], [Answer(9.0, "a", 0.005, 0.0)])
     assert seen["acknowledged"] == seen["sent"] == seen["queries"] == 1
     assert seen["slowest_acknowledgement"] == 0.25
-    assert not any(
-        seen[name]
-        for name in ("unacknowledged", "missing", "missing_points", "write_errors", "failed_queries", "redirected_queries", "reasons")
-    )
+    nothing = ("unacknowledged", "missing", "missing_points", "write_errors", "failed_queries", "redirected_queries")
+    assert not any(seen[name] for name in (*nothing, "write_reasons", "query_reasons"))
     assert figures.table(seen).splitlines() == [
         "points      1 acknowledged, 0 of them missing, 0 never acknowledged",
         "writes      slowest acknowledgement 0.25 s, 0 errors",
@@ -107,14 +105,16 @@ def test_a_run_in_which_everything_happened() -> None:
     assert (seen["incomplete_queries"], seen["largest_missed_share"], seen["missed_share_by_second"]) == (2, 0.4, {3: 0.4})
     assert (seen["redirected_queries"], seen["redirected_queries_by_second"]) == (1, {2: 1})
     assert seen["slowest_query"] == 7.5
-    assert seen["reasons"] == {"UNAVAILABLE: gone": 3, "UNKNOWN: no": 1}
+    assert seen["write_reasons"] == {"UNAVAILABLE: gone": 2}
+    assert seen["query_reasons"] == {"UNKNOWN: no": 1, "UNAVAILABLE: gone": 1}
     assert figures.table(seen).splitlines()[4:] == [
         "second  slowest ack  write errors  failed queries  redirected  incomplete  missing",
         "     2       2.60 s             2                           1",
         "     3                                          1                   40.0%",
         "     4                                                                           2",
-        "3 x UNAVAILABLE: gone",
-        "1 x UNKNOWN: no",
+        "2 x write: UNAVAILABLE: gone",
+        "1 x query: UNKNOWN: no",
+        "1 x query: UNAVAILABLE: gone",
     ]
 
 

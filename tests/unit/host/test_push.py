@@ -102,7 +102,7 @@ def test_a_first_file_is_written_and_proved(host: Host) -> None:
     assert outcome.plan.added == ("a", "b")
     assert host.path.read_text() == outcome.after == Topology((a, b)).render()
     assert host.shows() == {a.grpc_address, b.grpc_address}
-    assert outcome.reload_seconds is not None and 0.05 <= outcome.reload_seconds < 1
+    assert outcome.reload_seconds is not None and outcome.reload_seconds >= 0.05
 
 
 def test_a_push_that_changes_nothing_writes_nothing_and_proves_the_view(host: Host) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
@@ -119,37 +120,33 @@ def test_an_http1_server_over_tls_does_not_answer(certificate: Certificate) -> N
 
 def test_a_closed_port_is_known_at_once() -> None:
     with closed_port() as address:
-        began = time.monotonic()
-        assert not answers(Node("it", address), 5.0)
-        assert time.monotonic() - began < 1.0
+        assert not answers(Node("it", address), 3600.0)
 
 
 @pytest.mark.parametrize("peer", [lambda: byte_server(None), None], ids=["accepts and says nothing", "never accepts"])
-def test_silence_takes_the_timeout_and_no_longer(peer: Callable[[], Peer] | None) -> None:
+def test_silence_is_waited_for_until_the_timeout(peer: Callable[[], Peer] | None) -> None:
     began = time.monotonic()
     if peer:
         assert not answer(peer(), timeout=0.5)
     else:
         with blackhole() as address:
             assert not answers(Node("it", address), 0.5)
-    assert 0.45 <= time.monotonic() - began < 1.5
+    assert time.monotonic() - began >= 0.45
 
 
 def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout() -> None:
-    async def run() -> tuple[bool, float]:
+    async def run() -> bool:
         async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             for byte in SETTINGS:
                 writer.write(bytes([byte]))
                 await asyncio.sleep(0.2)
 
         server = await asyncio.start_server(drip, "127.0.0.1", 0)
-        began = time.monotonic()
         found = await asyncio.to_thread(answers, Node("it", f"127.0.0.1:{server.sockets[0].getsockname()[1]}"), 0.5)
         server.close()
-        return found, time.monotonic() - began
+        return found
 
-    found, seconds = asyncio.run(run())
-    assert not found and seconds < 1.0
+    assert not asyncio.run(run())  # the whole frame would take 1.8 s
 
 
 def test_ipv6_is_tried_at_its_bracketed_address() -> None:
@@ -192,19 +189,28 @@ def test_nobody_is_asked_when_there_is_nobody() -> None:
     assert answering([], 5.0) == set()
 
 
-def test_many_silent_addresses_take_about_one_timeout() -> None:
-    async def run() -> tuple[set[str], float]:
-        async with AsyncExitStack() as stack:
-            silent = [await stack.enter_async_context(byte_server(None)) for _ in range(50)]
-            good = await stack.enter_async_context(byte_server(SETTINGS))
-            nodes = [Node(address, address) for address in [*silent, good]]
-            began = time.monotonic()
-            found = await asyncio.to_thread(answering, nodes, 0.5)
-            return found - {good} | ({"good"} if good in found else set()), time.monotonic() - began
+def test_fifty_addresses_are_asked_side_by_side() -> None:
+    """Each of them says nothing before all of them were asked."""
+    asked, together = 0, asyncio.Event()
 
-    found, seconds = asyncio.run(run())
-    assert found == {"good"}
-    assert seconds < 1.5
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readexactly(1)
+        asked += 1
+        if asked == 50:
+            together.set()
+        await together.wait()
+        writer.write(SETTINGS)
+        writer.close()
+
+    async def run() -> tuple[set[str], set[str]]:
+        async with AsyncExitStack() as stack:
+            servers = [await stack.enter_async_context(await asyncio.start_server(serve, "127.0.0.1", 0)) for _ in range(50)]
+            addresses = {f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers}
+            return addresses, await asyncio.to_thread(answering, [Node(address, address) for address in addresses], 600.0)
+
+    addresses, found = asyncio.run(run())
+    assert found == addresses
 
 
 def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,17 +222,18 @@ def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.Monk
 
 
 def test_a_name_look_up_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = socket.getaddrinfo
+    real, over = socket.getaddrinfo, threading.Event()
 
     def slow(host: str, *given: Any, **named: Any) -> Any:
         if host == "slow.invalid":
-            time.sleep(4.0)  # a silent nameserver; the C library cannot be interrupted either
+            over.wait()  # a silent nameserver; the C library cannot be interrupted either
             raise socket.gaierror(-3, "Temporary failure in name resolution")
         return real(host, *given, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     with Network() as network:
         good = network.node("a")
-        began = time.monotonic()
-        assert answering([Node("slow", "slow.invalid:1"), good], 0.5) == {good.grpc_address}
-        assert time.monotonic() - began < 2.5
+        try:
+            assert answering([Node("slow", "slow.invalid:1"), good], 0.5) == {good.grpc_address}
+        finally:
+            over.set()

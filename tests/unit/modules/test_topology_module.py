@@ -406,7 +406,7 @@ def test_a_push_is_proved_by_the_servers_own_view(host: Host, server: Server) ->
     with serving(server) as url:
         result = host.push(host.a, host.b, entry, prove=proof(url))
         assert (result["changed"], result["proved"], result["verdict"], result["pairs"]) == (True, True, "converged", [])
-        assert 0.04 <= result["reload_seconds"] < 5
+        assert result["reload_seconds"] >= 0.04
         shown = {node["node_name"]: node for node in result["view"]["property"]["registered"]}
         assert sorted(shown) == sorted(node.grpc_address for node in (host.a, host.b, new))
         assert shown[new.grpc_address]["labels"] == {"zone": "x"}
