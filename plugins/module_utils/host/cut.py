@@ -87,7 +87,8 @@ def cut(
     address = known.by_name[node_name].grpc_address
     found = _resolved(address)
     made = _TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user))
-    nftables.apply(made + _added(table, "waiting", map(str, ports), patience))
+    # Clients are let in below; this is for when nobody comes to that.
+    nftables.apply(made + _added(table, "waiting", map(str, ports), patience + 1.0))
     began = time.monotonic()
     try:
         under_way = _let_through(ask_streams, began + patience * THROUGH_SHARE)
