@@ -215,10 +215,11 @@ def wanted_topology(
     standing = {name: _role(name, seen, hosts, live, memory) for name in live.addresses if name not in remove}
     policy = policy or Policy()
     decision = decide(standing, observed if whole else None, live.answering, memory.missing, policy, override)
-    # What has left is not counted anew when a host that was away still lists it, unless DNS has listed it meanwhile.
+    # What has left is not counted anew when a host that was away still lists it, unless DNS has listed it meanwhile: be it in part, or
+    # beside a removal that somebody named, what it left out before counts no more.
     gone = {**memory.missing, **dict.fromkeys(decision.removed, policy.observations)}
     missing = {**{name: count for name, count in gone.items() if name not in standing or name in decision.removed}, **decision.missing}
-    missing = {name: count for name, count in missing.items() if not whole or name not in observed}
+    missing = {name: count for name, count in missing.items() if name not in seen.candidates}
     names = {**decision.keep, **({} if whole else observed)}
     entries = {name: _listed(name, seen, hosts, live, memory, cas) for name in sorted(names)}
     warnings = [

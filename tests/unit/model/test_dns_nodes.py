@@ -217,6 +217,14 @@ def test_what_left_leaves_at_once_again_when_a_host_that_was_away_still_lists_it
     assert topology(without("d3"), live, listed_meanwhile).remove == ()
 
 
+@pytest.mark.parametrize("look", [{"whole": False}, {"remove": ("d3",)}])
+def test_what_dns_lists_in_part_or_beside_a_removal_that_somebody_named_is_counted_anew_when_it_is_left_out(look: dict[str, Any]) -> None:
+    live = Live(LIVE.addresses, frozenset({"d1", "d2", "l1"}))
+    listed = topology(ALL, live, Memory(missing={"d3": 2}), **look).memory
+    left_out = topology(without("d3"), live, listed)
+    assert (left_out.remove, left_out.memory.missing) == ((), {"d3": 1})
+
+
 def test_an_override_names_one_plan_only() -> None:
     digest = topology(without("d3")).digest
     assert topology(without("d3"), override=digest).remove == ("d3",)
