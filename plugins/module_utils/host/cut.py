@@ -8,7 +8,7 @@ whose node it has no stream to yet, in a batch whose first point was for the oth
 the server's banyand/queue/pub/batch.go). So nothing may be written here between the moment at which the other one becomes
 unreachable and the one at which the server here has noticed. Clients feel a slow answer, no error: their packets are dropped, and
 TCP sends them again. And a batch that is under way when the connection breaks is never answered (seen: the client's own limit of
-20 s was what ended it), so what came in before is let through first.
+20 s was what ended it), so what came in before is let through first, and so is the rest of a batch that is half sent.
 
 By a table of nftables for each liaison that is drained, whose elements remove themselves.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import socket
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -31,7 +32,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 
 # For so long the metrics must show that nothing comes in and nothing is under way; without metrics the time must do.
 QUIET_SECONDS = 0.2
-# The part of the patience for that. A client that waits in the midst of its batch never lets it come to an end.
+# When the counts stand still for so long with something under way, a client may wait in the midst of its batch: all are let in once more.
+STALL_SECONDS = 0.3
+# The part of the patience for all that.
 THROUGH_SHARE = 1 / 3
 POLL_SECONDS = 0.05
 _PRIORITY = -150
@@ -87,11 +90,11 @@ def cut(
     address = known.by_name[node_name].grpc_address
     found = _resolved(address)
     made = _TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user))
-    # Clients are let in below; this is for when nobody comes to that.
-    nftables.apply(made + _added(table, "waiting", map(str, ports), patience + 1.0))
+    nftables.apply(made)
     began = time.monotonic()
+    clients = _Clients(table, ports, began + patience + 1.0)
     try:
-        under_way = _let_through(ask_streams, began + patience * THROUGH_SHARE)
+        under_way = _let_through(clients, ask_streams, began + patience * THROUGH_SHARE)
         nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
         while _is_used(node_name, ask_view()):
             if time.monotonic() - began > patience:
@@ -104,8 +107,8 @@ def cut(
     except BaseException:
         nftables.remove(table)
         raise
-    nftables.apply(f"flush set {table} waiting\n")
-    return Cut((address,), time.monotonic() - began, under_way)
+    clients.let_in()
+    return Cut((address,), clients.waited, under_way)
 
 
 def is_cut(name: str) -> bool:
@@ -118,15 +121,54 @@ def join(name: str) -> None:
     nftables.remove(_table(name))
 
 
-def _let_through(ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
-    """Wait until all writes that came in are answered, or the clock shows ``ends``; how many are not, None when nobody knows."""
+class _Clients:
+    """Those who come in by ``ports``. They wait from the start; ``waited`` is for how many seconds they did until they were last let in."""
+
+    def __init__(self, table: str, ports: Collection[int], lease_ends: float) -> None:
+        self._table = table
+        self._ports = [str(port) for port in ports]
+        self._lease_ends = lease_ends  # for when nobody comes to let them in
+        self.waited = 0.0
+        self.hold()
+
+    def hold(self) -> None:
+        nftables.apply(_added(self._table, "waiting", self._ports, self._lease_ends - time.monotonic()))
+        self._since = time.monotonic()
+
+    def let_in(self) -> float:
+        """For how many seconds they had to wait this time."""
+        nftables.apply(f"flush set {self._table} waiting\n")
+        lately = time.monotonic() - self._since
+        self.waited += lately
+        return lately
+
+
+def _let_through(clients: _Clients, ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
+    """Wait until all writes that came in are answered, or the clock shows ``ends``; how many are not, None when nobody knows.
+
+    When they are not, all are let in for once more as long as they have waited: with each try of TCP the time to the next one
+    doubles (RFC 6298, section 5.5), so in that time comes what was held back. Clients wait when this returns.
+    """
+    stall = STALL_SECONDS
+    while True:
+        time_for_more = time.monotonic() + 4 * stall < ends
+        under_way = _under_way(_at_rest(ask_streams, stall if time_for_more else math.inf, ends))
+        if not under_way or time.monotonic() >= ends:
+            return under_way
+        time.sleep(clients.let_in() + QUIET_SECONDS)
+        clients.hold()
+        stall *= 2
+
+
+def _at_rest(ask_streams: Callable[[], WriteStreams | Failure], stall: float, ends: float) -> WriteStreams | Failure:
+    """What there is as soon as it has not changed for a while, which is ``stall`` with something under way, or at ``ends``."""
     seen, since = ask_streams(), time.monotonic()
-    while time.monotonic() < ends and (_under_way(seen) or time.monotonic() - since < QUIET_SECONDS):
+    while time.monotonic() < ends and time.monotonic() - since < (stall if _under_way(seen) else QUIET_SECONDS):
         time.sleep(POLL_SECONDS)
         before, seen = seen, ask_streams()
         if seen != before:
             since = time.monotonic()
-    return _under_way(seen)
+    return seen
 
 
 def _under_way(seen: WriteStreams | Failure) -> int | None:
@@ -137,7 +179,7 @@ def _table(name: str) -> str:
     return f"inet banyandb_cut_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _added(table: str, of: str, elements: Collection[str] | map[str], seconds: float) -> str:
+def _added(table: str, of: str, elements: Collection[str], seconds: float) -> str:
     listed = ", ".join(f"{element} timeout {max(seconds, 1.0):.0f}s" for element in elements)
     return f"add element {table} {of} {{ {listed} }}\n" if listed else ""
 

@@ -69,6 +69,17 @@ seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); see
 used.append("l1")
 cut.join("liaison1"); cut.join("liaison1")
 seen["joined"] = reaches(18912); seen["tables"] = tables()
+def finishing():  # a client that is held in the midst of its batch
+    while not cut.is_cut("half"): time.sleep(0.01)
+    client.stdin.write("\\n"); client.stdin.flush(); seen["the rest of a batch"] = client.stdout.readline().strip()
+    streams.append(WriteStreams(9, 9))
+client = subprocess.Popen([*there, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+client.stdout.readline(); streams.append(WriteStreams(9, 8)); used[:] = ["l1"]
+# It is cut off when the batch has come to its end: only then the server does without the other one.
+def notices(): used.clear() if streams[-1].under_way == 0 and reaches(18912) is not True else None; return view()
+finishes = threading.Thread(target=finishing); finishes.start()
+half = cut.cut("half", "l1", notices, asked_streams, [17912], 300, 15); finishes.join(); cut.join("half")
+seen["under way when a batch was half sent"] = half.under_way
 used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown = cut.cut("liaison1", "l1", view, asked_streams, [17912], 1, 60)
 seen["under way without metrics"] = unknown.under_way
 while reaches(18912) is not True: time.sleep(0.05)
@@ -100,6 +111,8 @@ def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
         "named": True,
         "joined": True,
         "tables": [],
+        "the rest of a batch": "y",
+        "under way when a batch was half sent": 0,
         "under way without metrics": None,
         "lease over": True,
         "a write that is never answered": [1, True, "ConnectionRefusedError"],
