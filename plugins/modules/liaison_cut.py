@@ -52,7 +52,8 @@ options:
   patience:
     description:
       - Seconds that clients wait at most. When the liaison still uses the other one then, nothing is cut any more, and this fails.
-      - A third of it is for writes that came in before. Those that are not answered by then are not waited for, and a warning tells of them.
+      - A third of it is for writes that came in before. While these make no progress, clients are let in now and then, as they may wait in the midst
+        of one. Those that are not answered by then are not waited for, and a warning tells of them.
       - The default outlasts the server's own health checks, which come every ten seconds.
     type: float
     default: 15

@@ -89,11 +89,10 @@ def cut(
         return Cut((), 0.0, 0)
     address = known.by_name[node_name].grpc_address
     found = _resolved(address)
-    made = _TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user))
-    nftables.apply(made)
+    nftables.apply(_TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user)))
     began = time.monotonic()
-    clients = _Clients(table, ports, began + patience + 1.0)
     try:
+        clients = _Clients(table, ports, began + patience + 1.0)
         under_way = _let_through(clients, ask_streams, began + patience * THROUGH_SHARE)
         nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
         while _is_used(node_name, ask_view()):
