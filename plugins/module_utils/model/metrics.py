@@ -28,8 +28,11 @@ class WriteStreams:
 
     @classmethod
     def from_text(cls, page: str) -> WriteStreams:
-        """Of a page of metrics. One without such counters, be it of whatever else, tells of no streams."""
+        """Of a page of metrics. One without such counters tells of no streams. Raises ValueError: a number beyond all counts."""
         counts = {"started": 0, "finished": 0}
         for name, value in _SAMPLE.findall(page):
-            counts[name] += int(float(value))
+            try:
+                counts[name] += int(float(value))
+            except OverflowError:
+                raise ValueError(f"a count of {name} streams has {len(value)} digits") from None
         return cls(**counts)
