@@ -60,14 +60,16 @@ class Cluster:
             server.start()
             until(lambda: server.tables() is not None, 30, f"{server} answers")
         for server in self.servers:
+            until(lambda: server.watches, SOON, f"{server} watches its file")
             server.rename(listing(self.entries))
         until(self.whole, SOON, "every node sees what it should")
 
     def whole(self) -> bool:
-        """Every node runs, has the full list and sees everybody that its kind sees."""
+        """Every node runs, has the full list, watches it and sees everybody that its kind sees."""
         data, liaisons = self.names(self.data), self.names(self.liaisons)
         return all(
             server.running
+            and server.watches
             and server.topology.read_text().strip() == listing(self.entries).strip()
             and {name: (set(t.registered), set(t.active)) for name, t in server.tables().items()}
             == ({"property": (data, set())} if server in self.data else {"tire1": (liaisons, liaisons), "tire2": (data, data)})

@@ -122,6 +122,14 @@ class Server:
             else:
                 file.truncate()
 
+    @property
+    def watches(self) -> bool:
+        """Whether its inotify watch sits on the file that is its topology now (proc(5), fdinfo). It sets it when it has worked through
+        its first file, after it answers: what is renamed between is seen by the poll alone. Raises OSError while it cannot be told."""
+        mark = f"ino:{self.topology.stat().st_ino:x} "
+        descriptors = pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir()
+        return any(line.startswith("inotify ") and mark in line for file in descriptors for line in file.read_text().splitlines())
+
     # What it says
 
     def listens(self, port: int) -> bool:
@@ -144,11 +152,6 @@ class Server:
         """Its counts of discovery (``file_load_count``, ``dns_query_count`` ...), without their common prefix."""
         text = asking.page(self.host.address, METRICS, "/metrics")
         return {name: float(value) for name, value in COUNT.findall(text)}
-
-    @property
-    def has_loaded(self) -> bool:
-        """Whether it has worked through a file since it started; until then it has no such count."""
-        return "file_load_count" in self.counts()
 
     @property
     def loads(self) -> float:

@@ -28,7 +28,7 @@ def readers(add: Callable[..., Server], standing: Cluster) -> list[Server]:
         server.start()
     for server in servers:
         until(lambda: server.sees() >= standing.names(standing.data), 30, f"{server} sees the data nodes")
-        until(lambda: server.has_loaded, 30, f"{server} has worked through its first file")
+        until(lambda: server.watches, SOON, f"{server} watches its file")
     return servers
 
 

@@ -35,6 +35,7 @@ def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_a
     before = ({"type": "hot"}, ["ROLE_META", "ROLE_DATA"], node.name)
     for reader in readers:
         until(lambda: identities(reader).get(node.name) == before, SOON, f"{reader} knows it as hot")
+        until(lambda: reader.watches, SOON, f"{reader} watches its file")
 
     renamed = f"{node.host.address}:17912"
     after = ({"type": "warm"}, ["ROLE_DATA"], renamed)

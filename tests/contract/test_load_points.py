@@ -132,7 +132,7 @@ def restart_liaison(cluster: Cluster, liaison: Server) -> None:
     """Start it with the data list, then give it the full one: its own entry would cost 5 s (contract, section 1)."""
     liaison.rename(listing(cluster.data_entries))
     liaison.start()
-    until(lambda: liaison.tables() is not None, NOTICED, f"{liaison} answers")
+    until(lambda: liaison.watches, NOTICED, f"{liaison} watches its file")
     liaison.rename(listing(cluster.entries))
     until(lambda: sees(cluster, "tire1") and sees(cluster, "tire2"), NOTICED, f"{liaison} is active everywhere, and so are its peers")
 

@@ -155,6 +155,7 @@ def test_a_full_list_is_taken_by_nodes_that_started_with_an_empty_one(add: Calla
         server.start()
     for server in pair:
         until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and knows nobody")
+        until(lambda: server.watches, SOON, f"{server} watches its file")
     for server in pair:
         server.rename(full)
     for server in pair:

@@ -58,6 +58,7 @@ def reload(server: Server, cluster: Cluster, kind: str) -> Reload:
     server.rename(listing(first.entry | second.entry))
     server.start()
     until(lambda: server.sees() == {first.name, second.name}, SOON, f"{server} knows two nodes")
+    until(lambda: server.watches, SOON, f"{server} watches its file")
     server.rename(listing(first.entry | dead(kind, 2) | third.entry))
     added = until(lambda: third.name in server.sees(), 2 * EACH + SLACK, "the new node is known")
     removed = added + until(lambda: second.name not in server.sees(), SLACK, "the old node is gone")

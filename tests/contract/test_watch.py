@@ -83,6 +83,7 @@ def seen(add: Callable[..., Server], standing: Cluster) -> Iterator[dict[str, Fu
         server.start()
     for server in servers.values():
         until(lambda: len(server.sees()) == 3, SOON, f"{server} knows the data nodes")
+        until(lambda: server.watches, SOON, f"{server} watches its file")
     with ThreadPoolExecutor(len(servers)) as pool:
         yield {
             name: pool.submit(swap_links if name.startswith("links") else take_away, server, standing)

@@ -169,11 +169,11 @@ def start(servers: list[Server], topology: Topology) -> None:
             if server.kind == kind:
                 server.rename(data.render())
                 server.start()
-        # A server that answers may not have read its file yet, and watches it only from then on.
         names = {node.grpc_address for node in data.nodes}
         for server in servers:
             if server.kind == kind:
                 until(lambda: server.sees() == names, PATIENCE, f"{server} shows {names}")
+                until(lambda: server.watches, PATIENCE, f"{server} watches its file")
     for server in servers:
         server.rename(topology.render())
     for server in servers[:-1]:
