@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What takes a running server's watch off its file, and what the poll still does then (contract, section 1)."""
+"""What a server's watch on its file does not see or does not outlive, and what the poll still does then (contract, section 1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from .conftest import Cluster
-from .servers import Server, listing
+from .servers import GRPC, Server, listing
 from .waiting import SOON, NotInTime, holds, until
 
 POLL = {"node-discovery-file-fetch-interval": "4s"}
@@ -22,20 +22,24 @@ POLL = {"node-discovery-file-fetch-interval": "4s"}
 ENOUGH = 6.0
 """Seconds to wait for a change: several times what the watch takes, and more than the poll does."""
 
+HELD_UP = 2 * 5.0
+"""Seconds more where an entry does not answer: a retry of it may stand before the change, and another one behind that."""
+
 
 @dataclasses.dataclass
 class Seen:
-    """When a change was seen, in seconds after it was made; None: not within ``ENOUGH``."""
+    """When a change was seen, in seconds after it was made; None: not in time."""
 
     first_link: float | None = None
     second_link: float | None = None
     after_absence: float | None = None
+    while_it_loads: float | None = None
     next_rename: float | None = None
 
 
-def seconds_until_gone(server: Server, name: str) -> float | None:
+def seconds_until_gone(server: Server, name: str, within: float = ENOUGH) -> float | None:
     try:
-        return until(lambda: name not in server.sees(), ENOUGH, f"{name} is gone")
+        return until(lambda: name not in server.sees(), within, f"{name} is gone")
     except NotInTime:
         return None
 
@@ -69,26 +73,44 @@ def take_away(server: Server, cluster: Cluster) -> Seen:
     return seen
 
 
+def change_while_it_loads(server: Server, cluster: Cluster) -> Seen:
+    """Change the file that a server was started with, while the server is still at an entry of it that does not answer."""
+    first, second, third = cluster.data
+    dead = {"silent1": f"silent1:{GRPC}"}
+    server.rename(listing(first.entry | dead | second.entry | third.entry))
+    server.start()
+    until(lambda: server.sees() == {first.name}, SOON, f"{server} knows the node before the dead entry, and no other yet")
+    server.rename(listing(first.entry | dead | second.entry))
+    assert not server.watches
+    until(lambda: len(server.sees()) == 3, SOON, f"{server} is through the file that it was started with")
+    until(lambda: server.watches, SOON, f"{server} watches its file")
+    seen = Seen(while_it_loads=seconds_until_gone(server, third.name, ENOUGH + HELD_UP))
+    server.rename(listing(first.entry | dead))
+    seen.next_rename = seconds_until_gone(server, second.name, ENOUGH + HELD_UP)
+    return seen
+
+
 @pytest.fixture(scope="module")
 def seen(add: Callable[..., Server], standing: Cluster) -> Iterator[dict[str, Future[Seen]]]:
-    """All four at once, since they take their time: links swapped and a file taken away, with and without the poll."""
+    """All of them at once, since they take their time: links swapped and a file taken away, with and without the poll."""
     servers = {
         "links, watch only": add("data", 6),
         "links, poll": add("data", 7, **POLL),
         "absence, watch only": add("data", 8),
         "absence, poll": add("data", 9, **POLL),
+        "loading, watch only": add("data", 10),
+        "loading, poll": add("data", 11, **POLL),
     }
-    for server in servers.values():
+    change = {"links": swap_links, "absence": take_away, "loading": change_while_it_loads}
+    running = [server for name, server in servers.items() if not name.startswith("loading")]
+    for server in running:
         server.rename(listing(standing.data_entries))
         server.start()
-    for server in servers.values():
+    for server in running:
         until(lambda: len(server.sees()) == 3, SOON, f"{server} knows the data nodes")
         until(lambda: server.watches, SOON, f"{server} watches its file")
     with ThreadPoolExecutor(len(servers)) as pool:
-        yield {
-            name: pool.submit(swap_links if name.startswith("links") else take_away, server, standing)
-            for name, server in servers.items()
-        }
+        yield {name: pool.submit(change[name.partition(",")[0]], server, standing) for name, server in servers.items()}
 
 
 def test_a_regular_file_swapped_for_a_symlink_is_seen(seen: dict[str, Future[Seen]]) -> None:
@@ -112,3 +134,13 @@ def test_a_file_absent_for_6_seconds_loses_the_watch_for_good(seen: dict[str, Fu
 def test_a_file_absent_for_6_seconds_is_seen_by_the_poll_when_it_is_back(seen: dict[str, Future[Seen]]) -> None:
     record = seen["absence, poll"].result()
     assert record.after_absence is not None and record.next_rename is not None
+
+
+def test_a_file_changed_while_a_server_is_at_its_first_one_is_never_seen_by_the_watch_and_the_next_one_is(seen: dict[str, Future[Seen]]) -> None:
+    record = seen["loading, watch only"].result()
+    assert record.while_it_loads is None
+    assert record.next_rename is not None
+
+
+def test_a_file_changed_while_a_server_is_at_its_first_one_is_seen_by_the_poll(seen: dict[str, Future[Seen]]) -> None:
+    assert seen["loading, poll"].result().while_it_loads is not None

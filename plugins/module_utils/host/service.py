@@ -106,6 +106,25 @@ def silent_ports(pid: int, ports: Iterable[int], proc: str = "/proc") -> list[in
     return sorted(wanted - listening)
 
 
+def watches(pid: int, path: str, proc: str = "/proc") -> bool:
+    """Whether an inotify watch of this process sits on the file that ``path`` leads to now (proc(5), fdinfo); a process that is gone watches nothing.
+
+    Raises HostStateError.
+    """
+    try:
+        mark = f"ino:{os.stat(path).st_ino:x} "
+        for descriptor in os.listdir(f"{proc}/{pid}/fdinfo"):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                lines = _read(f"{proc}/{pid}/fdinfo/{descriptor}").splitlines()
+                if any(line.startswith("inotify ") and mark in line for line in lines):
+                    return True
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+    return False
+
+
 def port_holder(port: int, proc: str = "/proc") -> str:
     """Who listens on the port, as ``<name> (pid <n>)``, or an empty text. For messages only."""
     with contextlib.suppress(OSError):

@@ -8,11 +8,16 @@ Standard library only, Python 3.9+. The file is decided before the server is sto
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, service
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import TopologyFileError
+
+# For how long a server that listens is given to watch its file. A healthy one needs far less than a second. One whose discovery is off never does;
+# what is asked next, its view, tells that better.
+WATCH_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Server:
 
 
 def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service.Readiness | None]:
-    """Stop the server if it runs, write the file of a request to ``admit`` those that answer at a start, start it, and wait until it listens.
+    """Stop the server if it runs, write the file of a request to ``admit`` those that answer at a start, start it, and wait until it listens
+    and watches the file: it listens before it does, and what is written between would be read at its next poll only (section 1 of the contract).
 
     Returns also the difference for the service, as Ansible shows it; in check mode nothing is done and there is no readiness.
     Raises TopologyError and TopologyFileError (nothing changed), service.NotReady (it does not listen, or was stopped and its file could not be
@@ -49,7 +55,11 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         raise service.NotReady(
             f"{error}. {server.unit} was stopped to be given this file, and is not started: mend that, then run this again"
         ) from error
-    return outcome, _difference(found), service.come_up(server.unit, False, server.ports, server.timeout)
+    ready = service.come_up(server.unit, False, server.ports, server.timeout)
+    deadline = time.monotonic() + WATCH_PATIENCE
+    while not service.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
+        time.sleep(push.POLL_SECONDS)
+    return outcome, _difference(found), ready
 
 
 def _difference(found: service.Service) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digests
+from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 
 RUNNING = """\
 Type=exec
@@ -213,6 +214,22 @@ def test_a_stranger_on_the_port_does_not_count():
             os.kill(child, 9)
             os.waitpid(child, 0)
         assert service.silent_ports(child, [port]) == [port]
+
+
+def test_a_process_watches_the_file_that_stands_there_now(tmp_path):
+    path, other = tmp_path / "topology.yml", tmp_path / "other"
+    path.write_text("nodes: []\n")
+    other.write_text("nodes: []\n")
+    assert not service.watches(os.getpid(), str(path))
+    with watched(path):
+        assert service.watches(os.getpid(), str(path))
+        assert not service.watches(os.getpid(), str(other))
+        assert not service.watches(os.getppid(), str(path))
+        other.replace(path)
+        assert not service.watches(os.getpid(), str(path))
+    path.unlink()
+    assert not service.watches(os.getpid(), str(path))
+    assert not service.watches(2**22 + 1, str(tmp_path)), "no such process"
 
 
 def test_no_port_is_silent_when_none_is_asked_for():

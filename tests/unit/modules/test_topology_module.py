@@ -30,6 +30,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.modules import topology as module
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
+from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.peers import Certificate, closed_port
 
@@ -288,22 +289,47 @@ def port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-def comes_up(systemd: Any, path: Path) -> None:
-    """A start makes the unit run as this very process, and keeps the file that it was started with."""
-    systemd.on_start(UNIT, f"cp {path} started-with; printf 'LoadState=loaded\\nActiveState=active\\nMainPID={os.getpid()}\\n' >{UNIT}.unit\n")
+RUNS = f"printf 'LoadState=loaded\\nActiveState=active\\nMainPID={os.getpid()}\\n' >{UNIT}.unit\n"
+"""What a start does to the unit: it runs as this very process."""
+
+
+@pytest.fixture
+def comes_up(systemd: Any, host: Host) -> Iterator[threading.Event]:
+    """A start makes the unit run as this very process, and keeps the file that it was started with. A moment later the process watches
+    the file, and sets the event."""
+    started, watches, over = systemd.directory / "started-with", threading.Event(), threading.Event()
+    systemd.on_start(UNIT, f"cp {host.path} new; mv new {started}; {RUNS}")
+
+    def watch() -> None:
+        while not started.exists():
+            if over.wait(0.02):
+                return
+        over.wait(0.5)
+        with watched(host.path):
+            watches.set()
+            over.wait()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield watches
+    over.set()
+    thread.join()
 
 
 def starting(**options: Any) -> dict[str, Any]:
     return {"admit": "start", "start": {"name": "b", "service": UNIT, "timeout": 30, **options}}
 
 
+def to_start(host: Host) -> push.Request:
+    return push.Request(str(host.path), [host.a, host.b], {}, topology_file.Ownership(None, None, 0o644), admit="start", silent=["b"])
+
+
 def orders(systemd: Any) -> list[str]:
     return [line.split()[0] for line in (systemd.directory / "calls").read_text().splitlines() if not line.startswith("show")]
 
 
-def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, port: int) -> None:
+def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     systemd.unit(UNIT, ActiveState="inactive")
-    comes_up(systemd, host.path)
     with closed_port() as silent:
         result = host.push(host.a, host.b, {"name": "c", "grpc_address": silent}, diff=True, **starting(ports=[port]))
     assert (result["changed"], result["held_back"], result["writes"]) == (True, ["b", "c"], 1)
@@ -311,21 +337,28 @@ def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, po
     assert [(each["before"], each["after"]) for each in result["diff"]] == [(host.fine, host.path.read_text()), ("inactive\n", "active\n")]
     assert (systemd.directory / "started-with").read_text() == host.path.read_text()
     assert orders(systemd) == ["start"]
+    assert comes_up.is_set(), "what is written from now on is read at once"
 
 
-def test_a_server_that_runs_is_stopped_before_its_file_is_written(host: Host, systemd: Any, port: int) -> None:
+def test_a_server_that_never_watches_its_file_is_left_to_what_proves_it(host: Host, systemd: Any, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "WATCH_PATIENCE", 0.2)
+    systemd.unit(UNIT, ActiveState="inactive")
+    systemd.on_start(UNIT, RUNS)
+    _outcome, _difference, ready = start.start(to_start(host), start.Server(UNIT, [port], 30))
+    assert ready is not None and ready.service.main_pid == os.getpid()
+
+
+def test_a_server_that_runs_is_stopped_before_its_file_is_written(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     systemd.unit(UNIT, MainPID=os.getpid())
-    comes_up(systemd, host.path)
     result = host.push(host.a, host.b, diff=True, **starting(ports=[port]))
     assert (result["changed"], result["held_back"]) == (True, ["b"])
     assert result["diff"][1] == {"before": "active\n", "after": "active, started anew\n"}
     assert orders(systemd) == ["stop", "start"]
 
 
-def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int) -> None:
+def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     host.path.write_text(Topology((host.a,), (host.b,)).render())
     systemd.unit(UNIT, ActiveState="failed")
-    comes_up(systemd, host.path)
     result = host.push(host.a, host.b, **starting(ports=[port]))
     assert (result["changed"], result["writes"]) == (True, 0)
     assert orders(systemd) == ["start"]
@@ -344,9 +377,8 @@ def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> No
     assert host.path.read_text() == "nodes: ["
 
 
-def test_one_that_is_needed_and_answers_is_enough(host: Host, systemd: Any, port: int) -> None:
+def test_one_that_is_needed_and_answers_is_enough(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     systemd.unit(UNIT, ActiveState="inactive")
-    comes_up(systemd, host.path)
     assert host.push(host.a, host.b, **starting(ports=[port], needs=["a", "b"]))["changed"] is True
 
 
@@ -360,13 +392,12 @@ def test_a_server_that_ends_while_it_starts_is_told(host: Host, systemd: Any) ->
 def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(host: Host, systemd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
     systemd.unit(UNIT, MainPID=os.getpid())
-    request = push.Request(str(host.path), [host.a, host.b], {}, topology_file.Ownership(None, None, 0o644), admit="start", silent=["b"])
     with pytest.raises(service.NotReady, match=f"no space. {UNIT} was stopped to be given this file, and is not started"):
-        start.start(request, start.Server(UNIT, [], 1))
+        start.start(to_start(host), start.Server(UNIT, [], 1))
     assert orders(systemd) == ["stop"]
     systemd.unit(UNIT, ActiveState="inactive")
     with pytest.raises(topology_file.TopologyFileError, match="^no space$"):
-        start.start(request, start.Server(UNIT, [], 1))
+        start.start(to_start(host), start.Server(UNIT, [], 1))
 
 
 def test_check_mode_foresees_a_start_and_does_nothing(host: Host, systemd: Any, port: int) -> None:
