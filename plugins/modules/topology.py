@@ -112,7 +112,8 @@ options:
   start:
     description:
       - The local server, for O(admit=start). It is stopped if it runs, when it is decided what to write; then it is started with the file, and the
-        module ends when its own process listens. A process that ends while it starts is an error at once, with its last lines in the journal.
+        module ends when its own process listens and watches the file, for which it is given up to 10 s more. A process that ends while it starts
+        is an error at once, with its last lines in the journal.
     type: dict
     suboptions:
       name:
