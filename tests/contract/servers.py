@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -127,8 +128,11 @@ class Server:
         """Whether its inotify watch sits on the file that is its topology now (proc(5), fdinfo). It sets it when it has worked through
         its first file, after it answers: what is renamed between is seen by the poll alone. Raises OSError while it cannot be told."""
         mark = f"ino:{self.topology.stat().st_ino:x} "
-        descriptors = pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir()
-        return any(line.startswith("inotify ") and mark in line for file in descriptors for line in file.read_text().splitlines())
+        for descriptor in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                if any(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines()):
+                    return True
+        return False
 
     # What it says
 
