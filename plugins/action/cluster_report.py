@@ -15,10 +15,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     FILE,
     SETTLE_SECONDS,
     VERDICTS,
@@ -145,7 +145,7 @@ def cluster_report(
     views = {observer: answer.view for observer, answer in answers.items()}
     stood = {observer: answer.stood for observer, answer in answers.items()}
     verdict = judge(nodes, views, reach, stood, settle, discovery)
-    return {**verdict.to_mapping(), "lines": report.lines(name, nodes, verdict)}
+    return {**verdict.to_mapping(), "lines": view_report.lines(name, nodes, verdict)}
 
 
 def _write(path: str, reports: Mapping[str, Any]) -> None:

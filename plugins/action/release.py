@@ -13,8 +13,8 @@ from ansible.module_utils import urls
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import artifact
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import artifact
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import installed_release
 
 #: Seconds without a byte after which a fetch is given up.
 _SILENCE = 60
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         try:
             if source:
                 sha512 = artifact.expected_sha512(checksum, cache, _open)
-                arguments["source"] = release.source(sha512, flavor)
+                arguments["source"] = installed_release.source(sha512, flavor)
             found = self._on_host(arguments, task_vars)
             if found.get("failed") or not found.get("installed"):
                 return {**result, **found}

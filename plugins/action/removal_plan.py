@@ -11,9 +11,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.removal import lines, problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 
 ARGUMENTS: dict[str, Any] = {
     "leaving": {"type": "list", "elements": "str", "required": True},

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "str", "required": True},

@@ -11,8 +11,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import MOVE, RESTART, START, need
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, RESTART, START, need
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import (
     DATA_AT_ONCE,
     STAGES,
     Change,
@@ -22,7 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout 
     waves,
     within,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, LIAISON, ROLES, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, ROLES, STANDALONE
 
 NO_DRAIN = "none"
 # What a playbook that is for one kind of change may change: variables of a server's environment.

@@ -13,16 +13,14 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns_memory import MemoryFile
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import GRPC_IMPORT_ERROR
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.node_identities import AskingError, identities_apart
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import DnsNodeRegistry
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import GRPC_IMPORT_ERROR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.node_identities import AskingError, identities_apart
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.dns_memory import MemoryFile
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.registry import DnsNodeRegistry
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTerms, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTerms, SrvTermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import KEEP, changes_mode, need
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_nodes import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import (
     Hosts,
     Live,
     Servers,
@@ -31,10 +29,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_node
     found,
     wanted_topology,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer, NameServerError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_names import SrvName, SrvNamesError, srv_names
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DNS, SETTLE_SECONDS, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, srv_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import KEEP, changes_mode, need
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, SETTLE_SECONDS, STANDALONE
 
 ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How running servers are asked; the options of module_utils/host/connection_options.py."""
+    """How running servers are asked; the options of module_utils/host/server/connection_options.py."""
 
     DOCUMENTATION = r"""
 options:

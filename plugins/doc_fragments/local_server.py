@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the server on the same host is asked; LOCAL_SERVER in module_utils/host/connection_options.py."""
+    """How the server on the same host is asked; LOCAL_SERVER in module_utils/host/server/connection_options.py."""
 
     DOCUMENTATION = r"""
 options:

@@ -10,12 +10,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 
 DOCUMENTATION = r"""
 name: clusters
 short_description: The BanyanDB clusters that the inventory describes
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), whatever the run is limited to, and gives
     the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.

@@ -10,12 +10,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import steps
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import steps
 
 DOCUMENTATION = r"""
 name: deployment_steps
 short_description: Which step of a deployment each host takes part in
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.deploy).
 positional: _input, hostvars, clusters

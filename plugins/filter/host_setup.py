@@ -10,12 +10,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import host_setup
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import setup_variables
 
 DOCUMENTATION = r"""
 name: host_setup
 short_description: What a host should be, from the public variables of the roles install and node
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Internal to the roles of this collection.
 positional: _input
@@ -47,7 +47,7 @@ _value:
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError("skywalking.banyandb.host_setup: expected a mapping of the variables of the roles install and node")
-    return host_setup.setup(variables)
+    return setup_variables.setup(variables)
 
 
 class FilterModule:

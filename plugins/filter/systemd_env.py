@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import node_labels, systemd_env
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import environment_file, labels
 
 
 def _filter(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Any], Any]:
@@ -22,7 +22,7 @@ def _filter(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Any], Any
     def run(value: Any) -> Any:
         try:
             return function(value)
-        except (systemd_env.BadEnvironment, node_labels.BadLabel) as error:
+        except (environment_file.BadEnvironment, labels.BadLabel) as error:
             raise AnsibleFilterError(str(error)) from error
 
     return run
@@ -33,7 +33,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[[Any], Any]]:
         return {
-            "systemd_env": _filter(systemd_env.environment_file),
-            "systemd_env_digests": _filter(systemd_env.digests),
-            "node_labels": _filter(node_labels.labels_flag),
+            "systemd_env": _filter(environment_file.environment_file),
+            "systemd_env_digests": _filter(environment_file.digests),
+            "node_labels": _filter(labels.labels_flag),
         }

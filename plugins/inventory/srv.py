@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: srv
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: The nodes of a cluster, found by DNS SRV records
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Asks DNS for the SRV records (RFC 2782) of the cluster's names, and each target who it is (C(GetCurrentNode)).
   - A file of this inventory ends in C(.banyandb.yml) or C(.banyandb.yaml).
@@ -95,8 +95,8 @@ from ansible.errors import AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.node_identities import AskingError, identities_apart
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.node_identities import AskingError, identities_apart
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.registry import (
     Ask,
     DnsNodeRegistry,
     FallbackNodeRegistry,
@@ -104,12 +104,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.reg
     OverrideNodeRegistry,
     StaticNodeRegistry,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import terms_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Terms, TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_inventory import Host, ServicesError, hosts, services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import terms_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_host_variables import Host, ServicesError, hosts, services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Terms, TermsError
 
 COMPOSITIONS: dict[str, type[FallbackNodeRegistry | OverrideNodeRegistry]] = {"fallback": FallbackNodeRegistry, "override": OverrideNodeRegistry}
 

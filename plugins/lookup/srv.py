@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: srv
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: SRV records of DNS names, with the addresses of their targets
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Asks DNS for the SRV records (RFC 2782) of all names at once, and for the addresses of their targets.
   - A name that cannot be resolved is an error that says which of the things happened that DNS can do, and never an empty list.
@@ -84,10 +84,10 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import RefusedError, consulted
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
 
 display = Display()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_report
 short_description: Judge the views that many hosts gave, and print who sees whom
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with
     what to do about each finding, and can write it all to a JSON file.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_state_info
 short_description: Ask BanyanDB servers whom they see, and judge whether the cluster is as it should be
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Asks any number of running servers for their cluster state, all at once, and returns the route tables of each, or why it gave none.
   - Given the nodes that the cluster should have, holds all views against them and returns a verdict, the pairs of nodes that it rests on
@@ -283,15 +283,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import ask_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import method
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.views import view_decoder
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import connection_options, http_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.reach import answering
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     CONVERGED,
     CONVERGING,
     DNS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_watch
 short_description: Watch a cluster from one of its hosts until it is whole and stays so
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Looks again and again at the view of the server on this host, and asks every node for its health, its identity and the revision of its
     schema, until nothing is wrong for O(soak) seconds or there is no progress for O(stall) seconds.
@@ -152,14 +152,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import Watched, watch
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import SOAK_SECONDS, STALL_SECONDS, Asked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import from_entries
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import ROLES, ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ROLES, ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS, Asked
 
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),

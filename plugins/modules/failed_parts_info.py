@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: failed_parts_info
 short_description: Find parts that a liaison has given up to pass on
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - A part that a data node does not take in three tries is put into the directory C(failed-parts) of its shard, on the liaison's disk, and never
     tried again. What it holds was acknowledged and may be on no data node.
@@ -51,8 +51,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.failed_parts import failed_parts
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.failed_parts import failed_parts
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 
 ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": "/var/lib/banyandb"}}
 

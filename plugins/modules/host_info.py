@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_info
 short_description: Compare a host with what should be there, all at once
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
     what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
@@ -257,7 +257,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
 
 # That each address of a topology gets to answer, as the module topology gives it.
 REACH_SECONDS = 2.0
@@ -317,8 +318,9 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def topology_now(path: str) -> dict[str, Any] | None:
     """What the file says, and who of it answers. Raises HostStateError."""
     # Imported where it is asked for: every probe of every host compiles what stands above.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach, topology_file
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import TopologyError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError
 
     try:
         found = topology_file.read(path)

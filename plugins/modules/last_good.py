@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: last_good
 short_description: Keep what a server runs with, and put it back
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Keeps the environment file, the unit, the topology and the link to the release of a server in one file on its host, before they are
     changed, and puts them back when the change was no good. Nothing is restarted.
@@ -75,8 +75,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import last_good
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -88,20 +88,20 @@ ARGUMENTS: dict[str, Any] = {
 def act(path: str, state: str, paths: list[str] | None, check: bool) -> dict[str, Any]:
     """Do, or in check mode tell. Raises HostStateError."""
     if state == "put_back":
-        wanted = last_good.kept(path)
+        wanted = last_good_state.kept(path)
         if wanted is None:
             raise HostStateError("nothing_kept", f"{path} does not exist: nothing was kept on this host that could be put back")
         unknown = sorted(set(paths or ()) - set(wanted))
         if unknown:
             raise HostStateError("nothing_kept", f"{path} keeps no {', '.join(unknown)}")
         wanted = {name: wanted[name] for name in paths or wanted}
-        now = last_good.found(list(wanted))
+        now = last_good_state.found(list(wanted))
         differing = [name for name, item in wanted.items() if now[name] != item]
-        return {"changed": bool(differing), "put_back": differing if check else last_good.put_back(wanted)}
-    now = last_good.found(paths or [])
-    changed = last_good.kept(path) != now
+        return {"changed": bool(differing), "put_back": differing if check else last_good_state.put_back(wanted)}
+    now = last_good_state.found(paths or [])
+    changed = last_good_state.kept(path) != now
     if changed and not check:
-        last_good.keep(path, now)
+        last_good_state.keep(path, now)
     return {"changed": changed}
 
 

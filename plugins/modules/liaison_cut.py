@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: liaison_cut
 short_description: Cut a liaison off from another one that is drained
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - A liaison that still counts on another one when that one becomes unreachable may acknowledge points that it then drops. So this lets the
     clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
@@ -111,10 +111,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
 
 ARGUMENTS: dict[str, Any] = {
@@ -133,16 +133,16 @@ ARGUMENTS: dict[str, Any] = {
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
     if params["state"] == "joined":
-        there = cut.is_cut(params["name"])
+        there = peer_cut.is_cut(params["name"])
         if there and not check:
-            cut.join(params["name"])
+            peer_cut.join(params["name"])
         return {"changed": there}
     require_seconds(params, {"lease": 1, "patience": 1})
     require_ports(params)
     client, metrics = HttpClient.local(params, 2.0), HttpClient(params["metrics_url"], timeout=2.0)
     if check:
         return {"changed": True, "addresses": [], "waited": 0.0, "under_way": 0}
-    done = cut.cut(
+    done = peer_cut.cut(
         params["name"],
         params["node_name"],
         client.cluster_state,

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: liaison_drain
 short_description: Close ports of a host to everyone else, for a while
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Closes TCP ports by nftables, in a table of its own. Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
   - O(user) and root on the host itself still reach them, and what the server sends to others is left alone.
@@ -78,8 +78,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
 
 ARGUMENTS: dict[str, Any] = {
@@ -94,16 +94,16 @@ ARGUMENTS: dict[str, Any] = {
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
     require_seconds(params, {"lease": 1, "hold": 0})
-    before = drain.closed()
+    before = port_drain.closed()
     if params["state"] == "checked":
         return {"changed": False, "closed": before}
     if params["state"] == "open":
         if before and not check:
-            drain.reopen()
+            port_drain.reopen()
         return {"changed": bool(before), "closed": before}
     require_ports(params)
     if not check:
-        drain.close(params["ports"], params["lease"], params["hold"], params["user"])
+        port_drain.close(params["ports"], params["lease"], params["hold"], params["user"])
     return {"changed": before != sorted(params["ports"]), "closed": sorted(params["ports"])}
 
 

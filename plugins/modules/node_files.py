@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_files
 short_description: Write what a server is configured with
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Makes the directories of a server, writes its environment file and its unit, makes links, and has systemd read its units again where that is
     needed. All in one execution, since a deployment waits for each once for each host. Nothing is started or restarted.
@@ -128,7 +128,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, node_files, service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, setup_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
 
 ARGUMENTS: dict[str, Any] = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
@@ -154,7 +155,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
         }
     )
     before = _text(unit_path)
-    found = host_state.differences(wanted) if check else node_files.make(wanted, texts)
+    found = host_state.differences(wanted) if check else setup_files.make(wanted, texts)
     paths = [difference.path for difference in found]
     if not check and (_of_systemd(paths, parameters) or _is_outdated(os.path.basename(unit_path))):
         service.read_units_again()

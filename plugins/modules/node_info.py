@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_info
 short_description: Ask BanyanDB servers who they are and how they are
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Asks any number of running servers over gRPC, all at once, for their identity, API version, schema revision and health.
   - What a port does not offer is V(null), with the reason. Which port offers what differs. A liaison's client port (17912) offers all
@@ -110,12 +110,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import ask_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import method, parse
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.views import identity
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import connection_options
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 
 ARGUMENTS = dict(
     connection_options.CONNECTION,

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: probe
 short_description: Compare a host with what the roles install and node want of it
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Internal to the roles of this collection. Refuses variables that no host could fulfil, and runs M(skywalking.banyandb.host_info) with the rest.
 options:

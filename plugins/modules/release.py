@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release
 short_description: Put one release of the server on a host and switch to it
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Takes the one program that a host needs out of a release tarball on the controller, verifies it there against the
     tarball's SHA-512 and again on the host, installs it beside the versions that are already there, and switches the
@@ -112,7 +112,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, installed_release
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
@@ -134,17 +134,17 @@ def put(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     the program and calls again.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+~-]*", parameters["version"]):
-        raise release.ReleaseError(
+        raise installed_release.ReleaseError(
             f"version {parameters['version']!r}: expected the name of a directory such as 0.11.0 (letters, digits, . _ + ~ -)"
         )
-    wanted = release.Release(parameters["root"], parameters["version"], parameters["source"])
-    previous = release.linked_version(wanted)
-    missing = not release.is_installed(wanted)
-    linked = release.is_linked(wanted)
+    wanted = installed_release.Release(parameters["root"], parameters["version"], parameters["source"])
+    previous = installed_release.linked_version(wanted)
+    missing = not installed_release.is_installed(wanted)
+    linked = installed_release.is_linked(wanted)
     if not check_mode and parameters["src"] is not None and missing:
-        release.install(wanted, parameters["src"], parameters["src_sha256"])
+        installed_release.install(wanted, parameters["src"], parameters["src_sha256"])
     if not check_mode and not linked and (not missing or parameters["src"] is not None):
-        release.link(wanted)
+        installed_release.link(wanted)
     return {
         "changed": missing or not linked,
         "installed": missing,
@@ -159,7 +159,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         result = put(module.params, module.check_mode)
-    except release.ReleaseError as error:
+    except installed_release.ReleaseError as error:
         module.fail_json(msg=str(error), error_type="release")
     module.exit_json(**result)
 

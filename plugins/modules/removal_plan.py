@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: removal_plan
 short_description: See whether hosts may leave their cluster for good
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Refuses to let go of the last data node with the META role, the last data node or the last liaison, and of a server whose role or label would be
     left with fewer than its minimum. Else it prints what is going to be done.

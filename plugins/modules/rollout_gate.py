@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout_gate
 short_description: Judge whether the next wave may begin
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Puts together what each watcher registered of M(skywalking.banyandb.cluster_watch), which hosts of the play failed or could not be reached, and
     what went wrong on the hosts of the wave, and says whether the gate is open. It judges all hosts of the play, and not only those that are left.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout_plan
 short_description: Plan in which waves the servers of a cluster are changed
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - From what M(skywalking.banyandb.probe) found on each host of the play, plans which servers are changed together and in which order, and prints
     the plan with the reasons. Data nodes with the META role come first, then the other data nodes, then liaisons; of each of these one first,

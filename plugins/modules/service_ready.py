@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: service_ready
 short_description: Start or restart a server and wait until it listens
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Starts a systemd service, or restarts it, and waits in the same execution until its own process listens on the
     given ports. C(systemctl is-active) says nothing of that, least of all for this server.
@@ -96,7 +96,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state, service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: srv_info
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
 short_description: Ask DNS for the SRV records of a name, and say which of the things happened that DNS can do
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Asks for the SRV records (RFC 2782) of one name, and for the addresses of their targets.
   - Runs where it is sent to, so it shows what a host's own name servers say. Delegate it to C(localhost) for the controller's.
@@ -127,10 +127,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import DNS_IMPORT_ERROR, SrvTermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_options import RefusedError, argument_spec, consulted
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServerError, Records, ServerFailure, Standing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, argument_spec, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError, Records, ServerFailure, Standing
 
 
 def result(standing: Standing) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: srv_nodes
 short_description: Find the nodes of clusters through DNS, and decide what may become of the topology
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Internal to the roles of this collection. For each cluster whose nodes come from DNS it asks for C(banyandb_srv_names) and every target who it
     is, holds that against what the hosts' files list now (C(banyandb_host) or C(banyandb_looked), see M(skywalking.banyandb.host_info)), and

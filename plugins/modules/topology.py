@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: topology
 short_description: Push a topology file to a BanyanDB host and prove that its server took it
-version_added: 0.1.0
+version_added: 0.9.0
 description:
   - Writes the file that a BanyanDB server reads its nodes from (C(--node-discovery-mode=file)), waits until the server has reloaded it,
     and proves with the server's own cluster state that every listed node that answers is in its view. All of it in one execution on the
@@ -352,18 +352,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, READDRESS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
     TopologyError,
     from_entries,
     split_address,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     DATA,
     LIAISON,
     ROLES,
@@ -458,9 +459,9 @@ def main() -> None:
 def start(module: AnsibleModule) -> None:
     """Start the local server with its file, in place of a push."""
     # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host import start as starting
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import start as starting
 
     local = module.params["start"]
     server = starting.Server(local["service"], local["ports"], local["timeout"])

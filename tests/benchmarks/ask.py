@@ -24,10 +24,10 @@ from tests import conftest
 
 # isort: split
 # Importable only now: conftest links this checkout to that name.
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import messages
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import ask_all
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.views import view_decoder
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster import messages
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
 
 from .figures import Result, Row
 from .fleet import Failed

@@ -12,8 +12,8 @@ from tests import conftest  # noqa: F401
 
 # isort: split
 # Importable only now: conftest links this checkout to that name.
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import STAGE, plan
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Topology, from_entries, ordered, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import STAGE, plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries, ordered, parse
 
 from .figures import Result, Row
 from .fleet import Failed

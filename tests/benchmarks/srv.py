@@ -107,8 +107,8 @@ def plain() -> Texts:
 
 def ours(zone: str) -> Callable[[], Texts]:
     """The collection's resolver."""
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms, resolve_all
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer, Records
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, resolve_all
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, Records
 
     def ask() -> Texts:
         outcomes = resolve_all(ZONE.names(zone), SrvTerms((NameServer(SERVER),), concurrency=CONCURRENCY))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network
 from tests.conftest import COLLECTIONS, ROOT
 

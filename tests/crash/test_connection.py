@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 from tests.conftest import COLLECTIONS
 from tests.contract import asking
 from tests.contract.conftest import binary  # noqa: F401 (a fixture)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, ordered
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, ordered
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network
 
 from .pusher import Pusher

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, ordered
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, ordered
 from tests.contract.conftest import binary  # noqa: F401 (a fixture)
 from tests.contract.network import Network
 from tests.contract.servers import Server

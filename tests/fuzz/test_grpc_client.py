@@ -14,11 +14,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import ask
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import method
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.views import view_decoder
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY, Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.modules.node_info import QUESTIONS
 from ansible_collections.skywalking.banyandb.tests.unit.peers import STATE, recorded
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import http_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY, Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 
 from .inputs import ODD, RECORDED, Fuzzer, replaced, spoilt
 

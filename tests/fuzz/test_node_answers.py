@@ -9,26 +9,26 @@ import random
 import socket
 import threading
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import watch
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import NodeAnswer
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import gate_watch
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import NodeAnswer
 from ansible_collections.skywalking.banyandb.tests.unit.peers import recorded
 
 from .inputs import TOKENS, Fuzzer, spoilt
 from .test_grpc_client import wire
 
-SAMPLES = {method: [recorded(port)[f"/{method}"] for port in ("data", "liaison-internal")] for method in watch.METHODS}
+SAMPLES = {method: [recorded(port)[f"/{method}"] for port in ("data", "liaison-internal")] for method in gate_watch.METHODS}
 
 
 def messages(random: random.Random) -> list[bytes]:
-    return [wire(random) if random.random() < 0.3 else spoilt(random, SAMPLES[method], 50_000) for method in watch.METHODS]
+    return [wire(random) if random.random() < 0.3 else spoilt(random, SAMPLES[method], 50_000) for method in gate_watch.METHODS]
 
 
 def test_what_a_node_says_is_read_or_is_named(fuzz: Fuzzer) -> None:
     with fuzz.reproducible():
         for said in fuzz.inputs(messages):
-            answer = watch.read(Node("it", "127.0.0.1:17912"), said)
+            answer = gate_watch.read(Node("it", "127.0.0.1:17912"), said)
             if isinstance(answer, Failure):
                 assert answer.kind in REMEDY and answer.message.startswith("127.0.0.1:17912: ")
                 fuzz.came(answer.kind)
@@ -73,7 +73,7 @@ def test_whatever_a_port_sends_is_an_answer_or_says_why_not(fuzz: Fuzzer) -> Non
         with fuzz.reproducible():
             for data in fuzz.inputs(frames):
                 sent.append(data)
-                answer = watch.ask_node(Node("it", address), 600.0, watch.METHODS[:1])
+                answer = gate_watch.ask_node(Node("it", address), 600.0, gate_watch.METHODS[:1])
                 if isinstance(answer, Failure):
                     assert answer.kind in REMEDY and answer.message.startswith(f"{address}: ")
                     fuzz.came(answer.kind)

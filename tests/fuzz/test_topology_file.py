@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import foreign_topology, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import TopologyFileError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, TopologyError, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import foreign_topology, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, parse
 
 from .inputs import Fuzzer, spoilt
 

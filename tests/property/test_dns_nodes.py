@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_nodes import Hosts, Live, Memory, found, wanted_topology
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Apart, Candidate, SeenNode, Sighting
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Topology, from_entries
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import Hosts, Live, Memory, found, wanted_topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, Candidate, SeenNode, Sighting
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 
 from .draw import Choices, made
 

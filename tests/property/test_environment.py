@@ -10,8 +10,13 @@ from typing import Any
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.node_labels import BadLabel, labels_flag, labels_read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import BadEnvironment, digests, environment_file, normalised
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import (
+    BadEnvironment,
+    digests,
+    environment_file,
+    normalised,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_flag, labels_read
 
 from .draw import Choices, made
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.guard import Policy, decide, digest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.removal_guard import Policy, decide, digest
 
 from .draw import Choices, made
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT,
     ADMIT_ALL,
     ADMIT_START,
@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, parse
 
 from .draw import Choices, Statements, made
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import clusters
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT, ADMIT_START, STAGE, PlanRefused, plan
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Topology, from_entries, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, STAGE, PlanRefused, plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries, parse
 
 from .draw import Choices, made
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import (
     ORDER,
     Change,
     Limits,
@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout 
     minimum_of,
     waves,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA
 
 from .draw import Choices, Statements, made
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     HELD_BACK,
     Node,
     Topology,

@@ -12,9 +12,9 @@ from typing import Any
 
 from hypothesis import given
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     ACTIVE,
     CONVERGED,
     REGISTERED,
@@ -161,7 +161,7 @@ def test_there_is_a_verdict_over_any_views_and_it_is_that_of_its_worst_finding(s
     assert verdict.verdict == VERDICTS[worst]
     assert all(pair.remedy and pair.expected and pair.seen and pair.verdict != CONVERGED for pair in verdict.pairs)
     assert json.dumps(verdict.to_mapping())
-    assert report.lines("c", seen.nodes, verdict)
+    assert view_report.lines("c", seen.nodes, verdict)
 
 
 def perfect_and_hurt(choices: Choices) -> tuple[Seen, Seen, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +18,17 @@ OURS = "ansible_collections.skywalking.banyandb.plugins.module_utils."
 # Package -> the packages of ours that it may import. Arrows go one way.
 MAY_IMPORT = {"model": {"model"}, "host": {"model", "host"}, "controller": {"model", "controller"}}
 # Libraries that hosts need not have, imported where their absence is handled.
-GUARDED = {("host/foreign_topology.py", "yaml")}
+GUARDED = {("host/files/foreign_topology.py", "yaml")}
+
+# Package -> its rooms, each for one subject.
+ROOMS = {
+    "model": {"topology", "view", "rollout", "dns", "setup"},
+    "host": {"server", "files", "network"},
+    "controller": {"dns", "cluster", "release"},
+}
 
 FILES = sorted(path for package in MAY_IMPORT for path in (UTILS / package).rglob("*.py"))
+MODULES = [path for path in FILES if path.name != "__init__.py"]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -45,13 +54,43 @@ def test_imports_follow_the_arrows_of_the_design(path: Path) -> None:
             assert top in sys.stdlib_module_names or (place, top) in GUARDED, f"{place} imports {name}"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name != "controller"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in FILES if path.relative_to(UTILS).parts[0] != "controller"], ids=lambda path: path.name)
 def test_what_runs_on_hosts_is_written_in_python_3_9(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     compile(tree, path, "exec")  # finds what the grammar allows and no Python does
     assert "from __future__ import annotations" in path.read_text(encoding="utf-8") or not path.read_text(encoding="utf-8")
 
 
-def test_there_is_something_to_look_at() -> None:
-    assert {path.parent.name for path in FILES} == set(MAY_IMPORT)
-    assert len(FILES) > 20
+def imports_among_ours() -> dict[str, set[str]]:
+    """Dotted name of a module -> the modules of ours that its top level imports; an import inside a function breaks no start."""
+    found = {}
+    for path in MODULES:
+        name = ".".join(path.relative_to(UTILS).with_suffix("").parts)
+        tops = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+        names = {f"{node.module}.{alias.name}" for node in tops for alias in node.names} | {str(node.module) for node in tops}
+        found[name] = {each[len(OURS) :] for each in names if each.startswith(OURS)}
+    return {name: {each for each in imported if each in found} for name, imported in found.items()}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    left = imports_among_ours()
+    while free := [name for name, imported in left.items() if not imported & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"these import each other in a circle: {', '.join(sorted(left))}"
+
+
+def test_each_room_is_one_of_the_design() -> None:
+    rooms: dict[str, set[str]] = {package: set() for package in ROOMS}
+    for path in FILES:
+        package, *room = path.relative_to(UTILS).parts[:-1]
+        assert len(room) < 2, f"{path}: a room has no rooms of its own"
+        rooms[package].update(room)
+    assert rooms == ROOMS
+
+
+def test_every_module_has_a_file_name_of_its_own() -> None:
+    names = Counter(path.name for path in MODULES)
+    # Ansible names the file of a plugin by the plugin.
+    plugins = {path.name for path in UTILS.parent.glob("*/*.py") if path.parent.name not in ("module_utils", "doc_fragments")}
+    assert [name for name, count in names.items() if count > 1 or name in plugins] == []

@@ -9,8 +9,8 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import GRPC_IMPORT_ERROR
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import PROTOBUF_IMPORT_ERROR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import GRPC_IMPORT_ERROR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import PROTOBUF_IMPORT_ERROR
 
 
 def require_grpc(module: Any) -> None:

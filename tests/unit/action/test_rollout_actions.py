@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.action import removal_plan, rollout_gate, rollout_plan
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.removal import lines, problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import Change, Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Change, Limits, RolloutRefused
 
 
 def service(ready=True, pid=7, *reasons):

@@ -12,8 +12,8 @@ import tarfile
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import artifact
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.artifact import ArtifactError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import artifact
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import ArtifactError
 
 NAME = "skywalking-banyandb-0.11.0-banyand.tgz"
 MEMBERS = {

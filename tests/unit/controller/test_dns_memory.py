@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns_memory import MemoryFile
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_nodes import Memory
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.dns_memory import MemoryFile
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import Memory
 
 ENTRY = {"name": "d1", "role": "data", "grpc_address": "10.0.0.1:17912", "node_name": "d1:17912", "roles": None, "labels": {"type": "hot"}}
 MEMORY = Memory({"d2": 2}, {"d1": ENTRY}, {"d1": "d1.lab.test.:17912"})

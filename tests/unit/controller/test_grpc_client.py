@@ -16,12 +16,12 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import grpc_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.grpc_client import ask
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import method
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.views import view_decoder
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure, Terms, TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster import grpc_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms, TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     STATE,
     VERSION,

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report, srv_inventory, view
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import REMEDY
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import GROUPS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns import srv_host_variables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_view, view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")])
@@ -109,7 +110,7 @@ def test_every_plugin_role_and_playbook_that_is_named_exists(page):
 def test_every_variable_that_is_named_exists(page):
     playbooks = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("playbooks/**/*.yml"))
     internal = {"banyandb_host", "banyandb_clusters", "banyandb_probe", "banyandb_drained"}
-    there = VARIABLES | {*GROUPS, srv_inventory.APART} | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
+    there = VARIABLES | {*GROUPS, srv_host_variables.APART} | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
     text = re.sub(r"^```console\n.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert set(VARIABLE.findall(text)) <= there
 
@@ -130,18 +131,19 @@ def test_the_page_operation_tells_of_every_variable_of_every_role():
 def test_the_page_concept_explains_every_verdict():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
     section = text.split("## Verdicts")[1]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == view.VERDICTS
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == cluster_view.VERDICTS
 
 
 def test_the_page_concept_explains_every_word_of_the_table():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
-    words = {view.NOT_LISTED, view.NOT_ASKED, view.MISSING, view.STALE, view.CONNECTING, view.EVICTABLE, view.UNREACHED}
-    assert set(re.findall(r"^\| `([^`]+)` \|", text.split("| cell | meaning |")[1], re.MULTILINE)) == words | {report.OK}
+    names = ("NOT_LISTED", "NOT_ASKED", "MISSING", "STALE", "CONNECTING", "EVICTABLE", "UNREACHED")
+    words = {getattr(cluster_view, name) for name in names}
+    assert set(re.findall(r"^\| `([^`]+)` \|", text.split("| cell | meaning |")[1], re.MULTILINE)) == words | {view_report.OK}
 
 
 def test_the_page_troubleshooting_tells_of_every_verdict_but_the_good_one():
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    assert {verdict for verdict in view.VERDICTS if f"verdict `{verdict}`" in text} == set(view.VERDICTS) - {"converged"}
+    assert {verdict for verdict in cluster_view.VERDICTS if f"verdict `{verdict}`" in text} == set(cluster_view.VERDICTS) - {"converged"}
 
 
 def quoted():
@@ -172,7 +174,14 @@ def test_every_message_that_is_quoted_stands_in_the_source(message, texts):
 
 def refusals():
     """The messages of the errors that end a push, or that an inventory is refused with, as their source makes them."""
-    for name in ("model/plan.py", "model/inventory.py", "host/push.py", "host/topology_file.py", "host/release.py", "controller/artifact.py"):
+    for name in (
+        "model/topology/push_plan.py",
+        "model/setup/cluster_inventory.py",
+        "host/server/push.py",
+        "host/files/topology_file.py",
+        "host/files/installed_release.py",
+        "controller/release/artifact.py",
+    ):
         for part in ast.walk(ast.parse((ROOT / "plugins" / "module_utils" / name).read_text(encoding="utf-8"))):
             if isinstance(part, ast.Raise) and isinstance(part.exc, ast.Call) and part.exc.args:
                 text = put_together(part.exc.args[0])

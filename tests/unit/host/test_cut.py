@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 
 # The liaison that is drained is in the other network, and so is a client. The server here shows whom it uses in `used`.
 SCENE = """
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import cut, nftables
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut, nftables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
 subprocess.Popen([*there, sys.executable, "-c", ECHO + "serve(18912); serve(22); print('up', flush=True); threading.Event().wait()"],
     stdout=subprocess.PIPE).stdout.readline()
 serve(17912)
@@ -58,19 +58,19 @@ def noticing():  # the server: it looks whether the other one answers, and the c
     seen["a client meanwhile is answered"] = answered.wait(0.5)
     used.clear()
 notices = threading.Thread(target=noticing); notices.start()
-done = cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 60, "daemon")
+done = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 60, "daemon")
 notices.join(); answers.join()
 seen["cut"] = list(done.addresses); seen["it was waited for"] = done.waited > 0.5; seen["under way then"] = done.under_way
 seen["and afterwards"] = answered.wait(60)
 try:
     standing.sendall(b"y"); standing.recv(1)
 except OSError as error: seen["standing connection"] = type(error).__name__
-seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); seen["named"] = cut.is_cut("liaison1")
+seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); seen["named"] = peer_cut.is_cut("liaison1")
 used.append("l1")
-cut.join("liaison1"); cut.join("liaison1")
+peer_cut.join("liaison1"); peer_cut.join("liaison1")
 seen["joined"] = reaches(18912); seen["tables"] = tables()
 def finishing():  # a client that is held in the midst of its batch
-    while not cut.is_cut("half"): time.sleep(0.01)
+    while not peer_cut.is_cut("half"): time.sleep(0.01)
     client.stdin.write("\\n"); client.stdin.flush(); seen["the rest of a batch"] = client.stdout.readline().strip()
     streams.append(WriteStreams(9, 9))
 client = subprocess.Popen([*there, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -78,17 +78,17 @@ client.stdout.readline(); streams.append(WriteStreams(9, 8)); used[:] = ["l1"]
 # It is cut off when the batch has come to its end: only then the server does without the other one.
 def notices(): used.clear() if streams[-1].under_way == 0 and reaches(18912) is not True else None; return view()
 finishes = threading.Thread(target=finishing); finishes.start()
-half = cut.cut("half", "l1", notices, asked_streams, [17912], 300, 15); finishes.join(); cut.join("half")
+half = peer_cut.cut("half", "l1", notices, asked_streams, [17912], 300, 15); finishes.join(); peer_cut.join("half")
 seen["under way when a batch was half sent"] = half.under_way
-used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown = cut.cut("liaison1", "l1", view, asked_streams, [17912], 1, 60)
+used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 1, 60)
 seen["under way without metrics"] = unknown.under_way
 while reaches(18912) is not True: time.sleep(0.05)
 seen["lease over"] = True
-streams.append(WriteStreams(9, 8)); held = cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 3)
+streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 3)
 seen["a write that is never answered"] = [held.under_way, held.waited >= 1, reaches(18912)]
-cut.join("liaison1"); used.append("l1")
+peer_cut.join("liaison1"); used.append("l1")
 try:
-    cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 1)
+    peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 1)
 except HostStateError as error: seen["never noticed"] = [error.kind, reaches(18912), tables()]
 print(json.dumps(seen))
 """
@@ -122,12 +122,12 @@ def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
 
 @pytest.mark.parametrize("view", [View(), Failure(ErrorKind.REFUSED, "nothing listens")])
 def test_a_server_that_does_not_know_it_or_does_not_run_needs_no_cut(view):
-    assert cut.cut("liaison1", "l1", lambda: view, WriteStreams, [17912], 300, 15) == cut.Cut((), 0.0, 0)
+    assert peer_cut.cut("liaison1", "l1", lambda: view, WriteStreams, [17912], 300, 15) == peer_cut.Cut((), 0.0, 0)
 
 
 def test_a_server_whose_view_is_not_to_be_had_is_told():
     with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
-        cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), WriteStreams, [17912], 300, 15)
+        peer_cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"
 
 

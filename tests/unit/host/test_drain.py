@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain, nftables
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables, port_drain
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_drain import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 
 # A client in the other network, and a server on two ports of this one.
 SCENE = """
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import drain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 for port in (17912, 22): serve(port)
 TRY = "import socket, sys; s = socket.create_connection(('192.0.2.1', int(sys.argv[1])), 5); s.sendall(b'x'); print(s.recv(1))"
 def reaches(port):
@@ -27,17 +27,17 @@ s.sendall(b"y"); s.recv(1)'''
 standing = subprocess.Popen([*there, sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 standing.stdout.readline()
 seen = {"before": reaches(17912)}
-drain.close([17912, 18912], 300, user="daemon")
-seen["closed"] = drain.closed()
+port_drain.close([17912, 18912], 300, user="daemon")
+seen["closed"] = port_drain.closed()
 seen["new connection"] = reaches(17912)
 seen["another port"] = reaches(22)
 seen["on the host itself"] = {account: reached(17912, account) for account in ("root", "daemon", "nobody")}
 seen["standing connection"] = standing.communicate("\\n")[1].strip().splitlines()[-1].split(":")[0]
-drain.close([17912], 1)
-while drain.closed(): time.sleep(0.05)
+port_drain.close([17912], 1)
+while port_drain.closed(): time.sleep(0.05)
 seen["lease over"] = reaches(17912)
-drain.close([17912], 300, hold=0.3)
-drain.reopen(); drain.reopen()
+port_drain.close([17912], 300, hold=0.3)
+port_drain.reopen(); port_drain.reopen()
 seen["opened"] = reaches(17912)
 seen["tables"] = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
 print(json.dumps(seen))
@@ -60,7 +60,7 @@ def test_only_others_are_kept_away_from_only_those_ports_and_not_for_ever():
 
 def test_an_account_that_is_not_there_is_named():
     with pytest.raises(HostStateError, match="no account nobody-here"):
-        drain.close([17912], 1, user="nobody-here")
+        port_drain.close([17912], 1, user="nobody-here")
 
 
 def test_a_host_without_nft_is_told_what_to_do(monkeypatch):

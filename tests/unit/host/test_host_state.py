@@ -13,8 +13,8 @@ import socket
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import host_state
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import Difference, Wanted, differences
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, Wanted, differences
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 MY_GROUP = grp.getgrgid(os.getegid()).gr_name

@@ -11,8 +11,8 @@ import stat
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import last_good
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state
 from ansible_collections.skywalking.banyandb.plugins.modules.last_good import act
 
 
@@ -46,12 +46,12 @@ def spoil(host):
 
 
 def test_everything_comes_back_as_it_was(host):
-    before = last_good.found(paths(host))
+    before = last_good_state.found(paths(host))
     assert keep(host) == {"changed": True}
     spoil(host)
     result = put_back(host)
     assert result == {"changed": True, "put_back": [str(host / name) for name in ("absent", "current", "data.env")]}
-    assert last_good.found(paths(host)) == before
+    assert last_good_state.found(paths(host)) == before
     assert put_back(host) == {"changed": False, "put_back": []}
 
 

@@ -12,8 +12,8 @@ import stat
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError, InvalidArgument
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, InvalidArgument
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
 from ansible_collections.skywalking.banyandb.plugins.modules import node_files
 
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push as push_module
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.push import Outcome, Proof, PushFailed, Request, push
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import (
     NotDurable,
     Ownership,
     TopologyFileError,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology, TopologyError, ordered
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import DATA, ExpectedNode, Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, ordered
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, ExpectedNode, Identity, RouteTable, View
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
 
 SELF = ExpectedNode("self", "", DATA)

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import reach
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.reach import answering, answers
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering, answers
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.tests.unit.following import SETTINGS, Network
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     Certificate,

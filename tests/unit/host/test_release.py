@@ -12,10 +12,10 @@ import stat
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import release
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.release import Release, ReleaseError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import installed_release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.installed_release import Release, ReleaseError
 
-SOURCE = release.source("ab" * 64, "static")
+SOURCE = installed_release.source("ab" * 64, "static")
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def everything_under(root):
 
 def test_a_version_is_installed_whole_and_executable(root, program):
     wanted = Release(root, "0.11.0", SOURCE)
-    assert not release.is_installed(wanted)
-    release.install(wanted, *program)
-    assert release.is_installed(wanted)
+    assert not installed_release.is_installed(wanted)
+    installed_release.install(wanted, *program)
+    assert installed_release.is_installed(wanted)
     assert everything_under(wanted.versions) == ["0.11.0", "0.11.0/ARTIFACT", "0.11.0/bin", "0.11.0/bin/banyand-server"]
-    installed = os.path.join(wanted.directory, release.PROGRAM)
+    installed = os.path.join(wanted.directory, installed_release.PROGRAM)
     assert stat.S_IMODE(os.stat(installed).st_mode) == 0o755
     with open(installed, "rb") as stream:
         assert stream.read() == b"\x7fELF the server"
@@ -52,13 +52,13 @@ def test_a_version_is_installed_whole_and_executable(root, program):
 
 def test_a_program_of_unknown_source_is_refused(root, program):
     with pytest.raises(ReleaseError, match="give source with src"):
-        release.install(Release(root, "1", None), *program)
+        installed_release.install(Release(root, "1", None), *program)
 
 
 def test_its_modes_do_not_depend_on_the_umask(root, program):
     before = os.umask(0o077)
     try:
-        release.install(Release(root, "1", SOURCE), *program)
+        installed_release.install(Release(root, "1", SOURCE), *program)
     finally:
         os.umask(before)
     modes = {
@@ -71,7 +71,7 @@ def test_its_modes_do_not_depend_on_the_umask(root, program):
 def test_a_damaged_program_leaves_nothing_behind(root, program):
     wanted = Release(root, "1", SOURCE)
     with pytest.raises(ReleaseError, match="arrived damaged .* expected SHA-256 0000"):
-        release.install(wanted, program[0], "0" * 64)
+        installed_release.install(wanted, program[0], "0" * 64)
     assert everything_under(wanted.versions) == []
 
 
@@ -79,47 +79,47 @@ def test_a_full_disk_leaves_nothing_behind(root, program, monkeypatch):
     def full(_handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(release.os, "fsync", full)
+    monkeypatch.setattr(installed_release.os, "fsync", full)
     wanted = Release(root, "1", SOURCE)
     with pytest.raises(ReleaseError, match="No space left on device; version 1 was not installed"):
-        release.install(wanted, *program)
+        installed_release.install(wanted, *program)
     assert everything_under(wanted.versions) == []
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(root, program):
     wanted = Release(root, "1", SOURCE)
     os.makedirs(os.path.join(wanted.versions, ".incoming-0123", "bin"))
-    release.install(wanted, *program)
+    installed_release.install(wanted, *program)
     assert os.listdir(wanted.versions) == ["1"]
 
 
 def test_a_version_from_another_artifact_is_never_replaced(root, program):
-    release.install(Release(root, "1", SOURCE), *program)
-    other = Release(root, "1", release.source("cd" * 64, "static"))
+    installed_release.install(Release(root, "1", SOURCE), *program)
+    other = Release(root, "1", installed_release.source("cd" * 64, "static"))
     with pytest.raises(ReleaseError, match="installed from another artifact.*another banyandb_version"):
-        release.is_installed(other)
-    assert release.is_installed(Release(root, "1", None))
+        installed_release.is_installed(other)
+    assert installed_release.is_installed(Release(root, "1", None))
 
 
-@pytest.mark.parametrize("missing", [release.MARKER, release.PROGRAM])
+@pytest.mark.parametrize("missing", [installed_release.MARKER, installed_release.PROGRAM])
 def test_a_directory_that_is_not_whole_is_refused(root, program, missing):
     wanted = Release(root, "1", SOURCE)
-    release.install(wanted, *program)
+    installed_release.install(wanted, *program)
     os.unlink(os.path.join(wanted.directory, missing))
     with pytest.raises(ReleaseError, match="exists and is not whole"):
-        release.is_installed(wanted)
+        installed_release.is_installed(wanted)
 
 
 def test_the_link_goes_from_one_version_to_another_and_old_ones_stay(root, program):
     for version in ("1", "2", "1"):
         wanted = Release(root, version, SOURCE)
-        if not release.is_installed(wanted):
-            release.install(wanted, *program)
-        release.link(wanted)
-        assert release.linked_version(wanted) == version
-        assert release.is_linked(wanted)
+        if not installed_release.is_installed(wanted):
+            installed_release.install(wanted, *program)
+        installed_release.link(wanted)
+        assert installed_release.linked_version(wanted) == version
+        assert installed_release.is_linked(wanted)
         assert os.path.samefile(
-            os.path.join(wanted.link, release.PROGRAM), os.path.join(wanted.directory, release.PROGRAM)
+            os.path.join(wanted.link, installed_release.PROGRAM), os.path.join(wanted.directory, installed_release.PROGRAM)
         )
     assert sorted(os.listdir(root)) == ["current", "versions"]
     assert sorted(os.listdir(os.path.join(root, "versions"))) == ["1", "2"]
@@ -127,17 +127,17 @@ def test_the_link_goes_from_one_version_to_another_and_old_ones_stay(root, progr
 
 def test_a_link_that_leads_outside_is_not_the_right_one(root, program):
     wanted = Release(root, "1", SOURCE)
-    release.install(wanted, *program)
+    installed_release.install(wanted, *program)
     os.symlink("/elsewhere/1", wanted.link)
-    assert not release.is_linked(wanted)
-    release.link(wanted)
-    assert release.is_linked(wanted)
+    assert not installed_release.is_linked(wanted)
+    installed_release.link(wanted)
+    assert installed_release.is_linked(wanted)
 
 
 def test_what_is_no_link_is_never_replaced(root, program):
     wanted = Release(root, "1", SOURCE)
-    release.install(wanted, *program)
+    installed_release.install(wanted, *program)
     os.mkdir(wanted.link)
     with pytest.raises(ReleaseError, match="is not a symbolic link"):
-        release.link(wanted)
+        installed_release.link(wanted)
     assert os.path.isdir(wanted.link)

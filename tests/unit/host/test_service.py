@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.systemd_env import digests
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 
 RUNNING = """\

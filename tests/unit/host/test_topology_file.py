@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import foreign_topology, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import foreign_topology, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import (
     NotDurable,
     Ownership,
     TopologyFileError,
@@ -32,7 +32,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_
     remove_leftovers,
     write,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 
 A, B = Node("a", "10.0.0.1:17912"), Node("b", "10.0.0.2:17912")
 MINE = Ownership(None, None, 0o644)
@@ -191,7 +191,7 @@ def test_a_write_killed_at_any_moment_leaves_the_old_or_the_new_file(path: Path)
     texts = {big.render(), OWN_FORMAT}
     path.write_text(OWN_FORMAT)
     code = (
-        "from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import Ownership, write\n"
+        "from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import Ownership, write\n"
         f"path, texts = {str(path)!r}, {sorted(texts)!r}\n"
         "print(flush=True)\n"
         "while True:\n"
@@ -367,7 +367,7 @@ def holder(path: Path) -> str:
     """Code of a process that holds the lock until it is killed."""
     return (
         "import sys, time\n"
-        "from ansible_collections.skywalking.banyandb.plugins.module_utils.host.topology_file import locked\n"
+        "from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import locked\n"
         f"with locked({str(path)!r}, 5.0):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

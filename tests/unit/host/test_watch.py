@@ -14,12 +14,12 @@ from contextlib import AsyncExitStack
 import grpc
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import grpc_call
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.watch import METHODS, ask_node, ask_nodes
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.gate import NodeAnswer
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import grpc_call
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import METHODS, ask_node, ask_nodes
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import NodeAnswer
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     HEALTH,

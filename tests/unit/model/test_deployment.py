@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.deployment import need, steps
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps
 
 
 def probed(install=False, node=False, **service):

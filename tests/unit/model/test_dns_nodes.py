@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_nodes import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import (
     Found,
     Hosts,
     Live,
@@ -21,8 +20,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns_node
     found,
     wanted_topology,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Apart, Candidate, SeenNode, Sighting
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, Candidate, SeenNode, Sighting
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
     NoData,
     NoSuchName,
     Records,
@@ -31,7 +30,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv impo
     Standing,
     TargetProblem,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 
 DATA, LIAISON = "_data._tcp.lab.test.", "_liaison._tcp.lab.test."
 REFUSED = Failure(ErrorKind.REFUSED, "nothing listens there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.guard import Policy, decide, digest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.removal_guard import Policy, decide, digest
 
 LIVE = {**{f"data{at}": "data" for at in range(1, 9)}, "liaison1": "liaison", "liaison2": "liaison"}
 NOBODY: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.host_setup import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.node_setup import (
     environment,
     flush_seconds,
     needed,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.inventory import Cluster, clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import Cluster, clusters
 
 GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "all": ["d1", "d2", "l1", "x"]}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 
 # As a liaison shows them (commit 9ebac4516), with other counters beside.
 PAGE = """\

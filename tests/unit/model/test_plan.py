@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ALL,
     ADMIT_START,
     STAGE,
@@ -17,7 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.plan imp
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 
 A, B, C, D = (Node(name, f"{name}:17912") for name in "abcd")
 A2, B2, C2 = (Node(name, f"{name}2:17912") for name in "abc")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model import report
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     ExpectedNode,
     Identity,
     RouteTable,
@@ -31,7 +31,7 @@ def test_a_small_cluster_is_shown_whole() -> None:
         }
     )
     verdict = judge(nodes, {"d00": view(nodes[:2]), "d01": view(nodes[:2]), "l1": liaison})
-    lines = report.lines("edge", nodes, verdict)
+    lines = view_report.lines("edge", nodes, verdict)
     assert lines[0] == "cluster edge, 3 nodes: converging"
     assert lines[1:5] == [
         "                d00  d01        l1",
@@ -44,7 +44,7 @@ def test_a_small_cluster_is_shown_whole() -> None:
 
 def test_a_node_that_could_not_be_asked_is_told_with_its_reason() -> None:
     nodes = data(1)
-    lines = report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens")}))
+    lines = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens")}))
     assert lines[0] == "cluster default, 1 node: unknown"
     assert lines[-1].startswith("  unknown: d00: refused: nobody listens. Find out why d00")
 
@@ -52,6 +52,6 @@ def test_a_node_that_could_not_be_asked_is_told_with_its_reason() -> None:
 def test_of_a_large_cluster_only_rows_and_columns_with_findings_are_shown() -> None:
     nodes = data(40)
     views = {node.name: view(nodes) for node in nodes}
-    assert report.table(nodes, judge(nodes, views)) == ["  all 40 nodes see all that concern them"]
+    assert view_report.table(nodes, judge(nodes, views)) == ["  all 40 nodes see all that concern them"]
     views["d07"] = view([node for node in nodes if node.name != "d33"])
-    assert report.table(nodes, judge(nodes, views)) == ["              d33", "  d07 (data)  missing"]
+    assert view_report.table(nodes, judge(nodes, views)) == ["              d33", "  d07 (data)  missing"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import (
     Change,
     Limits,
     RolloutRefused,

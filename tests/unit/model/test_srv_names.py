@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv_names import SrvName, SrvNamesError, server_problems, srv_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, server_problems, srv_names
 
 DATA, LIAISON = "_data._tcp.example.org.", "_liaison._tcp.example.org."
 

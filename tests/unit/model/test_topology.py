@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     HELD_BACK,
     ForeignFormat,
     Node,

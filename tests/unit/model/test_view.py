@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     DATA,
     LIAISON,
     PROPERTY,

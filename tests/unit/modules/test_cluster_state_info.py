@@ -11,7 +11,7 @@ import json
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.messages import load
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import load
 from ansible_collections.skywalking.banyandb.plugins.modules import cluster_state_info
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (

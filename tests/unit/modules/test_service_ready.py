@@ -14,7 +14,7 @@ import sys
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
 from ansible_collections.skywalking.banyandb.plugins.modules import service_ready
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 

@@ -25,10 +25,11 @@ from unittest.mock import Mock
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host import push, service, start, topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import Node, Topology
-from ansible_collections.skywalking.banyandb.plugins.modules import topology as module
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service, start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.modules import topology
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
@@ -506,7 +507,7 @@ def test_warnings_reach_the_user(host: Host) -> None:
 
 
 def test_the_documentation_lists_what_the_module_takes_and_gives(host: Host) -> None:
-    documentation = yaml.safe_load(module.DOCUMENTATION)
+    documentation = yaml.safe_load(topology.DOCUMENTATION)
 
     def described(options: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -534,8 +535,8 @@ def test_the_documentation_lists_what_the_module_takes_and_gives(host: Host) -> 
             for name, option in options.items()
         }
 
-    assert described(documentation["options"]) == taken(module.ARGUMENTS)
-    returned = yaml.safe_load(module.RETURN)
+    assert described(documentation["options"]) == taken(topology.ARGUMENTS)
+    returned = yaml.safe_load(topology.RETURN)
     always = {name for name, value in returned.items() if value["returned"] == "always"}
     result = host.push(host.a, host.b)
     assert always <= set(result) <= set(returned) | {"changed", "invocation"}

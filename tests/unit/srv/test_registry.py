@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.registry import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.registry import (
     DnsNodeRegistry,
     FallbackNodeRegistry,
     OverrideNodeRegistry,
     StaticNodeRegistry,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.sighting import Candidate, Sighting, names
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import NameServer
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Candidate, Sighting, names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 from tests.dns import Lie, LyingProxy
 
 from .conftest import ZONE

@@ -11,8 +11,8 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv import SrvTerms, SrvTermsError, resolve_all
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, SrvTermsError, resolve_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
     NameServer,
     NoAnswer,
     NoData,
@@ -261,7 +261,7 @@ def test_the_search_list_completes_names_only_when_asked_to(proxy: LyingProxy, m
     configuration.write_text(f"nameserver {proxy.address}\nsearch example.test\n", encoding="utf-8")
     read = dns.resolver.BaseResolver.read_resolv_conf
     monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, _file: read(self, str(configuration)))
-    monkeypatch.setattr("ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv.DNS_PORT", proxy.port)
+    monkeypatch.setattr("ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver.DNS_PORT", proxy.port)
     proxy.lie = lambda name, _kind: Lie.NXDOMAIN if name == "_data._tcp." else None
     assert len(targets(ask(proxy, "_data._tcp", nameservers=(), search=True))) == 3
     assert isinstance(ask(proxy, "_data._tcp", nameservers=()), NoSuchName)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.srv_snapshot import SnapshotError, Snapshots
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.srv import Records, SrvRecord
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError, Snapshots
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import Records, SrvRecord
 
 NAME = "_data._tcp.example.test."
 

@@ -149,7 +149,7 @@ def test_an_answer_that_is_too_old_is_not_used(proxy: LyingProxy, tmp_path: Path
 
 def age(kept: Path, seconds: float) -> None:
     """Rewrites a snapshot as one that is ``seconds`` old."""
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import srv_snapshot
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns import srv_snapshot
 
     snapshot = srv_snapshot._decoded(kept.read_bytes(), DATA)
     kept.write_bytes(srv_snapshot._encoded(snapshot.records, time.time() - seconds))

@@ -1,0 +1,112 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a gRPC call was UNAVAILABLE, found out by a look at the port itself.
+
+gRPC has one code for a closed port, a wrong certificate, a web server and a server that shuts down; what
+tells them apart in its text differs between versions of grpcio. So the port is sent the first bytes of
+HTTP/2 (RFC 9113, section 3.4) and judged by what comes back. Needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+
+# The client's preface and an empty SETTINGS frame; a server's first frame is SETTINGS too, on stream 0.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+FRAME_HEADER = 9
+SETTINGS = 4
+
+AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT)
+
+CLOSED = "closes the connection without a word"
+
+
+async def diagnose(address: str, context: ssl.SSLContext | None, server_name: str, within: float, details: str) -> Failure:
+    """The failure of ``address`` (host:port), found with two connections at most, of ``within`` seconds each.
+
+    ``context`` is None without TLS; ``server_name`` stands in for the address's host in the certificate.
+    ``details`` is what gRPC said: the last word where the port itself is in order.
+    """
+    try:
+        kind, what = await asyncio.wait_for(_look(address, context, server_name), within)
+    except TimeoutError:
+        kind, what = ErrorKind.TIMEOUT, f"no answer within {within:.3g} s ({details})"
+    # A TLS port that is sent plain bytes closes, sends an alert, or an HTTP/1 error: all look foreign.
+    if context is None and (kind == ErrorKind.NOT_BANYANDB or what == CLOSED) and await _speaks_tls(address, within):
+        kind, what = ErrorKind.TLS, "the port speaks TLS and was asked without"
+    return Failure.at(address, kind, what or details, passing=kind in (ErrorKind.REFUSED, ErrorKind.UNAVAILABLE))
+
+
+async def _look(address: str, context: ssl.SSLContext | None, server_name: str) -> tuple[str, str]:
+    try:
+        reader, writer = await _connect(address, context, server_name)
+    except socket.gaierror as error:
+        return ErrorKind.UNRESOLVED, f"the host name has no address ({error.strerror})"
+    except ssl.SSLCertVerificationError as error:
+        return ErrorKind.TLS, f"the certificate is not trusted ({error.verify_message})"
+    except ConnectionRefusedError:
+        return ErrorKind.REFUSED, "connection refused, nothing listens there"
+    except OSError as error:
+        if isinstance(error, ssl.SSLError) or (context is not None and isinstance(error, ConnectionError)):
+            return ErrorKind.TLS, f"the port completes no TLS handshake ({error})"
+        return ErrorKind.TIMEOUT if error.errno in AWAY else ErrorKind.UNAVAILABLE, f"no connection ({error})"
+    try:
+        writer.write(PREFACE)
+        start = await reader.readexactly(FRAME_HEADER)
+    except asyncio.IncompleteReadError as error:
+        start = error.partial
+    except ssl.SSLError as error:
+        return ErrorKind.TLS, f"the port ends the TLS connection ({error})"
+    except OSError:
+        start = b""
+    finally:
+        writer.transport.abort()
+    if not start:
+        return ErrorKind.UNAVAILABLE, CLOSED
+    if len(start) == FRAME_HEADER and start[3] == SETTINGS and not any(start[5:]):
+        return ErrorKind.UNAVAILABLE, ""
+    return ErrorKind.NOT_BANYANDB, f"speaks no HTTP/2, its first bytes are {start!r}"
+
+
+async def _speaks_tls(address: str, within: float) -> bool:
+    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        _reader, writer = await asyncio.wait_for(_connect(address, context, ""), within)
+    except (TimeoutError, OSError):
+        return False
+    writer.transport.abort()
+    return True
+
+
+async def _connect(address: str, context: ssl.SSLContext | None, server_name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first of the host's addresses that takes it; raises the last one's OSError.
+
+    asyncio.open_connection() alone would sum up several refusals as an OSError without a number.
+    """
+    host, port = split_address(address)
+    loop = asyncio.get_running_loop()
+    failed: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+    for family, kind, protocol, _name, where in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, where)
+            name = (server_name or host) if context else None
+            return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
+        except OSError as error:
+            failed = error
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+    raise failed

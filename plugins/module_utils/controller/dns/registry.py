@@ -1,0 +1,201 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the nodes of a cluster are found: DNS, a topology file, or both.
+
+Two phases: a source lists candidates, and a candidate becomes a node when it answers GetCurrentNode. One that does not
+answer is kept apart with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, canonical
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import Snapshots, consult
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, Candidate, Sighting, names, sorted_out
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import Records, Standing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, from_document, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+
+# Bounds on how long an answer is remembered, whatever its TTL: a TTL of 0 must not become a question for each
+# template, nor one of a week hide a change.
+LEAST_TTL = 5.0
+MOST_TTL = 300.0
+
+
+class Ask(Protocol):
+    """Asks nodes who they are, see node_identities."""
+
+    def __call__(self, endpoints: Mapping[str, str]) -> Mapping[str, Identity | Failure]:
+        """``endpoints``: name -> ``host:port``. Gives name -> identity or failure."""
+
+
+class NodeRegistry(Protocol):
+    """A place that knows nodes."""
+
+    def look(self) -> Sighting:
+        """What it knows now."""
+
+
+class DnsNodeRegistry:
+    """The targets of SRV names.
+
+    Answers are remembered for their TTL, between LEAST_TTL and MOST_TTL seconds. Where DNS fails or denies a name, the
+    last good answer stands in from ``directory`` (empty: from nowhere), up to ``max_age`` seconds old. ``within_ttl``: what
+    other processes left in ``directory`` is remembered too. ``ask`` None asks no node. Raises SrvTermsError; look() also
+    SnapshotError.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[str],
+        terms: SrvTerms,
+        ask: Ask | None,
+        directory: str = "",
+        max_age: float = 86400.0,
+        clock: Callable[[], float] = time.time,
+        within_ttl: bool = False,
+    ) -> None:
+        self.services = services
+        self.terms = terms
+        self.ask = ask
+        self.directory = directory
+        self.max_age = max_age
+        self.clock = clock
+        self._remembered: dict[str, tuple[Standing, float]] = {}
+        if within_ttl and directory:
+            self._recall(Snapshots(directory))
+
+    def look(self) -> Sighting:
+        """What the names lead to now."""
+        standings = self.standings()
+        warnings = [warning for standing in standings.values() for warning in standing.warnings]
+        complete = True
+        good: list[Candidate] = []
+        apart: list[Apart] = []
+        for service, standing in standings.items():
+            if not isinstance(standing.outcome, Records):
+                complete = False
+                if standing.age is None:
+                    warnings.append(standing.outcome.message)
+            for record in standing.records:
+                candidate = Candidate(record.target.rstrip("."), record.port, service, record.addresses)
+                if record.addresses:
+                    good.append(candidate)
+                else:
+                    apart.append(Apart(candidate.host or ".", candidate, _unusable(standing, record.target)))
+        nodes, silent = sorted_out(good, self._answers(good))
+        return Sighting(nodes, (*silent, *apart), tuple(warnings), complete)
+
+    def _recall(self, snapshots: Snapshots) -> None:
+        """Remember the answers of other processes. One from the future is none: some clock was set meanwhile."""
+        now = self.clock()
+        for service in self.services:
+            snapshot, warnings = snapshots.last(canonical(service, self.terms.search))
+            if snapshot and snapshot.time <= now:
+                standing = Standing(snapshot.records, snapshot.records.records, warnings=warnings, serial=snapshot.records.serial)
+                self._remembered[service] = standing, snapshot.time + _bounded(snapshot.records.ttl)
+
+    def standings(self) -> dict[str, Standing]:
+        """What DNS says of each name, as long as it is remembered, and what stands of it. Raises SrvTermsError and SnapshotError."""
+        now = self.clock()
+        stale = [service for service in self.services if service not in self._remembered or self._remembered[service][1] <= now]
+        for service, standing in consult(stale, self.terms, self.directory, self.max_age, now, hold=True).items():
+            ttl = standing.outcome.ttl if isinstance(standing.outcome, Records) else 0
+            self._remembered[service] = standing, now + _bounded(ttl)
+        return {service: self._remembered[service][0] for service in self.services}
+
+    def _answers(self, candidates: Sequence[Candidate]) -> Mapping[str, Identity | Failure] | None:
+        if self.ask is None:
+            return None
+        # By address: DNS has just given them, and the controller's own resolver may know others.
+        return self.ask({name: replace(each, host=each.addresses[0]).endpoint for name, each in names(candidates).items()})
+
+
+def _bounded(ttl: float) -> float:
+    return min(max(ttl, LEAST_TTL), MOST_TTL)
+
+
+def _unusable(standing: Standing, target: str) -> Failure:
+    problems = standing.outcome.problems if isinstance(standing.outcome, Records) else ()
+    message = next((problem.message for problem in problems if problem.target == target), f"target {target} has no address")
+    return Failure(ErrorKind.UNRESOLVED, message)
+
+
+class StaticNodeRegistry:
+    """The entries of a topology.yml, read again when it changes. An invalid file leaves the last good one standing."""
+
+    def __init__(self, path: str, ask: Ask | None) -> None:
+        self.path = os.path.expanduser(path)
+        self.ask = ask
+        self._read: tuple[tuple[int, int, int], tuple[Candidate, ...]] | None = None
+        self._warning = ""
+
+    def look(self) -> Sighting:
+        """What the file lists now."""
+        self._refresh()
+        good = self._read[1] if self._read else ()
+        answers = self.ask({name: each.endpoint for name, each in names(good).items()}) if self.ask else None
+        nodes, apart = sorted_out(good, answers)
+        return Sighting(nodes, apart, (self._warning,) if self._warning else (), complete=not self._warning)
+
+    def _refresh(self) -> None:
+        # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
+        import yaml
+
+        try:
+            with open(self.path, "rb") as stream:
+                stat = os.fstat(stream.fileno())
+                key = stat.st_ino, stat.st_mtime_ns, stat.st_size
+                if self._read and self._read[0] == key and not self._warning:
+                    return
+                document = yaml.safe_load(stream)
+            listed = from_document(document).listed
+            self._read = key, tuple(Candidate(*split_address(node.grpc_address), self.path) for node in listed)
+            self._warning = ""
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, TopologyError) as error:
+            kept = f"the {len(self._read[1])} entries that it had stand" if self._read else "it gives no node"
+            self._warning = f"{self.path}: {' '.join(str(error).split())}; {kept}"
+
+
+class FallbackNodeRegistry:
+    """``second`` stands in when ``first`` is incomplete and has no node."""
+
+    def __init__(self, first: NodeRegistry, second: NodeRegistry) -> None:
+        self.first = first
+        self.second = second
+
+    def look(self) -> Sighting:
+        """What the first knows, or the second."""
+        seen = self.first.look()
+        if seen.complete or seen.nodes or seen.apart:
+            return seen
+        instead = self.second.look()
+        return replace(instead, warnings=(*seen.warnings, *instead.warnings), complete=False)
+
+
+class OverrideNodeRegistry:
+    """Both, and where both list an address, what ``override`` says of it counts."""
+
+    def __init__(self, base: NodeRegistry, override: NodeRegistry) -> None:
+        self.base = base
+        self.override = override
+
+    def look(self) -> Sighting:
+        """What both know."""
+        base, over = self.base.look(), self.override.look()
+        overridden = {node.candidate.endpoint for node in over.nodes} | {each.candidate.endpoint for each in over.apart}
+        nodes = [*over.nodes, *(node for node in base.nodes if node.candidate.endpoint not in overridden)]
+        apart = [*over.apart, *(each for each in base.apart if each.candidate.endpoint not in overridden)]
+        return Sighting(
+            tuple(sorted(nodes, key=lambda node: node.name)),
+            tuple(sorted(apart, key=lambda each: each.name)),
+            (*base.warnings, *over.warnings),
+            base.complete and over.complete,
+        )

@@ -1,0 +1,160 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last good DNS answer of each name, on the controller's disk, for when DNS fails.
+
+``<directory>/<name>/<generation>.json``: five generations, the highest number is the newest. A generation is written as
+a whole or not at all, and carries its own SHA-256; one that does not match is passed over for the one before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, canonical, resolve_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
+    Records,
+    RecordsError,
+    SrvRecord,
+    Standing,
+    record_from_mapping,
+    stand,
+)
+
+GENERATIONS = 5
+SUFFIX = ".json"
+
+
+class SnapshotError(ValueError):
+    """The snapshot cannot be kept; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A good answer, and when it was given (seconds since 1970, UTC)."""
+
+    records: Records
+    time: float
+
+
+def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: float, now: float, hold: bool = False) -> dict[str, Standing]:
+    """Ask DNS for every name; where it fails, the last good answer stands in. ``directory``: of the snapshots, empty for none.
+
+    ``max_age`` and ``now`` in seconds; ``hold``: see stand(). Raises SrvTermsError and SnapshotError.
+    """
+    if not directory:
+        return {name: stand(outcome, None, 0, 0) for name, outcome in resolve_all(names, terms).items()}
+    snapshots = Snapshots(directory)
+    asked = {name: canonical(name, terms.search) for name in names}
+    last = {name: snapshots.last(name) for name in asked.values()}
+    known = {name: frozenset(record.member for record in snapshot.records.records) for name, (snapshot, _warnings) in last.items() if snapshot}
+    standings = {}
+    for name, outcome in resolve_all(asked, replace(terms, known=known, serial=True)).items():
+        snapshot, warnings = last[asked[name]]
+        if isinstance(outcome, Records) and not outcome.problems:
+            snapshots.keep(outcome, now)
+        standing = stand(outcome, snapshot.records if snapshot else None, now - snapshot.time if snapshot else 0, max_age, hold)
+        standings[name] = replace(standing, warnings=warnings + standing.warnings)
+    return standings
+
+
+class Snapshots:
+    """The snapshots under one directory, which is made when the first is kept."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = os.path.expanduser(directory)
+
+    def keep(self, records: Records, now: float) -> None:
+        """Make this the newest generation. The same set again only renews its time, TTL and serial. Raises SnapshotError."""
+        place = self._place(records.name)
+        try:
+            with files.locked(self.directory, 0o700), files.locked(place, 0o700):
+                numbers = _generations(place)
+                newest, _warnings = self.last(records.name)
+                again = newest is not None and _timeless(newest.records) == _timeless(records)
+                number = numbers[-1] if numbers and again else (numbers[-1] if numbers else 0) + 1
+                files.write(os.path.join(place, f"{number}{SUFFIX}"), _encoded(records, now))
+                for old in _generations(place)[:-GENERATIONS]:
+                    os.unlink(os.path.join(place, f"{old}{SUFFIX}"))
+                for left in os.listdir(place):
+                    if left.endswith(".tmp"):
+                        os.unlink(os.path.join(place, left))
+        except OSError as error:
+            raise SnapshotError(f"{place}: the DNS answer cannot be kept for later: {error.strerror}; give another snapshot_dir") from None
+
+    def last(self, name: str) -> tuple[Snapshot | None, tuple[str, ...]]:
+        """The newest generation that is whole, and a warning for each newer one that is not."""
+        place = self._place(name)
+        warnings: list[str] = []
+        for number in reversed(_generations(place)):
+            path = os.path.join(place, f"{number}{SUFFIX}")
+            try:
+                with open(path, "rb") as stream:
+                    return _decoded(stream.read(), name), tuple(warnings)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                warnings.append(f"{path}: this snapshot is not used: {error}; the one before it is")
+        return None, tuple(warnings)
+
+    def _place(self, name: str) -> str:
+        # Names are at most 255 octets of which some are no good in file names; a digest keeps them apart.
+        plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in name.lower())
+        return os.path.join(self.directory, f"{plain[:80].strip('.')}-{hashlib.sha256(name.lower().encode()).hexdigest()[:12]}")
+
+
+def _timeless(records: Records) -> list[SrvRecord]:
+    """Without the TTLs, which a server that remembers answers counts down."""
+    return [replace(record, ttl=0) for record in records.records]
+
+
+def _generations(place: str) -> list[int]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = (entry.removesuffix(SUFFIX) for entry in os.listdir(place) if entry.endswith(SUFFIX))
+        return sorted(int(number) for number in found if number.isascii() and number.isdigit())
+    return []
+
+
+def _encoded(records: Records, now: float) -> bytes:
+    data = {
+        "name": records.name,
+        "time": now,
+        "server": records.server,
+        "ttl": records.ttl,
+        "serial": records.serial,
+        "records": [record.to_mapping() for record in records.records],
+    }
+    return json.dumps({"sha256": _digest(data), **data}, indent=1).encode() + b"\n"
+
+
+def _decoded(raw: bytes, name: str) -> Snapshot:
+    """Raises ValueError, which UnicodeDecodeError, JSONDecodeError and RecordsError are too."""
+    try:
+        data: Any = json.loads(raw)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ValueError("it holds no mapping")
+    found = data.pop("sha256", None)
+    if found != _digest(data):
+        raise ValueError("its SHA-256 does not match its content")
+    if data.get("name") != name:
+        raise ValueError(f"it is of {data.get('name')!r}")
+    if not isinstance(data.get("time"), (int, float)) or not isinstance(data.get("records"), list):
+        raise RecordsError("time or records are missing")
+    serial = data.get("serial")
+    if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
+        raise RecordsError(f"serial is {serial!r}, expected int")
+    records = tuple(record_from_mapping(each) for each in data["records"])
+    return Snapshot(Records(name, records, str(data.get("server")), serial=serial), float(data["time"]))
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,60 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories, files and links on this host, made as they should be. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import put_link
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, HostStateError, Wanted, differences
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import Ownership, TopologyFileError, write
+
+
+def make(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> list[Difference]:
+    """Make those of ``wanted`` that are another way, in their order; how they were another way.
+
+    ``texts`` is what each file is to say, by path. A file and a link are replaced whole or not at all. Raises HostStateError: what was
+    made by then stays, and the next run goes on from there.
+    """
+    found = differences(wanted)
+    differing = {difference.path: difference for difference in found}
+    for want in wanted:
+        if want.path in differing:
+            _make(want, texts, differing[want.path].found.get("what", want.what))
+    return found
+
+
+def _make(want: Wanted, texts: Mapping[str, str], stands: str) -> None:
+    if stands not in ("absent", want.what) and "directory" in (stands, want.what):
+        raise HostStateError("not_made", f"{want.path}: expected a {want.what}, found {stands}; move that away, then run this again")
+    try:
+        if want.what == "link":
+            os.makedirs(os.path.dirname(want.path), exist_ok=True)
+            put_link(want.path, want.target or "")
+        elif want.what == "file":
+            write(want.path, texts[want.path], _ownership(want))
+        else:
+            ownership = _ownership(want)
+            os.makedirs(want.path, exist_ok=True)
+            os.chown(want.path, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
+            os.chmod(want.path, ownership.mode)
+    except TopologyFileError as error:
+        raise HostStateError("not_made", str(error)) from None
+    except OSError as error:
+        raise HostStateError("not_made", f"{want.path}: not made: {os.strerror(error.errno or 0)}; mend that, then run this again") from None
+
+
+def _ownership(want: Wanted) -> Ownership:
+    try:
+        return Ownership(
+            None if want.owner is None else pwd.getpwnam(want.owner).pw_uid,
+            None if want.group is None else grp.getgrnam(want.group).gr_gid,
+            (0o755 if want.what == "directory" else 0o644) if want.mode is None else want.mode,
+        )
+    except KeyError:
+        raise HostStateError("no_user", f"{want.path}: this host has no owner {want.owner} or no group {want.group}; add them first") from None

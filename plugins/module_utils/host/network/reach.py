@@ -1,0 +1,85 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which addresses answer, tried from this host. Standard library only, Python 3.9+.
+
+An address answers when it speaks HTTP/2, as every gRPC server does: it replies to the connection preface
+with its SETTINGS frame (RFC 9113, section 3.4). A listening socket alone proves nothing: the kernel also
+accepts for a process that is stopped or hung, and each such entry holds a server up for 5 s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, split_address
+
+WORKERS = 64
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_FRAME_HEADER = 9
+_SETTINGS = 4
+
+
+def answers(node: Node, timeout: float) -> bool:
+    """Whether the entry's address speaks HTTP/2 (inside TLS verified by its CA, if the entry has TLS)."""
+    deadline = time.monotonic() + timeout
+    try:
+        with connected(node, deadline) as connection:
+            return _speaks_http2(connection, deadline)
+    except (OSError, ValueError):  # ValueError: a host name that IDNA cannot encode
+        return False
+
+
+def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
+    """The addresses (``Node.grpc_address``) that answer; all are tried side by side, each for ``timeout`` seconds."""
+    by_address = {node.grpc_address: node for node in nodes}
+    rounds = -(-len(by_address) // WORKERS)
+    tried = side_by_side(lambda address: answers(by_address[address], timeout), by_address, WORKERS, rounds * timeout + 1.0)
+    return {address for address, ok in tried.items() if ok}
+
+
+@contextlib.contextmanager
+def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
+    """A connection to the entry's address (inside TLS verified by its CA, if the entry has TLS), nothing sent yet.
+
+    ``deadline`` on the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
+    """
+    host, port = split_address(node.grpc_address)
+    with socket.create_connection((host, port), left(deadline)) as plain:
+        if not node.tls_enabled:
+            yield plain
+            return
+        context = ssl.create_default_context(cafile=node.ca_cert_path)
+        context.set_alpn_protocols(["h2"])
+        plain.settimeout(left(deadline))
+        with context.wrap_socket(plain, server_hostname=host.rstrip(".")) as wrapped:
+            yield wrapped
+
+
+def exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
+    """The next ``size`` bytes, or fewer when the server closes the connection. Raises OSError, socket.timeout at the deadline."""
+    data = b""
+    while len(data) < size:
+        connection.settimeout(left(deadline))
+        piece = connection.recv(size - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def left(deadline: float) -> float:
+    """Seconds until ``deadline``, for a socket, which takes 0 for another mode."""
+    return max(0.001, deadline - time.monotonic())
+
+
+def _speaks_http2(connection: socket.socket, deadline: float) -> bool:
+    connection.settimeout(left(deadline))
+    connection.sendall(PREFACE)
+    header = exactly(connection, _FRAME_HEADER, deadline)
+    return len(header) == _FRAME_HEADER and header[3] == _SETTINGS and int.from_bytes(header[5:9], "big") == 0

@@ -1,0 +1,87 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that modules share which ask running servers; documented in the fragments ``connection`` and ``local_server``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Terms, TermsError
+
+ENDPOINT: Mapping[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "address": {"type": "str", "required": True},
+}
+
+CONNECTION: Mapping[str, Any] = {
+    "timeout": {"type": "float", "default": 5.0},
+    "deadline": {"type": "float", "default": 60.0},
+    "retries": {"type": "int", "default": 2},
+    "concurrency": {"type": "int", "default": 64},
+    "tls": {"type": "bool", "default": False},
+    "ca_path": {"type": "path"},
+    "tls_server_name": {"type": "str"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+}
+
+# Of modules that ask the server on the same host alone; HttpClient.local() reads them.
+LOCAL_SERVER: Mapping[str, Any] = {
+    "url": {"type": "str", "default": "http://127.0.0.1:17913"},
+    **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
+}
+
+# For AnsibleModule's required_if and required_together.
+REQUIRED_IF = (("tls", True, ("ca_path",)),)
+REQUIRED_TOGETHER = (("username", "password"),)
+
+
+def terms(params: Mapping[str, Any]) -> Terms:
+    """The Terms that a module's parameters ask for; reads the file of ``ca_path``. Raises TermsError."""
+    return Terms(
+        timeout=params["timeout"],
+        deadline=params["deadline"],
+        retries=params["retries"],
+        concurrency=params["concurrency"],
+        tls=params["tls"],
+        ca=read_ca(params["ca_path"]) if params["tls"] else "",
+        tls_server_name=params["tls_server_name"] or "",
+        username=params["username"] or "",
+        password=params["password"] or "",
+    )
+
+
+def read_ca(path: str) -> str:
+    """The text of a CA file. Raises TermsError."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError as error:
+        raise TermsError(f"ca_path {path}: {error.strerror}; expected a readable file on the machine that asks") from None
+    except ValueError:
+        raise TermsError(f"ca_path {path}: not text; expected certificates in PEM form") from None
+
+
+def addresses(endpoints: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Name -> address of the option ``endpoints``. Raises TermsError for a name that stands twice or no address."""
+    found: dict[str, str] = {}
+    for index, endpoint in enumerate(endpoints):
+        name, address = endpoint["name"], endpoint["address"]
+        if name in found:
+            raise TermsError(f"endpoints[{index}]: name {name!r} stands more than once: answers are told apart by it")
+        try:
+            split_address(address, f"endpoints[{index}].address")
+        except TopologyError as error:
+            raise TermsError(str(error)) from None
+        found[name] = address
+    return found
+
+
+def cleartext_warning(params: Mapping[str, Any]) -> str:
+    """What to warn of when a password would travel readably; empty when none would."""
+    if not params["username"] or params["tls"]:
+        return ""
+    return "The password travels unencrypted: set tls where the servers have it, or ask from a network that is trusted."

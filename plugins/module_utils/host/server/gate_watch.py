@@ -1,0 +1,122 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watches a cluster from one of its hosts: the view of the server here, and what each node says of itself.
+
+Standard library only, Python 3.9+. What is judged is judged in ``model/gate``; this file asks and waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import grpc_call
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE, Identity, Pair, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import Asked, NodeAnswer, Watch, findings
+
+POLL_SECONDS = 0.5
+WORKERS = 32
+# One for each field of NodeAnswer; they answer on 17912 of data nodes and on 18912 of liaisons (the contract, section 3).
+METHODS = (
+    "grpc.health.v1.Health/Check",
+    "banyandb.database.v1.NodeQueryService/GetCurrentNode",
+    "banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision",
+)
+_HEALTH = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
+_ROLES = {1: "ROLE_META", 2: "ROLE_DATA", 3: "ROLE_LIAISON"}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How a watch ended. ``whole``: the gate is open; else ``pairs`` say why not. ``answers``: as in findings().
+    ``stood`` seconds the last picture was the same, ``seconds`` the watch took."""
+
+    whole: bool
+    pairs: Sequence[Pair]
+    view: View | Failure
+    answers: Mapping[str, NodeAnswer | Failure]
+    stood: float
+    seconds: float
+    rounds: int
+
+
+def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Failure], soak: float, stall: float, timeout: float) -> Watched:
+    """Look until nothing is wrong for ``soak`` seconds, or there is no progress for ``stall`` seconds.
+
+    ``nodes``: those of ``asked`` with their addresses. ``timeout``: seconds for what one node is asked.
+    """
+    began = time.monotonic()
+    state = Watch(soak=soak, stall=stall)
+    rounds, revisions, revisions_since = 0, None, began
+    while True:
+        view = ask_view()
+        answers = ask_nodes(nodes, timeout, {node.name for node in asked.nodes if node.role == STANDALONE})
+        rounds += 1
+        now = time.monotonic()
+        told = {name: answer.revision for name, answer in answers.items() if not isinstance(answer, Failure)}
+        if told != revisions:
+            revisions, revisions_since = told, now
+        pairs = findings(asked, view, answers, state.stood(now), now - revisions_since)
+        state = state.after(now, pairs)
+        if state.is_open(now) or state.has_stalled(now):
+            return Watched(not pairs, pairs, view, answers, state.stood(now), now - began, rounds)
+        time.sleep(POLL_SECONDS)
+
+
+def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()) -> dict[str, NodeAnswer | Failure]:
+    """Entry name -> what the node says of itself, all asked side by side. Those in ``alone``, standalone servers, know of health only."""
+    by_name = {node.name: node for node in nodes}
+    seconds = -(-len(by_name) // WORKERS) * timeout + 1.0
+    found = side_by_side(lambda name: ask_node(by_name[name], timeout, METHODS[:1] if name in alone else METHODS), by_name, WORKERS, seconds)
+    return {name: found.get(name) or Failure.late(node.grpc_address, seconds) for name, node in by_name.items()}
+
+
+def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> NodeAnswer | Failure:
+    """What one node says of itself; of its health alone when only that is asked."""
+    said = grpc_call.call(node, methods, timeout)
+    return said if isinstance(said, Failure) else read(node, said)
+
+
+def read(node: Node, said: Sequence[bytes]) -> NodeAnswer | Failure:
+    """The answers to METHODS, or to the first of them alone."""
+    try:
+        messages = [grpc_call.fields(message) for message in said]
+        health = _HEALTH.get(_number(messages[0], 1), "UNKNOWN")
+        if len(messages) == 1:
+            return NodeAnswer(health)
+        (described,) = [value for number, value in messages[1] if number == 1 and isinstance(value, bytes)]
+        return NodeAnswer(health, identity(described), _number(messages[2], 1))
+    except ValueError as error:
+        return Failure.at(node.grpc_address, ErrorKind.NOT_BANYANDB, f"answers with something else ({error})")
+
+
+def identity(message: bytes) -> Identity:
+    """A ``banyandb.database.v1.Node`` in its wire format, without its date. Raises ValueError."""
+    name = address = ""
+    roles: list[int] = []
+    labels: list[tuple[str, str]] = []
+    for number, value in grpc_call.fields(message):
+        if number == 1 and isinstance(value, bytes):
+            name = _text(grpc_call.fields(value), 2)
+        elif number == 2:
+            roles += [value] if isinstance(value, int) else grpc_call.varints(value)
+        elif number == 3 and isinstance(value, bytes):
+            address = value.decode()
+        elif number == 6 and isinstance(value, bytes):
+            entry = grpc_call.fields(value)
+            labels.append((_text(entry, 1), _text(entry, 2)))
+    return Identity(name, address, tuple(_ROLES.get(role, str(role)) for role in roles), tuple(sorted(labels)))
+
+
+def _number(found: grpc_call.Fields, wanted: int) -> int:
+    """An integer field, 0 when it is not there, as proto3 has it."""
+    return next((value for number, value in reversed(found) if number == wanted and isinstance(value, int)), 0)
+
+
+def _text(found: grpc_call.Fields, wanted: int) -> str:
+    return next((value.decode() for number, value in reversed(found) if number == wanted and isinstance(value, bytes)), "")

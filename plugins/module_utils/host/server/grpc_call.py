@@ -1,0 +1,178 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small questions to a gRPC server, from a host that has Python and nothing else. Standard library only, Python 3.9+.
+
+Unary calls with small messages, one after the other over one connection: HTTP/2 frames of RFC 9113, headers as literals of
+RFC 7541, messages as gRPC's HTTP/2 mapping wraps them. What a server says in headers and trailers is not read (it may be
+Huffman-coded): a call that went well has a message, one that failed has none.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Sequence
+from typing import Union
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import PREFACE, connected, exactly, left
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
+_END_STREAM, _ACK, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
+# Beyond the answers of a node about itself; below what a client may receive without a word (RFC 9113, section 6.9.2).
+_MAX_BYTES = 60_000
+_AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT)
+
+Fields = list[tuple[int, Union[int, bytes]]]
+
+
+def call(node: Node, methods: Sequence[str], timeout: float) -> list[bytes] | Failure:
+    """The answers of ``node`` to ``methods`` (``package.Service/Method``), each asked with an empty message, or why there are none.
+
+    ``timeout`` in seconds, for all of it.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with connected(node, deadline) as connection:
+            connection.settimeout(left(deadline))
+            authority = node.grpc_address
+            connection.sendall(PREFACE)
+            answers = []
+            for number, method in enumerate(methods):
+                stream = 2 * number + 1
+                connection.sendall(_request(stream, method, authority, node.tls_enabled))
+                message = _answer(connection, stream, deadline)
+                if message is None:
+                    return Failure.at(node.grpc_address, ErrorKind.UNIMPLEMENTED, f"{method} gave no message")
+                answers.append(message)
+            return answers
+    except socket.gaierror as error:
+        return Failure.at(node.grpc_address, ErrorKind.UNRESOLVED, f"the host name has no address ({error.strerror})")
+    except ConnectionRefusedError:
+        return Failure.at(node.grpc_address, ErrorKind.REFUSED, "connection refused, nothing listens there")
+    except socket.timeout:
+        return Failure.at(node.grpc_address, ErrorKind.TIMEOUT, f"no whole answer within {timeout:g} s")
+    except ssl.SSLError as error:
+        return Failure.at(node.grpc_address, ErrorKind.TLS, f"the port completes no TLS handshake ({error.reason or error})")
+    except (OSError, ValueError) as error:
+        away = isinstance(error, OSError) and error.errno in _AWAY
+        return Failure.at(node.grpc_address, ErrorKind.TIMEOUT if away else ErrorKind.UNAVAILABLE, f"no whole answer ({error})")
+
+
+def fields(message: bytes) -> Fields:
+    """The fields of a protobuf message in its wire format: (number, integer or bytes). Raises ValueError for what is none."""
+    found: Fields = []
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(message, at)
+            found.append((number, value))
+            continue
+        if kind == 2:
+            size, at = _varint(message, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"a field of wire type {kind}")
+        if at + size > len(message):
+            raise ValueError("a field that ends after its message")
+        found.append((number, message[at : at + size]))
+        at += size
+    return found
+
+
+def varints(data: bytes) -> list[int]:
+    """The numbers of a packed repeated field. Raises ValueError."""
+    found = []
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        found.append(value)
+    return found
+
+
+def _request(stream: int, method: str, authority: str, tls: bool) -> bytes:
+    # 0x83, 0x86 and 0x87 are :method POST and :scheme http and https of the static table; 0x04, 0x01 and 0x0f 0x10 are its names
+    # :path, :authority and content-type, with a literal value (RFC 7541, appendix A and section 6.2.2).
+    block = b"".join(
+        [
+            b"\x83",
+            b"\x87" if tls else b"\x86",
+            b"\x04" + _text(f"/{method}"),
+            b"\x01" + _text(authority),
+            b"\x0f\x10" + _text("application/grpc"),
+            b"\x00" + _text("te") + _text("trailers"),
+        ]
+    )
+    return _frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, _END_STREAM, stream, bytes(5))
+
+
+def _answer(connection: socket.socket, stream: int, deadline: float) -> bytes | None:
+    """The message that the server sends on ``stream``; None when it ends the stream without one. Raises OSError and ValueError."""
+    body = b""
+    while True:
+        size, kind, flags, on = _header(_whole(connection, 9, deadline))
+        if len(body) + size > _MAX_BYTES:
+            raise ValueError("an answer that is too long for what was asked")
+        payload = _whole(connection, size, deadline)
+        if kind == _SETTINGS and not flags & _ACK:
+            connection.sendall(_frame(_SETTINGS, _ACK, 0, b""))
+        elif kind == _PING and not flags & _ACK:
+            connection.sendall(_frame(_PING, _ACK, 0, payload))
+        elif kind == _GOAWAY:
+            raise ValueError("the server closes its connections")
+        elif on == stream and kind == _DATA:
+            body += payload[1 : len(payload) - payload[0]] if flags & _PADDED and payload else payload
+        elif on == stream and kind == _RST_STREAM:
+            return None
+        if on == stream and kind in (_DATA, _HEADERS) and flags & _END_STREAM:
+            if not body:
+                return None
+            if len(body) < 5 or body[0] or struct.unpack(">I", body[1:5])[0] != len(body) - 5:
+                raise ValueError("an answer that is no gRPC message")
+            return body[5:]
+
+
+def _header(data: bytes) -> tuple[int, int, int, int]:
+    """Length, type, flags and stream of a frame."""
+    high, low, kind, flags, stream = struct.unpack(">BHBBI", data)
+    return (high << 16) + low, kind, flags, stream & 0x7FFFFFFF
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">BHBBI", len(payload) >> 16, len(payload) & 0xFFFF, kind, flags, stream) + payload
+
+
+def _text(value: str) -> bytes:
+    data = value.encode("ascii")
+    if len(data) > 126:
+        raise ValueError(f"a header value of {len(data)} bytes")
+    return bytes([len(data)]) + data
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise ValueError("a number without an end")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return value, at
+
+
+def _whole(connection: socket.socket, size: int, deadline: float) -> bytes:
+    if time.monotonic() >= deadline:
+        raise socket.timeout("timed out")  # one that sends frame after frame never times out in a read
+    data = exactly(connection, size, deadline)
+    if len(data) < size:
+        raise ValueError("the server closed the connection")
+    return data

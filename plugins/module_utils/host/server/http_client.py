@@ -1,0 +1,333 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks servers over HTTP: their cluster state, their health and their metrics. Standard library only, Python 3.9+.
+
+Endpoints are asked directly, whatever proxy the environment names; redirections are not followed.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import http.client
+import io
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import read_ca
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import (
+    ErrorKind,
+    Failure,
+    Terms,
+    TermsError,
+    pause_before,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+
+Answer = TypeVar("Answer")
+
+STATE_PATH = "/api/v1/cluster/state"
+HEALTH_PATH = "/api/healthz"
+METRICS_PATH = "/metrics"
+
+# A view has some 500 bytes of JSON a node: room for clusters far beyond those this collection is meant for.
+MAX_BYTES = 64 * 1024 * 1024
+# What may be read beside the body: status lines, headers and the sizes of chunks.
+MAX_EXTRA_BYTES = 8 * 1024 * 1024
+
+# The first bytes of an answer that tell who speaks: HTTP/1, or a gRPC server's SETTINGS frame.
+HTTP1 = b"HTTP/1."
+FRAME_HEADER = 9
+SETTINGS = 4
+
+AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT)
+
+
+def state(address: str, terms: Terms) -> View | Failure:
+    """The view of the server whose HTTP port is ``address`` (host:port)."""
+    return _asked(address, STATE_PATH, terms, _view)
+
+
+def health(address: str, terms: Terms) -> str | Failure:
+    """What the server says of its health, ``SERVING`` when it is well. Releases answer with the bare word or in JSON."""
+    return _asked(address, HEALTH_PATH, terms, _health)
+
+
+def write_streams(address: str, terms: Terms) -> WriteStreams | Failure:
+    """What the metrics of the liaison whose port for them is ``address`` (host:port, 2121 by default) tell of its clients' writes."""
+    return _asked(address, METRICS_PATH, terms, _write_streams)
+
+
+def states(endpoints: Mapping[str, str], terms: Terms) -> dict[str, View | Failure]:
+    """Name -> view, for each name -> ``host:port``, in the same order. Takes ``terms.deadline`` seconds at most."""
+    ends = time.monotonic() + terms.deadline
+    found = side_by_side(
+        lambda address: _asked(address, STATE_PATH, terms, _view, ends),
+        set(endpoints.values()),
+        terms.concurrency,
+        terms.deadline,
+    )
+    return {name: found.get(address) or Failure.late(address, terms.deadline) for name, address in endpoints.items()}
+
+
+class HttpClient:
+    """One server that is asked again and again, by somebody who waits for its view to change.
+
+    ``url`` is ``http://host:port`` or ``https://host:port``, the latter with ``ca_path``; ``timeout`` in
+    seconds for each question, which is asked again ``retries`` times after a passing failure. Raises TermsError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ca_path: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        timeout: float = 5.0,
+        retries: int = 0,
+    ) -> None:
+        scheme, _sep, self.address = url.rstrip("/").partition("://")
+        if scheme not in ("http", "https"):
+            raise TermsError(f"url {url!r}: expected http://host:port or https://host:port")
+        try:
+            split_address(self.address, f"url {url!r}:")
+        except TopologyError as error:
+            raise TermsError(str(error)) from None
+        tls = scheme == "https"
+        if tls and not ca_path:
+            raise TermsError(f"url {url!r}: https needs ca_path, the CA that signed the server's certificate")
+        ca = read_ca(ca_path) if tls and ca_path else ""
+        self.terms = Terms(timeout, retries=retries, tls=tls, ca=ca, username=username or "", password=password or "")
+
+    @classmethod
+    def local(cls, params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
+        """The server that a module's parameters name, as LOCAL_SERVER of connection_options has them."""
+        return cls(params["url"], params["ca_path"], params["username"], params["password"], timeout, retries)
+
+    def cluster_state(self) -> View | Failure:
+        return state(self.address, self.terms)
+
+    def health(self) -> str | Failure:
+        return health(self.address, self.terms)
+
+    def write_streams(self) -> WriteStreams | Failure:
+        return write_streams(self.address, self.terms)
+
+
+class _Failed(Exception):
+    """One try came to nothing; ``passing`` as in Failure."""
+
+    def __init__(self, kind: str, what: str, passing: bool = False) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.passing = passing
+
+
+def _asked(
+    address: str, path: str, terms: Terms, decode: Callable[[bytes], Answer], ends: float = float("inf")
+) -> Answer | Failure:
+    """Ask, and ask again after a passing failure, as often as the terms say and the clock allows."""
+    attempt = 0
+    while time.monotonic() < ends:
+        try:
+            try:
+                return decode(_get(address, path, terms, min(ends, time.monotonic() + terms.timeout)))
+            except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON of something else
+                raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with something else ({error})") from None
+        except _Failed as failed:
+            attempt += 1
+            pause = pause_before(attempt, address)
+            if not failed.passing or attempt > terms.retries or time.monotonic() + pause >= ends:
+                return Failure.at(address, failed.kind, failed.what, failed.passing)
+            time.sleep(pause)
+    return Failure.late(address, terms.deadline)
+
+
+def _get(address: str, path: str, terms: Terms, ends: float) -> bytes:
+    """The body of one answer, whole before the clock shows ``ends``. Raises _Failed."""
+    try:
+        with _connect(address, terms, ends) as connection:
+            return _exchange(connection, address, path, terms, ends)
+    except _Failed:
+        raise
+    except socket.gaierror as error:
+        raise _Failed(ErrorKind.UNRESOLVED, f"the host name has no address ({error.strerror})") from None
+    except ConnectionRefusedError:
+        raise _Failed(ErrorKind.REFUSED, "connection refused, nothing listens there", passing=True) from None
+    except socket.timeout:
+        raise _Failed(ErrorKind.TIMEOUT, f"{path} gave no whole answer within {terms.timeout:g} s") from None
+    except ssl.SSLCertVerificationError as error:
+        raise _Failed(ErrorKind.TLS, f"the certificate is not trusted ({error.verify_message})") from None
+    except ssl.SSLError as error:
+        raise _Failed(ErrorKind.TLS, f"the port completes no TLS handshake ({error.reason or error})") from None
+    except http.client.HTTPException as error:
+        raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with broken HTTP ({shown(error)})") from None
+    except OSError as error:
+        if error.errno in AWAY:
+            raise _Failed(ErrorKind.TIMEOUT, f"no way to the host ({error})") from None
+        raise _Failed(ErrorKind.UNAVAILABLE, f"connection lost ({error})", passing=True) from None
+
+
+def _connect(address: str, terms: Terms, ends: float) -> socket.socket:
+    host, port = split_address(address)
+    failed: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+    for family, kind, protocol, _name, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        plain = socket.socket(family, kind, protocol)
+        try:
+            plain.settimeout(_left(ends))
+            plain.connect(where)
+            context = terms.ssl_context()
+            if context is None:
+                return plain
+            plain.settimeout(_left(ends))
+            return context.wrap_socket(plain, server_hostname=terms.tls_server_name or host)
+        except OSError as error:
+            failed = error
+            plain.close()
+    raise failed
+
+
+def _exchange(connection: socket.socket, address: str, path: str, terms: Terms, ends: float) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {address}", "Accept: application/json", "Connection: close"]
+    if terms.username:
+        credentials = base64.b64encode(f"{terms.username}:{terms.password}".encode()).decode()
+        lines.append(f"Authorization: Basic {credentials}")
+    answer = _Dripping(connection, ends)
+    try:
+        connection.settimeout(_left(ends))
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        start = answer.peek(FRAME_HEADER)
+    except ConnectionError:
+        start = b""
+    if not start or not start.startswith(HTTP1[: len(start)]):
+        connection.close()
+        raise _foreign(start, address, terms, ends)
+    with http.client.HTTPResponse(answer, method="GET") as response:  # type: ignore[arg-type]
+        response.begin()
+        body = response.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise _Failed(ErrorKind.NOT_BANYANDB, f"{path} answers with more than {MAX_BYTES} bytes")
+    if response.length:
+        what = f"{path}: the connection was lost with {shown(response.length)} bytes to come"
+        raise _Failed(ErrorKind.UNAVAILABLE, what, passing=True)
+    if response.status != 200:
+        connection.close()
+        raise _refusal(response.status, body, address, path, terms, ends)
+    return body
+
+
+def _foreign(start: bytes, address: str, terms: Terms, ends: float) -> _Failed:
+    """Why an answer is none of HTTP/1."""
+    if not terms.tls and _speaks_tls(address, ends):
+        return _Failed(ErrorKind.TLS, "the port speaks TLS and was asked without")
+    if not start:
+        return _Failed(ErrorKind.UNAVAILABLE, "closes the connection without a word", passing=True)
+    if len(start) >= FRAME_HEADER and start[3] == SETTINGS and not any(start[5:FRAME_HEADER]):
+        return _Failed(ErrorKind.NOT_BANYANDB, "this is a gRPC port, the HTTP port is another (17913 by default)")
+    return _Failed(ErrorKind.NOT_BANYANDB, f"speaks no HTTP, its first bytes are {start[:FRAME_HEADER]!r}")
+
+
+def _refusal(status: int, body: bytes, address: str, path: str, terms: Terms, ends: float) -> _Failed:
+    """Why an HTTP answer is not 200."""
+    said = f"{path} answers with HTTP status {status}"
+    if status in (401, 403):
+        return _Failed(ErrorKind.AUTH, said)
+    if status == 501 or (status == 404 and _is_gateway(body)):
+        return _Failed(ErrorKind.UNIMPLEMENTED, said)
+    if status >= 500:
+        # A data node with TLS answers 503 for ever: its gateway asks its own TLS port without TLS (contract, section 7).
+        what = f"{said} (a data node with TLS always does: ask its gRPC port instead)" if status == 503 else said
+        return _Failed(ErrorKind.UNAVAILABLE, what, passing=status == 503)
+    if status == 400 and not terms.tls and _speaks_tls(address, ends):
+        return _Failed(ErrorKind.TLS, "the port speaks TLS and was asked without")
+    return _Failed(ErrorKind.NOT_BANYANDB, said)
+
+
+def _is_gateway(body: bytes) -> bool:
+    """Whether an error is that of a gRPC gateway, so of a server that merely lacks the method."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and {"code", "message"} <= said.keys()
+
+
+def _view(body: bytes) -> View:
+    return View.from_mapping(json.loads(body))
+
+
+def _write_streams(body: bytes) -> WriteStreams:
+    return WriteStreams.from_text(body.decode())
+
+
+def _health(body: bytes) -> str:
+    text = body.decode().strip()
+    said = json.loads(text).get("status") if text.startswith("{") else text
+    if not isinstance(said, str) or said not in ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"):
+        raise ValueError(f"no health status: {text[:80]!r}")
+    return said
+
+
+def _speaks_tls(address: str, ends: float) -> bool:
+    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at.
+
+    The connection that raised the question is closed by then: a server that serves one at a time would never come to this.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection(split_address(address), _left(ends)) as plain:
+            plain.settimeout(_left(ends))
+            with context.wrap_socket(plain):
+                return True
+    except OSError:
+        return False
+
+
+class _Dripping(io.RawIOBase):
+    """What a socket gives until the clock shows ``ends``, however slowly it drips, and up to a limit, however much it is.
+
+    Stands in for the socket of http.client's response, which takes its bytes from makefile().
+    """
+
+    def __init__(self, connection: socket.socket, ends: float) -> None:
+        self.connection = connection
+        self.ends = ends
+        self.left = MAX_BYTES + MAX_EXTRA_BYTES
+        self.buffered = io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        self.connection.settimeout(_left(self.ends))
+        self.left -= (received := self.connection.recv_into(into))
+        if self.left < 0:
+            # http.client counts what it gives, not what it takes: a chunk of size -1, say, it reads to the end.
+            raise http.client.HTTPException("an answer without end")
+        return received
+
+    def peek(self, size: int) -> bytes:
+        return self.buffered.peek(size)
+
+    def makefile(self, mode: str) -> io.BufferedIOBase:
+        return self.buffered
+
+
+def _left(ends: float) -> float:
+    """Seconds until ``ends``, for a socket's time-out. Raises socket.timeout when none are left."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise socket.timeout
+    return left

@@ -1,0 +1,438 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One push of a topology to this host: plan, write, wait for the server's reload, prove its view.
+
+Standard library only, Python 3.9+. What is decided is decided in ``model``; this file holds the order of the
+side effects and the waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
+    ADMIT_ANSWERING,
+    REFUSE,
+    Plan,
+    PlanRefused,
+    plan,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
+    CONVERGED,
+    EVICTABLE,
+    EXTRA,
+    MISSING,
+    STALE,
+    UNKNOWN,
+    VERDICTS,
+    ExpectedNode,
+    Pair,
+    View,
+    differences,
+    role_of,
+)
+
+# Between two looks at the server's view, which take some milliseconds each on the host and in the server: a short while, and in a
+# long wait a share of the time waited.
+POLL_SECONDS = 0.02
+POLL_SHARE = 0.02
+# The server settles for 1 s after a rename before it reads the file (section 1 of the contract): no look in that time can show a change.
+SETTLE_SECONDS = 0.98
+# Between a write without an entry and one with it (section 1 of the contract): the server settles 1 s after a
+# rename before it reads, so a second write within that time would hide the first.
+BETWEEN_WRITES_SECONDS = 2.0
+# A reload by the file watch takes 1.01 s (section 1); one that took longer than this came from the poll.
+WATCH_SECONDS = 5.0
+SILENT_ENTRY_SECONDS = 5.0
+# A new entry that answers is used within a second. One that is evictable for longer than this is what section 8 calls stuck: the server kept a
+# connection to it from before.
+LEFT_OVER_SECONDS = 5.0
+
+Ask = Callable[[], "View | Failure"]
+
+
+class PushFailed(Exception):
+    """The push ended before it was proved. ``outcome`` is what had been done by then."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What proves a push: the view that ``ask`` gets from the local server, as ``observer`` should see it."""
+
+    observer: ExpectedNode
+    ask: Ask
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows. ``needs``: entry names of
+    which one has to answer. ``before_writing`` is called when all is decided, also where there is nothing to write; in check mode neither counts."""
+
+    path: str
+    nodes: Sequence[Node]
+    expected: dict[str, ExpectedNode]
+    ownership: topology_file.Ownership
+    remove: Sequence[str] = ()
+    readdress: str = REFUSE
+    refresh: Sequence[str] = ()
+    refresh_stale: bool = False
+    admit: str = ADMIT_ANSWERING
+    silent: Sequence[str] = ()
+    needs: Sequence[str] = ()
+    before_writing: Callable[[], object] | None = None
+    as_listed: Sequence[str] = ()
+    unread: bool = False
+    batch: int = 1
+    backup: bool = False
+    proof: Proof | None = None
+    check: bool = False
+    lock_timeout: float = 60.0
+    reach_timeout: float = 2.0
+
+
+@dataclass
+class Outcome:
+    """What a push did, or in check mode would do. ``reload_seconds`` is that of the last write, or None."""
+
+    plan: Plan = field(default_factory=lambda: Plan((), Topology()))
+    before: str = ""
+    after: str = ""
+    changed: bool = False
+    writes: int = 0
+    proved: bool = False
+    reload_seconds: float | None = None
+    backup_file: str = ""
+    view: View | None = None
+    pairs: list[Pair] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Of this host's own view: the most severe of its findings; ``unknown`` where a wanted entry is away."""
+        if self.view is None:
+            return UNKNOWN
+        found = {pair.verdict for pair in self.pairs} | {UNKNOWN if self.plan.away or self.plan.held_back else CONVERGED}
+        return max(found, key=VERDICTS.index)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a push started from: the file (None: there was none), the addresses that answer (``Node.grpc_address``),
+    and the node names that the local server showed."""
+
+    topology: Topology | None
+    alive: Collection[str]
+    shown: frozenset[str]
+
+
+def push(request: Request) -> Outcome:
+    """Carry out a push.
+
+    Raises TopologyFileError, TopologyError (nothing changed), and PushFailed (the view did not come, or not all
+    could be written; the file is as its outcome says).
+    """
+    _require_ca_files(request.nodes)
+    outcome = Outcome()
+    if request.check and not os.path.lexists(os.path.dirname(request.path)):
+        # On a new host, what makes the directory only predicted that it would.
+        outcome.warnings.append(f"{os.path.dirname(request.path)} does not exist yet; the push itself would refuse that")
+        return _foresee(request, outcome)
+    with topology_file.locked(request.path, request.lock_timeout):
+        if request.check:
+            return _foresee(request, outcome)
+        topology_file.remove_leftovers(request.path)
+        steps, found = _decide(request, outcome)
+        if request.before_writing:
+            request.before_writing()
+        ownership = request.ownership if found.topology is None else _kept(request)
+        if request.backup and outcome.before and steps:
+            outcome.backup_file = topology_file.back_up(request.path)
+        left_over = _carry_out(request, steps, found.topology, found, ownership, outcome)
+        if left_over:
+            again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
+            outcome.plan = replace(outcome.plan, refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
+            outcome.warnings.append(
+                f"{', '.join(sorted(left_over))}: answered, was listed anew and not used, as a node that went down while the server had it no more; "
+                "its entry was dropped and added once more"
+            )
+            _carry_out(request, again.steps, outcome.plan.final, found, ownership, outcome, once_more=True)
+        if not steps:
+            if outcome.changed:
+                topology_file.own(request.path, ownership)
+            if request.proof and not _shows_it_already(request, request.proof, found, outcome):
+                _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
+    return outcome
+
+
+def _carry_out(
+    request: Request,
+    steps: Sequence[Topology],
+    standing: Topology | None,
+    found: Found,
+    ownership: topology_file.Ownership,
+    outcome: Outcome,
+    once_more: bool = False,
+) -> set[str]:
+    """Write each step and have it proved; ``standing`` is the file before. Returns the entries that this push has listed and the server
+    does not use though they answer (section 8 of the contract), but not ``once_more``: then that is a failure."""
+    pending: set[str] = set(outcome.plan.refreshed)
+    arrived = set() if once_more else {*outcome.plan.added, *outcome.plan.refreshed, *(move.name for move in outcome.plan.readdressed)}
+    left_over: set[str] = set()
+    each = [{(node.name, node.grpc_address) for node in topology.listed} for topology in (standing or Topology(), *steps)]
+    bystanders = {name for name, _address in set.intersection(*each)} - pending
+    for step in steps:
+        if request.proof and standing is not None:
+            _await_read(request, request.proof, standing, step, outcome)
+        _write(request, step, ownership, outcome)
+        standing = step
+        pending &= {node.name for node in step.listed}
+        if request.proof:
+            left_over = _await_view(request, request.proof, step, found, outcome, pending, arrived, bystanders, last=step is steps[-1])
+    return left_over
+
+
+def _shows_it_already(request: Request, proof: Proof, found: Found, outcome: Outcome) -> bool:
+    """Whether the view that the push began with proves a file that was right already; no second question then."""
+    if outcome.view is None:
+        return False
+    outcome.pairs = _differences(request, proof, outcome.plan.final, outcome.view, found)
+    outcome.proved = not outcome.pairs
+    return outcome.proved
+
+
+def _foresee(request: Request, outcome: Outcome) -> Outcome:
+    """What a push would do, nothing done."""
+    steps, found = _decide(request, outcome)
+    outcome.writes = len(steps)
+    if request.proof and outcome.view:
+        outcome.pairs = _differences(request, request.proof, outcome.plan.final, outcome.view, found)
+    return outcome
+
+
+def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Found]:
+    """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
+    file = topology_file.read(request.path)
+    current, outcome.before = file or (Topology(), "")
+    if request.unread:
+        current = Topology()
+    tried = [node for node in (*current.nodes, *request.nodes) if node.name not in request.silent]
+    alive = reach.answering(tried, request.reach_timeout)
+    refresh = set(request.refresh)
+    if request.proof:
+        outcome.view = _view_before(request, request.proof, outcome)
+    shown = outcome.view.registered_names() if outcome.view else frozenset()
+    found = Found(file and current, alive, shown)
+    if request.proof and request.refresh_stale and outcome.view:
+        refresh |= _stale(request, request.proof, current, outcome.view, found)
+    made = outcome.plan = plan(
+        current,
+        [current.by_name.get(node.name, node) if node.name in request.as_listed else node for node in request.nodes],
+        answering=alive,
+        remove=request.remove,
+        refresh=refresh,
+        readdress=request.readdress,
+        admit=request.admit,
+        batch=request.batch,
+        # What is to be started first was only predicted to be.
+        needs=() if request.check else request.needs,
+    )
+    outcome.after = made.final.render()
+    steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
+    owned = file is not None and topology_file.ownership(request.path) == _kept(request)
+    outcome.changed = bool(steps) or not owned
+    if len(steps) > 1 and request.proof is None:
+        raise PlanRefused(
+            "this change takes two writes with the server's view between them (an entry is re-addressed, refreshed, or "
+            "removed while another is added), so it needs prove"
+        )
+    return steps, found
+
+
+def _require_ca_files(nodes: Sequence[Node]) -> None:
+    for path, name in sorted({node.ca_cert_path: node.name for node in nodes if node.tls_enabled}.items()):
+        try:
+            ssl.create_default_context(cafile=path)
+        except FileNotFoundError:
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} does not exist on this host; put the CA there first") from None
+        except OSError as error:
+            what = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}; put the CA there first") from None
+
+
+def _kept(request: Request) -> topology_file.Ownership:
+    """The ownership asked for, with what is not asked for taken from the file."""
+    now = topology_file.ownership(request.path)
+    uid = now.uid if request.ownership.uid is None else request.ownership.uid
+    gid = now.gid if request.ownership.gid is None else request.ownership.gid
+    return topology_file.Ownership(uid, gid, request.ownership.mode)
+
+
+def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | None:
+    answer = proof.ask()
+    if not isinstance(answer, Failure):
+        return answer
+    message = (
+        f"the local server does not show its view ({answer.kind}: {answer.message}); nothing was written. "
+        "Start it first, or push without prove for a server that is stopped"
+    )
+    if not request.check:
+        raise PushFailed(message, outcome)
+    outcome.warnings.append(message)
+    return None
+
+
+def _differences(
+    request: Request, proof: Proof, topology: Topology, view: View, found: Found, stood: float = 0.0, pending: Collection[str] = ()
+) -> list[Pair]:
+    """Where ``view`` differs from what the server should show of ``topology``.
+
+    An entry that still stands under its old address, is still to be refreshed (``pending``), or stays as it is (``as_listed``) shows
+    under a name that the server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and
+    a name that was there before the push and belongs to no other entry is taken to be its.
+    """
+    wanted = {node.name: node.grpc_address for node in request.nodes}
+    theirs = {expected.node_name for expected in request.expected.values()}
+    expected, nameless = [], False
+    for node in topology.listed:
+        known = request.expected.get(node.name)
+        if known is None or wanted[node.name] != node.grpc_address or node.name in pending or node.name in request.as_listed:
+            names = [known.node_name] if known else []
+            name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
+            if name is None:
+                nameless = True
+                continue
+            known = ExpectedNode(node.name, name, known.role if known else role_of(node))
+        expected.append(known)
+    answering = {node.name for node in topology.listed if node.grpc_address in found.alive}
+    reached = {(proof.observer.name, name): True for name in answering}
+    pairs = differences(proof.observer, view, expected, answering, reached, stood)
+    tolerated = found.shown - theirs if nameless else frozenset()
+    return [pair for pair in pairs if pair.seen != EXTRA or pair.subject not in tolerated]
+
+
+def _stale(request: Request, proof: Proof, current: Topology, view: View, found: Found) -> set[str]:
+    """The entries of which the server has cached what they no longer are. One that goes by another name now is missing
+    in a table that also shows a name of nobody's."""
+    pairs = _differences(request, proof, current, view, found)
+    misnamed = {pair.table for pair in pairs if pair.seen == EXTRA}
+    stale = {pair.subject for pair in pairs if pair.seen == STALE or (pair.seen == MISSING and pair.table in misnamed)}
+    return (stale & {node.name for node in request.nodes}) - {*request.as_listed}
+
+
+def _write(request: Request, step: Topology, ownership: topology_file.Ownership, outcome: Outcome) -> None:
+    try:
+        topology_file.write(request.path, step.render(), ownership)
+    except topology_file.NotDurable as error:
+        outcome.writes += 1
+        raise PushFailed(str(error), outcome) from None
+    except topology_file.TopologyFileError as error:
+        if not outcome.writes:
+            raise
+        raise PushFailed(
+            f"{error} after write {outcome.writes} of this push, which left entries out for a moment; push again soon", outcome
+        ) from None
+    outcome.writes += 1
+
+
+def _await_read(request: Request, proof: Proof, standing: Topology, step: Topology, outcome: Outcome) -> None:
+    """Wait until the server no longer shows what the file does not list and ``step`` is going to list.
+
+    As long as it does, it has not read the file as it stands (an earlier push was cut off, the watch is lost). It would take
+    the next file for a change of address and lose the node, though its view, still the old one, looked right at first.
+    """
+    before = {node.grpc_address for node in standing.listed}
+    arriving = {node.name for node in step.listed if node.grpc_address not in before}
+    added = {expected.node_name for name, expected in request.expected.items() if name in arriving}
+    deadline = time.monotonic() + proof.timeout
+    while outcome.view and added & outcome.view.registered_names():
+        if time.monotonic() >= deadline:
+            raise PushFailed(
+                f"{request.path}: for {proof.timeout:g} s the local server has not read the file as it stands: it shows "
+                f"{', '.join(sorted(added & outcome.view.registered_names()))}, not listed there; adding them now could lose them. "
+                "It reads the file at its next poll or restart: push again after that",
+                outcome,
+            )
+        time.sleep(POLL_SECONDS)
+        answer = proof.ask()
+        outcome.view = outcome.view if isinstance(answer, Failure) else answer
+
+
+def _await_view(
+    request: Request,
+    proof: Proof,
+    step: Topology,
+    found: Found,
+    outcome: Outcome,
+    pending: Collection[str] = (),
+    arrived: Collection[str] = (),
+    bystanders: Collection[str] = (),
+    *,
+    last: bool,
+) -> set[str]:
+    """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait. Entries in
+    ``pending`` are still to be refreshed, by a later write. What becomes of ``bystanders``, which no write touches, holds up no write that is
+    still to come: it would be left without what the writes before left out. Returns those of the ``arrived`` that are evictable for
+    LEFT_OVER_SECONDS where nothing else differs."""
+    started = time.monotonic()
+    failure: Failure | None = None
+    while True:
+        answer = proof.ask()
+        elapsed = time.monotonic() - started
+        if isinstance(answer, Failure):
+            failure = answer
+        else:
+            failure, outcome.view = None, answer
+            outcome.pairs = _differences(request, proof, step, answer, found, elapsed, pending)
+            holding = outcome.pairs if last else [pair for pair in outcome.pairs if pair.subject not in bystanders]
+            if not holding and (last or elapsed >= BETWEEN_WRITES_SECONDS):
+                break
+        unused = {pair.subject for pair in outcome.pairs if pair.seen == EVICTABLE and pair.subject in arrived}
+        if last and not failure and outcome.pairs and len(unused) == len(outcome.pairs) and elapsed >= LEFT_OVER_SECONDS:
+            return unused
+        if elapsed >= proof.timeout and (failure or outcome.pairs):
+            raise PushFailed(_unproved(request, outcome, failure, elapsed, last), outcome)
+        settling = SETTLE_SECONDS - elapsed if outcome.writes else 0.0
+        time.sleep(max(settling, POLL_SECONDS, POLL_SHARE * elapsed))
+    outcome.proved = last
+    if outcome.writes:
+        outcome.reload_seconds = round(elapsed, 3)
+        silent = sum(1 for node in step.listed if node.grpc_address not in found.alive)
+        if elapsed > WATCH_SECONDS + silent * SILENT_ENTRY_SECONDS and not outcome.warnings:
+            outcome.warnings.append(
+                f"{request.path}: the server took this change only after {elapsed:.1f} s: it has lost its watch on the file (somebody "
+                "deleted or replaced it for a while) and now only polls it; a restart of the server brings the watch back"
+            )
+    return set()
+
+
+def _unproved(request: Request, outcome: Outcome, failure: Failure | None, elapsed: float, last: bool) -> str:
+    state = f"{request.path} {'was written' if outcome.writes else 'is right'}, but "
+    # Between two writes an entry is left out on purpose.
+    then = "" if last else ". The push stopped between its writes, with entries left out: push again soon"
+    if failure:
+        return f"{state}for {elapsed:.0f} s the local server did not show its view ({failure.kind}: {failure.message}){then}"
+    seen = "; ".join(_said(pair, bool(outcome.writes)) for pair in outcome.pairs)
+    return f"{state}after {elapsed:.0f} s the local server's own view differs: {seen}{then}"
+
+
+def _said(pair: Pair, written: bool) -> str:
+    if written and pair.seen == EXTRA:
+        return (
+            f"{pair.subject} is still in {pair.table}, so the server has not taken the file. If it lost its watch it takes it at its "
+            "next poll or restart"
+        )
+    return f"{pair.subject} is {pair.seen} in {pair.table}, expected {pair.expected}. {pair.remedy}"

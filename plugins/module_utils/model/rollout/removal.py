@@ -1,0 +1,58 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether nodes may leave a cluster for good. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import META, Limits, groups_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON
+
+#: Of each of these a cluster that has any keeps one at least: without META no liaison starts, without a liaison nobody gets in.
+KEPT = {META: 1, DATA: 1, LIAISON: 1}
+
+
+def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Limits) -> list[str]:
+    """Why they may not, in sentences with what to do. ``clusters``: name -> its nodes, those ``leaving`` (entry names) included."""
+    known = {node["name"] for nodes in clusters.values() for node in nodes}
+    found = []
+    if not leaving:
+        found.append('banyandb_remove is empty: name the hosts that are to leave, with -e \'{"banyandb_remove": ["data3"]}\'.')
+    unknown = sorted(set(leaving) - known)
+    if unknown:
+        found.append(
+            f"banyandb_remove names {', '.join(unknown)}: expected hosts of the groups banyandb_data, banyandb_liaison and banyandb_standalone. "
+            "An entry whose host has left the inventory is dropped by skywalking.banyandb.topology with the same banyandb_remove."
+        )
+    for cluster, nodes in sorted(clusters.items()):
+        groups = dict.fromkeys(group for node in nodes if node["name"] in leaving for group in groups_of(node))
+        for group in groups:
+            members = [node["name"] for node in nodes if group in groups_of(node)]
+            staying = [name for name in members if name not in leaving]
+            least = max((limits.minimum or {}).get(group, 0), KEPT.get(group, 0))
+            if len(staying) < least:
+                gone = ", ".join(name for name in members if name in leaving)
+                found.append(
+                    f"{gone}: cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
+                    "Add another first"
+                    + ("." if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}.")
+                )
+    return found
+
+
+def lines(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], clean_up: bool) -> list[str]:
+    """What is going to be done, as a person reads it."""
+    told = []
+    for cluster, nodes in sorted(clusters.items()):
+        for node in nodes:
+            if node["name"] in leaving:
+                first = "drained, " if node["role"] == LIAISON else ""
+                after = "its data and configuration removed" if clean_up else "its data left where it is"
+                others = sum(other["name"] not in leaving for other in nodes)
+                told.append(
+                    f"cluster {cluster}: {node['name']} ({node['role']}) is {first}dropped from the views of {others} servers, stopped, {after}"
+                )
+    return told

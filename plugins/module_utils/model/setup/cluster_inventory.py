@@ -1,0 +1,253 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clusters that an Ansible inventory describes: their nodes, and what is wrong with them.
+
+Pure. Every host of the inventory counts, whatever a run is limited to: a topology made of fewer hosts would
+drop the others from every server's view.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
+    LIAISON_PORT,
+    TopologyError,
+    is_port,
+    split_address,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, ROLES, STANDALONE
+
+GRPC_PORT = 17912
+HTTP_PORT = 17913
+DEFAULT_CLUSTER = "default"
+GROUPS = {f"banyandb_{role}": role for role in ROLES}
+
+TRUE = ("true", "yes", "on", "1", "t", "y")
+FALSE = ("false", "no", "off", "0", "f", "n")
+
+INVENTORY = "inventory"
+NONE = "none"
+# How servers find each other, and where the topology of those that read it from a file comes from.
+MODES = (NONE, FILE, DNS)
+SOURCES = (INVENTORY, DNS)
+
+# What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
+DECIDED_ELSEWHERE = {
+    "BYDB_GRPC_PORT": "banyandb_grpc_port",
+    "BYDB_HTTP_PORT": "banyandb_http_port",
+    "BYDB_NODE_HOST": "banyandb_node_host",
+    "BYDB_NODE_HOST_PROVIDER": "banyandb_node_host",
+    "BYDB_NODE_LABELS": "banyandb_node_labels",
+    "BYDB_HAS_META_ROLE": "banyandb_has_meta_role",
+    "BYDB_NODE_DISCOVERY_MODE": "banyandb_discovery_mode",
+    "BYDB_NODE_DISCOVERY_FILE_PATH": "banyandb_config_dir",
+    "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "banyandb_srv_names",
+    "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
+    "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
+}
+
+
+# Variable -> value -> one of the hosts that say so.
+_Choices = dict[str, dict[str, str]]
+
+
+@dataclass
+class Cluster:
+    """One cluster. ``nodes``: for each host the entry that the module ``topology`` takes;
+    ``remove``: names of entries that are to leave; ``problems``: sentences, each with its host and what to do.
+    ``mode``: ``dns`` when the servers ask DNS themselves, else ``file``. ``source``: where the nodes come from, ``dns`` (to be
+    asked yet, ``nodes`` are those of the inventory so far) or ``inventory``."""
+
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    mode: str = FILE
+    source: str = INVENTORY
+
+
+def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Cluster]:
+    """Cluster name -> Cluster, for all hosts in the groups banyandb_data, banyandb_liaison, banyandb_standalone."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for group, role in GROUPS.items():
+        for host in groups.get(group, ()):
+            kinds[host].append(role)
+    found: dict[str, Cluster] = defaultdict(Cluster)
+    choices: dict[str, _Choices] = defaultdict(lambda: {"banyandb_discovery_mode": {}, "banyandb_topology_source": {}})
+    for host in sorted(kinds):
+        variables = hostvars[host]
+        problems: list[str] = []
+        try:
+            name = _text(variables.get("banyandb_cluster") or DEFAULT_CLUSTER, f"{host}: banyandb_cluster")
+        except TopologyError as error:
+            name, problems = DEFAULT_CLUSTER, [str(error)]
+        cluster = found[name]
+        try:
+            cluster.remove = sorted({*cluster.remove, *_names(variables.get("banyandb_remove"), f"{host}: banyandb_remove")})
+        except TopologyError as error:
+            problems.append(str(error))
+        try:
+            cluster.nodes.append(_node(host, kinds[host], variables))
+        except TopologyError as error:
+            problems.append(str(error))
+        try:
+            _choose(host, kinds[host], variables, choices[name])
+        except TopologyError as error:
+            problems.append(str(error))
+        cluster.problems += problems
+    for name, cluster in found.items():
+        cluster.mode, cluster.source = _chosen(name, choices[name], cluster.problems)
+        cluster.nodes = [node for node in cluster.nodes if node["name"] not in cluster.remove]
+        cluster.problems += _cluster_problems(cluster.nodes)
+    for problem, names in _clashes(found):
+        for name in dict.fromkeys(names):
+            found[name].problems.append(problem)
+    return dict(found)
+
+
+def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
+    """Note what one host says of how its cluster finds its nodes. A server that is alone has no say. Raises TopologyError."""
+    for variable, default, expected in (("banyandb_discovery_mode", FILE, MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
+        if STANDALONE in roles:
+            continue
+        value = _text(variables.get(variable) or default, f"{host}: {variable}")
+        if value not in expected:
+            raise TopologyError(f"{host}: {variable} is {shown(value)}, expected {', '.join(expected[:-1])} or {expected[-1]}")
+        choices[variable].setdefault(value, host)
+
+
+def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str]:
+    """Mode and source of a cluster. Either is that of all its hosts, or a problem."""
+    for variable, found in choices.items():
+        if DNS in found and len(found) > 1:
+            said = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
+            problems.append(f"{variable} is {said}: set one for all hosts of the cluster {name}")
+    mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
+    return mode, DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
+
+
+def _names(value: Any, where: str) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TopologyError(f"{where} is {shown(value)}, expected a list of names such as [data3]")
+    return [_text(name, f"{where}[{index}]") for index, name in enumerate(value)]
+
+
+def _text(value: Any, where: str) -> str:
+    """A value as text: YAML makes numbers and booleans of what stands there without quotes."""
+    if not isinstance(value, (str, int, float)) or (isinstance(value, int) and value.bit_length() > 64):
+        raise TopologyError(f"{where} is {shown(value)}, expected text")
+    return str(value)
+
+
+def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    if len(roles) > 1:
+        raise TopologyError(
+            f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one"
+        )
+    role = roles[0]
+    node_host = _text(variables.get("banyandb_node_host") or variables.get("ansible_host") or host, f"{host}: banyandb_node_host")
+    bracketed = f"[{node_host}]" if ":" in node_host else node_host
+    grpc_port = _port(variables.get("banyandb_grpc_port"), GRPC_PORT, f"{host}: banyandb_grpc_port")
+    address = f"{bracketed}:{LIAISON_PORT if role == LIAISON else grpc_port}"
+    _port(variables.get("banyandb_http_port"), HTTP_PORT, f"{host}: banyandb_http_port")
+    split_address(address, f"{host}: banyandb_node_host and port give")
+    _check_environment(host, role, variables.get("banyandb_env") or {})
+    labels = variables.get("banyandb_node_labels") or {}
+    if not isinstance(labels, Mapping):
+        raise TopologyError(f"{host}: banyandb_node_labels is {shown(labels)}, expected a mapping such as {{type: hot}}")
+    try:
+        labels = labels_read(labels)
+    except BadLabel as error:
+        raise TopologyError(f"{host}: banyandb_node_labels: {error}") from None
+    meta = variables.get("banyandb_has_meta_role", True)
+    roles_of = {
+        DATA: ["ROLE_META", "ROLE_DATA"] if _is_true(meta, f"{host}: banyandb_has_meta_role") else ["ROLE_DATA"],
+        LIAISON: ["ROLE_LIAISON"],
+        STANDALONE: None,
+    }
+    return {
+        "name": host,
+        "role": role,
+        "grpc_address": address,
+        "node_name": address,
+        "roles": roles_of[role],
+        "labels": labels,
+    }
+
+
+def _check_environment(host: str, role: str, environment: Any) -> None:
+    if not isinstance(environment, Mapping):
+        raise TopologyError(f"{host}: banyandb_env is {shown(environment)}, expected a mapping of variables")
+    for name, instead in DECIDED_ELSEWHERE.items():
+        if name in environment:
+            raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides; set that instead")
+    port = _text(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT), f"{host}: banyandb_env: BYDB_LIAISON_SERVER_GRPC_PORT")
+    if role == LIAISON and port != str(LIAISON_PORT):
+        raise TopologyError(
+            f"{host}: banyandb_env moves the internal port of a liaison to {shown(port)}; the other nodes know a liaison by {LIAISON_PORT}"
+        )
+
+
+def _port(value: Any, default: int, where: str) -> int:
+    if value is None:
+        return default
+    text = value if isinstance(value, str) else shown(value)
+    if not is_port(text):
+        raise TopologyError(f"{where} is {shown(value)}, expected a port from 1 to 65535")
+    return int(text)
+
+
+def _is_true(value: Any, where: str) -> bool:
+    text = _text(value, where).lower()
+    if text not in TRUE + FALSE:
+        raise TopologyError(f"{where} is {shown(value)}, expected true or false")
+    return text in TRUE
+
+
+def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    problems = []
+    by_role = {role: [node for node in nodes if node["role"] == role] for role in ROLES}
+    data, liaisons = by_role[DATA], by_role[LIAISON]
+    if len(data) + len(liaisons) > 1:
+        problems += [
+            f"{node['name']}: its address {node['grpc_address']} leads each of the other nodes to itself; set banyandb_node_host "
+            "to an address that they reach"
+            for node in [*data, *liaisons]
+            if _is_loopback(node["grpc_address"])
+        ]
+    if (data or liaisons) and not any("ROLE_META" in node["roles"] for node in data):
+        problems.append(
+            f"{', '.join(node['name'] for node in [*data, *liaisons])}: no data node has the META role, without which no liaison "
+            "starts; add a data node, or let one keep banyandb_has_meta_role: true"
+        )
+    return problems
+
+
+def _is_loopback(address: str) -> bool:
+    host = split_address(address)[0].lower()
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
+    """Two nodes at one host name: their fixed ports (metrics, schema, gossip) clash, whatever else differs."""
+    at: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, cluster in found.items():
+        for node in cluster.nodes:
+            at[split_address(node["grpc_address"])[0].lower()].append((name, node["name"]))
+    return [
+        (
+            f"{', '.join(host for _cluster, host in sharing)}: all at the address {address}; each node needs a host of its own, check "
+            "ansible_host and banyandb_node_host",
+            [cluster for cluster, _host in sharing],
+        )
+        for address, sharing in at.items()
+        if len(sharing) > 1
+    ]

@@ -1,0 +1,315 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the topology a host has to the one it should have: the writes, in order, and what they do.
+
+Pure. The rules come from section 1 of the contract: a server drops what a file no longer lists, and when
+a node's address changes in one write it loses that node for good, because it adds the new address and then
+deletes the old one *by node name*. So whatever both leaves and arrives takes two writes, without and with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
+    Node,
+    Topology,
+    TopologyError,
+    ordered,
+)
+
+# How entries that do not answer are treated.
+ADMIT_ANSWERING = "answering"  # new ones are held back, known ones stay listed, last
+ADMIT_ALL = "all"  # every one is listed, those that do not answer last
+ADMIT_START = "start"  # for a server about to start: only those that answer are listed
+ADMIT = (ADMIT_ANSWERING, ADMIT_ALL, ADMIT_START)
+
+REFUSE = "refuse"
+STAGE = "stage"
+READDRESS = (REFUSE, STAGE)
+
+
+class PlanRefused(TopologyError):
+    """The change would lose a node that nobody named, or is one that was not asked for."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One entry under another address (``name`` stays) or another name (``before``/``after`` are names)."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one push does. ``steps`` are whole files in the order of their writes; none when nothing changes.
+
+    ``held_back``: wanted entries that the server is not given (yet) because they do not answer.
+    ``away``: listed entries that do not answer.
+    """
+
+    steps: tuple[Topology, ...]
+    final: Topology
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    readdressed: tuple[Move, ...] = ()
+    renamed: tuple[Move, ...] = ()
+    refreshed: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+
+
+def plan(
+    current: Topology,
+    desired: Sequence[Node],
+    *,
+    answering: Collection[str],
+    remove: Collection[str] = (),
+    refresh: Collection[str] = (),
+    readdress: str = REFUSE,
+    admit: str = ADMIT_ANSWERING,
+    batch: int = 1,
+    needs: Collection[str] = (),
+) -> Plan:
+    """Plan the writes that take a host from ``current`` to ``desired``.
+
+    ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries.
+    ``remove``: entry names that may leave; no other entry does. ``refresh``: entry names to drop and admit again.
+    ``batch``: how many re-addressed or refreshed entries may be out of the view at one time. ``needs``: entry names of which one has to answer.
+    Raises PlanRefused, or TopologyError for a desired list that is no topology.
+    """
+    wanted = Topology(tuple(desired))
+    _refuse_bad_requests(current, wanted, remove, refresh)
+    moving = {
+        node.name
+        for node in wanted.nodes
+        if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address
+    }
+    listed_before = {node.name: node for node in current.listed}
+    if moving & set(listed_before) and readdress == REFUSE:
+        raise PlanRefused(
+            "re-addressing was not asked for: "
+            + ", ".join(
+                f"{name} {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}"
+                for name in sorted(moving & set(listed_before))
+            )
+            + "; the addresses of known entries change only with readdress: stage"
+        )
+
+    listed, held_back = _admit(current, wanted, answering, admit)
+    away = {node.name for node in listed if node.grpc_address not in answering}
+    if needs and not set(needs) & {node.name for node in listed} - away:
+        raise PlanRefused(
+            f"none of {', '.join(sorted(needs))} answers, and the server serves only when one of them has answered at its start: find out why they "
+            "do not; then run this again"
+        )
+    final = Topology(ordered(listed, away), ordered(held_back))
+    if not final.listed and admit != ADMIT_START:
+        raise PlanRefused(
+            "none of the nodes answers, so the server would be given an empty list, which drops every node it knows: "
+            "start the nodes first, or check their addresses: " + ", ".join(node.grpc_address for node in wanted.nodes)
+        )
+
+    renamed = _renamed(current, wanted, remove)
+    moved = tuple(
+        Move(node.name, listed_before[node.name].grpc_address, node.grpc_address)
+        for node in sorted(final.listed)
+        if node.name in listed_before and listed_before[node.name].grpc_address != node.grpc_address
+    )
+    moved_names = {move.name for move in moved}
+    addresses_before = {node.grpc_address for node in current.listed}
+    again = {node.name for node in final.listed if node.name in refresh and node.grpc_address in addresses_before} - moved_names
+    if admit == ADMIT_START or not current.listed:
+        steps: tuple[Topology, ...] = (final,)
+    else:
+        steps = _staged(current, final, {move.after for move in renamed}, again, away, batch)
+    if len(steps) == 1 and final == current:
+        steps = ()
+    renamed_to = {move.after for move in renamed}
+    listed_addresses = {node.grpc_address for node in final.listed}
+    return Plan(
+        steps=steps,
+        final=final,
+        added=_names(n for n in final.listed if n.name not in listed_before and n.name not in renamed_to),
+        removed=tuple(sorted(set(remove) & set(current.by_name))),
+        readdressed=moved,
+        renamed=renamed,
+        refreshed=tuple(sorted(again)),
+        held_back=_names(n for n in wanted.nodes if n.grpc_address not in listed_addresses),
+        away=tuple(sorted(away)),
+    )
+
+
+def _refuse_bad_requests(
+    current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]
+) -> None:
+    if not wanted.nodes:
+        raise PlanRefused("the list of nodes is empty: an empty topology drops every node from the server; give at least one")
+    both = sorted(set(remove) & set(wanted.by_name))
+    if both:
+        raise PlanRefused(f"{', '.join(both)}: in nodes and in remove at once; take the name out of one of them")
+    unknown = sorted(set(refresh) - set(wanted.by_name))
+    if unknown:
+        raise PlanRefused(f"refresh names {', '.join(unknown)}, which nodes does not list")
+    vanished = [
+        node
+        for node in current.nodes
+        for heir in [wanted.by_address.get(node.grpc_address)]
+        # Another name at the same address renames an entry, unless that name is another entry's already.
+        if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)
+    ]
+    if vanished:
+        raise PlanRefused(
+            "these entries would vanish though nobody named them: "
+            + ", ".join(f"{node.name} ({node.grpc_address})" for node in sorted(vanished))
+            + "; list them in nodes, or name them in remove"
+        )
+
+
+def _admit(
+    current: Topology, wanted: Topology, answering: Collection[str], admit: str
+) -> tuple[list[Node], list[Node]]:
+    """The entries to list and those to hold back. A re-addressed entry whose new address does not answer
+    stays listed as it was: nothing would be won by dropping it, and the old one may be alive."""
+    listed: list[Node] = []
+    held_back: list[Node] = []
+    addresses = {node.grpc_address for node in current.listed}
+    taken = {node.grpc_address.lower(): node.name for node in wanted.nodes}
+    stays = {node.name: node for node in current.listed if taken.get(node.grpc_address.lower(), node.name) == node.name}
+    for node in wanted.nodes:
+        if admit == ADMIT_ALL or node.grpc_address in answering:
+            listed.append(node)
+        elif admit == ADMIT_START:
+            held_back.append(node)
+        elif node.grpc_address in addresses:
+            listed.append(node)
+        elif node.name in stays:
+            listed.append(stays[node.name])
+        else:
+            held_back.append(node)
+    return listed, held_back
+
+
+def _renamed(current: Topology, wanted: Topology, remove: Collection[str]) -> tuple[Move, ...]:
+    """Entries that only changed their entry name: the server, which goes by address, sees no change."""
+    return tuple(
+        Move(node.grpc_address, before.name, node.name)
+        for node in sorted(wanted.nodes)
+        for before in [current.by_address.get(node.grpc_address)]
+        if before is not None
+        and before.name not in wanted.by_name
+        and before.name not in remove
+        and node.name not in current.by_name
+    )
+
+
+def _staged(
+    current: Topology, final: Topology, renamed: Collection[str], again: Collection[str], away: Collection[str], batch: int
+) -> tuple[Topology, ...]:
+    """The writes for a running server: leave first, arrive after; what does both, ``batch`` groups at a time."""
+    before = {node.grpc_address: node for node in current.listed}
+    after = {node.grpc_address: node for node in final.listed}
+
+    def stays(address: str) -> bool:
+        same = address in before and address in after
+        return same and after[address].name not in again and (
+            before[address].name == after[address].name or after[address].name in renamed
+        )
+
+    standing = {address: after.get(address, node) if stays(address) else node for address, node in before.items()}
+    # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.
+    waiting = {node.name: node for node in current.held_back if node.name in final.by_name}
+    waiting.update({node.name: node for node in final.nodes if node.name in renamed and node.grpc_address not in before})
+    groups = _linked(
+        [node for address, node in before.items() if not stays(address)],
+        [node for address, node in after.items() if not stays(address)],
+        [*waiting.values(), *final.held_back],
+    )
+    held_back = frozenset(final.held_back)
+    by_name, by_address = final.by_name, final.by_address
+    steps: list[Topology] = []
+
+    def drop(chunk: Iterable[_Group]) -> None:
+        for group in chunk:
+            for node in group.leaving:
+                del standing[node.grpc_address]
+                now = by_name.get(node.name) or by_address.get(node.grpc_address)
+                if now and now.name in (node.name, *renamed):
+                    waiting[now.name] = now
+            for node in group.waiting:
+                waiting[node.name] = by_name[node.name]
+        if not standing:
+            raise PlanRefused(
+                "every listed entry would have to leave the view at once, and an empty topology is never given to a "
+                "running server: start it anew with admit: start"
+            )
+        write()
+
+    def add(chunk: Iterable[_Group]) -> None:
+        for group in chunk:
+            for node in group.arriving:
+                standing[node.grpc_address] = node
+            for node in [*group.arriving, *group.waiting]:
+                waiting.pop(node.name, None)
+            waiting.update({node.name: node for node in group.waiting if node in held_back})
+        write()
+
+    def write() -> None:
+        steps.append(Topology(ordered(standing.values(), away), ordered(waiting.values())))
+
+    gone = [group for group in groups if group.leaving and not group.arriving]
+    both = [group for group in groups if group.leaving and group.arriving]
+    # Who only arrives comes last: it may be the same process as one that leaves, under another name and address.
+    for start in range(0, len(both), batch):
+        chunk = both[start : start + batch]
+        drop([*gone, *chunk])
+        add(chunk)
+        gone = []
+    if gone:
+        drop(gone)
+    if not steps or steps[-1] != final:
+        # Only a write that drops must not also add.
+        if both:
+            steps[-1] = final
+        else:
+            steps.append(final)
+    return tuple(steps)
+
+
+@dataclass(eq=False)
+class _Group:
+    """Entries that share names or addresses with one another; ``waiting`` are held back, before or after."""
+
+    leaving: list[Node] = field(default_factory=list)
+    arriving: list[Node] = field(default_factory=list)
+    waiting: list[Node] = field(default_factory=list)
+
+
+def _linked(leaving: Iterable[Node], arriving: Iterable[Node], waiting: Iterable[Node]) -> list[_Group]:
+    """Group what leaves with what arrives under the same name or address, so that a swap of two addresses
+    is one group: its entries must all be gone before the first comes back."""
+    groups: list[_Group] = []
+    group_of: dict[str, _Group] = {}
+    for side, nodes in (("leaving", leaving), ("arriving", arriving), ("waiting", waiting)):
+        for node in sorted(nodes):
+            keys = (f"name {node.name}", f"address {node.grpc_address.lower()}")
+            into = next((group_of[key] for key in keys if key in group_of), None)
+            if into is None:
+                groups.append(into := _Group())
+            for other in [group_of[key] for key in keys if group_of.get(key, into) is not into]:
+                into.leaving += other.leaving
+                into.arriving += other.arriving
+                into.waiting += other.waiting
+                groups.remove(other)
+                group_of.update({key: into for key, value in group_of.items() if value is other})
+            getattr(into, side).append(node)
+            group_of.update(dict.fromkeys(keys, into))
+    return groups
+
+
+def _names(nodes: Iterable[Node]) -> tuple[str, ...]:
+    return tuple(sorted(node.name for node in nodes))

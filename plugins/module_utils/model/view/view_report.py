@@ -1,0 +1,49 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person reads of a verdict: who sees whom, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
+    ACTIVE,
+    CONVERGED,
+    REGISTERED,
+    ExpectedNode,
+    Verdict,
+)
+
+# Beyond this many nodes a square table is wider than a screen; then only rows and columns with findings are shown.
+WHOLE_TABLE = 16
+OK = "ok"
+
+
+def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
+    """The report of one cluster, line by line: its verdict, the table (rows see columns), the findings."""
+    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+    result = [f"cluster {name}, {count}: {verdict.verdict}", *table(nodes, verdict)]
+    for pair in verdict.pairs:
+        what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{pair.subject}: {pair.seen}"
+        where = f" in {pair.table} (expected {pair.expected})" if pair.table else ""
+        result.append(f"  {pair.verdict}: {what}{where}. {pair.remedy}")
+    return result
+
+
+def table(nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
+    """Who sees whom: a row for each observer, a column for each subject."""
+    names = {node.name for node in nodes}
+    rows, columns = list(nodes), list(nodes)
+    if len(nodes) > WHOLE_TABLE:
+        rows = [node for node in nodes if any(pair.observer == node.name for pair in verdict.pairs)]
+        columns = [node for node in nodes if any(pair.subject == node.name for pair in verdict.pairs)]
+        if verdict.verdict == CONVERGED or not rows or not columns:
+            return [f"  all {len(names)} nodes see all that concern them"] if verdict.verdict == CONVERGED else []
+    cells = [["", *(node.name for node in columns)]]
+    for row in rows:
+        seen = verdict.matrix[row.name]
+        words = [OK if seen[column.name] in (ACTIVE, REGISTERED) else seen[column.name] for column in columns]
+        cells.append([f"{row.name} ({row.role})", *words])
+    widths = [max(len(line[index]) for line in cells) for index in range(len(cells[0]))]
+    return ["  " + "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in cells]
