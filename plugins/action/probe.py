@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.node_setup import needed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 
 
 class ActionModule(ActionBase):

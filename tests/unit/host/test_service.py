@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 import time
 
 import pytest
@@ -224,7 +225,8 @@ def test_a_process_watches_the_file_that_stands_there_now(tmp_path):
     with watched(path):
         assert service.watches(os.getpid(), str(path))
         assert not service.watches(os.getpid(), str(other))
-        assert not service.watches(os.getppid(), str(path))
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other_process:
+            assert not service.watches(other_process.pid, str(path))
         other.replace(path)
         assert not service.watches(os.getpid(), str(path))
     path.unlink()

@@ -8,15 +8,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.node_setup import (
-    environment,
-    flush_seconds,
-    needed,
-    node,
-    problems,
-    release,
-    topology_to_read,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, flush_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed, node, release, topology_to_read
 
 VARIABLES = {
     "banyandb_kind": "data",

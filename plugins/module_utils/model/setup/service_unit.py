@@ -1,0 +1,93 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The systemd unit of a server: its name, its text, where its files are. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+USER = "banyandb"
+ROOT = "/opt/banyandb"
+CURRENT_LINK = f"{ROOT}/current"
+PROGRAM = f"{CURRENT_LINK}/bin/banyand-server"
+LOWEST_FREE_PORT = 1024
+
+UNIT = """\
+# Written by the Ansible collection skywalking.banyandb; changes belong into a drop-in (systemctl edit).
+[Unit]
+Description=Apache SkyWalking BanyanDB, {kind} node
+Documentation=https://skywalking.apache.org/docs/skywalking-banyandb/next/readme/
+Wants=network-online.target
+After=network-online.target
+# A node that finds nobody yet exits and is started again, for as long as it takes.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+User={user}
+Group={user}
+WorkingDirectory={data_dir}
+EnvironmentFile={environment_file}
+ExecStart={program} {kind}
+Restart=on-failure
+RestartSec=2s
+TimeoutStopSec={stop_timeout}s
+LimitNOFILE=800000
+
+# It needs its ports and its data, and nothing else of the host. No ExecReload: SIGHUP makes it exit.
+UMask=0077
+ReadWritePaths={data_dir}
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+PrivateDevices=true
+NoNewPrivileges=true
+CapabilityBoundingSet={capabilities}
+AmbientCapabilities={capabilities}
+LockPersonality=true
+ProtectClock=true
+ProtectControlGroups=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+RemoveIPC=true
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(variables: Mapping[str, Any]) -> str:
+    """The text of the systemd unit."""
+    low = min(int(variables[name]) for name in ("banyandb_grpc_port", "banyandb_http_port")) < LOWEST_FREE_PORT
+    return UNIT.format(
+        kind=variables["banyandb_kind"],
+        user=USER,
+        data_dir=variables["banyandb_data_dir"],
+        environment_file=paths(variables)["environment_file"],
+        program=PROGRAM,
+        stop_timeout=variables["banyandb_stop_timeout"],
+        capabilities="CAP_NET_BIND_SERVICE" if low else "",
+    )
+
+
+def paths(variables: Mapping[str, Any]) -> dict[str, str]:
+    """The name of the service, and where its files are."""
+    kind = variables["banyandb_kind"]
+    name = f"banyandb-{kind}.service"
+    return {
+        "service": name,
+        "environment_file": f"{variables['banyandb_config_dir']}/{kind}.env",
+        "unit_file": f"/etc/systemd/system/{name}",
+        "enabled_link": f"/etc/systemd/system/multi-user.target.wants/{name}",
+    }

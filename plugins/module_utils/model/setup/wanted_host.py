@@ -1,0 +1,104 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host should be: its users, directories, files, links and service, as arguments of the module ``host_info``.
+
+Pure. In Python and not in templates, because every run compares every host with it, and templates are compiled anew
+for each host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests, environment_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, ports
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import CURRENT_LINK, PROGRAM, ROOT, USER, paths, unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON
+
+
+def release(variables: Mapping[str, Any], artifact_sha512: str) -> dict[str, Any]:
+    """What the role ``install`` sees to, as arguments of the module ``host_info``; nothing without a version.
+
+    ``artifact_sha512`` (hex) may be empty: then any artifact of that version will do.
+    """
+    version = variables["banyandb_version"]
+    if not version:
+        return {"users": [], "files": [], "links": []}
+    marker = f"sha512:{artifact_sha512.lower()} {variables['banyandb_flavor']}\n"
+    return {
+        "users": [{"name": USER, "group": USER}],
+        "files": [
+            {"path": _program_path(version), "owner": "root", "mode": "0755"},
+            {
+                "path": f"{ROOT}/versions/{version}/ARTIFACT",
+                "owner": "root",
+                "sha256": _sha256(marker) if artifact_sha512 else None,
+            },
+        ],
+        "links": [{"path": CURRENT_LINK, "target": f"versions/{version}"}],
+    }
+
+
+def node(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What the role ``node`` sees to, as arguments of the module ``host_info``; nothing for a host that is no node.
+
+    Raises BadLabel and BadEnvironment.
+    """
+    version = variables["banyandb_version"]
+    if not variables["banyandb_kind"]:
+        return {"directories": [], "files": [], "links": [], "services": []}
+    wanted = environment(variables)
+    at = paths(variables)
+    return {
+        "directories": [
+            {"path": variables["banyandb_config_dir"], "owner": "root", "group": "root", "mode": "0755"},
+            {"path": variables["banyandb_data_dir"], "owner": USER, "group": USER, "mode": "0700"},
+        ],
+        "files": [
+            {
+                "path": at["environment_file"],
+                "owner": "root",
+                "group": USER,
+                "mode": "0640",
+                "sha256": _sha256(environment_file(wanted)),
+            },
+            {"path": at["unit_file"], "owner": "root", "group": "root", "mode": "0644", "sha256": _sha256(unit(variables))},
+        ],
+        # This link is all that `systemctl enable` makes; made as a link, check mode can tell it on a fresh host too.
+        "links": [{"path": at["enabled_link"], "target": at["unit_file"]}],
+        "services": [
+            {
+                "name": at["service"],
+                "ports": ports(variables),
+                "environment": digests(wanted),
+                "program": PROGRAM,
+                "program_target": _program_path(version) if version else None,
+            }
+        ],
+    }
+
+
+def topology_to_read(variables: Mapping[str, Any]) -> str | None:
+    """The topology file whose entries have to be known before the nodes are: where they come from DNS."""
+    reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)
+    return f"{variables['banyandb_config_dir']}/topology.yml" if reads_it and variables["banyandb_topology_source"] == DNS else None
+
+
+def needed(wanted: Mapping[str, Any], differing: Collection[str]) -> bool:
+    """Whether what release() or node() gave has anything among the ``differing`` paths and users."""
+    return any(
+        item.get("path", item.get("name")) in differing
+        for option in ("users", "directories", "files", "links")
+        for item in wanted.get(option, ())
+    )
+
+
+def _program_path(version: str) -> str:
+    return f"{ROOT}/versions/{version}/bin/banyand-server"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
