@@ -31,7 +31,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
     View,
     ViewError,
     cell,
-    cells,
     differences,
     judge,
     role_of,
@@ -172,9 +171,12 @@ def test_an_identity_is_stale_when_labels_or_roles_differ_that_are_compared() ->
 
 
 def test_each_kind_of_node_is_held_against_its_own_tables() -> None:
-    assert cells(DATA, DATA_VIEW, CLUSTER) == {"d3": "registered", "d4": "registered", "d5": "registered"}
-    assert cells(LIAISON, LIAISON_VIEW, CLUSTER) == dict.fromkeys(["l1", "l2", "d3", "d4", "d5"], "active")
-    assert cells(STANDALONE, View(), CLUSTER) == {}
+    alone = ExpectedNode("s1", "node9:17912", STANDALONE)
+    matrix = judge([*CLUSTER, alone], {**FINE, "s1": View()}).matrix
+    assert matrix["d3"] == {"l1": "-", "l2": "-", "d3": "registered", "d4": "registered", "d5": "registered", "s1": "-"}
+    assert matrix["l1"] == {**dict.fromkeys(["l1", "l2", "d3", "d4", "d5"], "active"), "s1": "-"}
+    assert set(matrix["s1"].values()) == {"-"}
+
 
 
 def test_the_role_behind_an_entry_follows_from_its_port() -> None:

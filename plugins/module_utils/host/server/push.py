@@ -318,8 +318,7 @@ def _differences(
             known = ExpectedNode(node.name, name, known.role if known else role_of(node))
         expected.append(known)
     answering = {node.name for node in topology.listed if node.grpc_address in found.alive}
-    reached = {(proof.observer.name, name): True for name in answering}
-    pairs = differences(proof.observer, view, expected, answering, reached, stood)
+    pairs = differences(proof.observer, view, expected, answering, stood)
     tolerated = found.shown - theirs if nameless else frozenset()
     return [pair for pair in pairs if pair.seen != EXTRA or pair.subject not in tolerated]
 
