@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a page of the documentation, and puts what its commands print into it: ``python -m tests.docs.record docs/operation.md``.
+"""Runs a page of the documentation, and puts what its commands print into it: ``python -m tests.docs.record tests/docs/walkthrough.md``.
 
 It works through the page from top to bottom, in a new directory, on hosts of the lab ``docs``:
 

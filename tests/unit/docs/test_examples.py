@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
 
 ROOT = Path(__file__).resolve().parents[3]
+WALKTHROUGH = ROOT / "tests" / "docs" / "walkthrough.md"
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")])
 KINDS = ("modules", "filter", "lookup", "inventory")
 PLUGINS = sorted(path for kind in KINDS for path in ROOT.glob(f"plugins/{kind}/*") if path.suffix in (".py", ".yml"))
@@ -121,8 +122,8 @@ def test_every_variable_of_a_role_is_in_its_readme_or_in_the_one_that_it_points_
     assert {name for name in options(role) if f"`{name}`" not in text} <= (options("node") if "(../node/README.md)" in text else set())
 
 
-def test_the_page_operation_tells_of_every_variable_of_every_role():
-    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+def test_the_guides_explain_every_variable_of_every_role():
+    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.md"))
     rare = {"banyandb_kind", "banyandb_cache_dir", "banyandb_change", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
     rare |= {"banyandb_refresh", "banyandb_as_listed"}
     assert {name for name in VARIABLES if f"`{name}`" not in text} == rare
@@ -205,8 +206,8 @@ def names(document):
 
 
 def test_every_play_and_task_in_a_recorded_output_exists():
-    """Otherwise it is time for ``python -m tests.docs.record docs/operation.md``."""
-    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    """When this fails, record the fixture again: ``python -m tests.docs.record tests/docs/walkthrough.md``."""
+    text = WALKTHROUGH.read_text(encoding="utf-8")
     files = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]
     there = {name for path in files for name in names(yaml.safe_load(path.read_text(encoding="utf-8")))}
     there |= {name for language, block in BLOCK.findall(text) if language == "yaml" for name in names(yaml.safe_load(block))}
@@ -215,6 +216,16 @@ def test_every_play_and_task_in_a_recorded_output_exists():
     made = re.compile("|".join(re.sub(r"\\{\\{.+?\\}\\}", ".+", re.escape(name)) for name in there))
     # What Ansible itself does before a role runs has a name too.
     assert {name for name in recorded if not name.startswith("Validating arguments against arg spec") and not made.fullmatch(name)} == set()
+
+
+@pages()
+def test_console_output_in_a_guide_is_short_and_was_recorded(page):
+    recorded = {" ".join(line.split()) for line in WALKTHROUGH.read_text(encoding="utf-8").splitlines()}
+    for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "console":
+            lines = [" ".join(line.split()) for line in block.splitlines()]
+            assert len(lines) <= 10
+            assert [line for line in lines if line not in recorded] == []
 
 
 @pages()
