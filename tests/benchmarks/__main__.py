@@ -12,18 +12,20 @@ from collections.abc import Callable
 
 from tests.conftest import ROOT
 
-from . import ask, cold_start, deploy, import_cost, machine, plan, push, restarts, rollout, srv, srv_inventory
+from . import ask, cold_start, deploy, growth, import_cost, judge, machine, plan, push, restarts, rollout, srv, srv_inventory
 from .figures import PAGE, Result, place, section
 from .fleet import Failed
 
 BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
     "deploy": deploy.run,
+    "growth": growth.run,
     "push": push.run,
     "cold_start": cold_start.run,
     "rollout": rollout.run,
     "restarts": restarts.run,
     "ask": ask.run,
     "plan": plan.run,
+    "judge": judge.run,
     "srv": srv.run,
     "srv_inventory": srv_inventory.run,
     "import_cost": import_cost.run,

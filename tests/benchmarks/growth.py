@@ -1,0 +1,76 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that change nothing, and one host that is added, on 6 and on 30 hosts, against a ping of the same hosts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .figures import Result, Row
+from .fleet import Failed, Fleet, play, server_words
+
+SIZES = (6, 30)
+LIAISONS = 2
+FORKS = 20
+PLAYBOOKS = ("deploy", "status", "topology")
+MOST = 2.5
+REASON = (
+    "a task that a host only skips, and each variable that Ansible works out for a host, cost the controller's processor; hosts with processors of their "
+    "own would share the rest"
+)
+
+
+def run(rounds: int, say: Callable[[str], None]) -> Result:
+    times: dict[tuple[int, str], list[float]] = {}
+    added: dict[int, list[float]] = {size: [] for size in SIZES}
+    for size in SIZES:
+        hosts = [f"node{number}" for number in range(1, size + 1)]
+        liaisons, data = hosts[:LIAISONS], hosts[LIAISONS:]
+        with Fleet(size) as fleet:
+            fleet.forks = FORKS
+            inventory = fleet.inventory(f"growth{size}", liaisons, data)
+            fewer = fleet.inventory(f"growth{size}less", liaisons, data[:-1])
+            ping = play("ping", {"ansible.builtin.ping": {}})
+            say(f"{size} hosts: deploying")
+            fleet.play(inventory, "skywalking.banyandb.deploy")
+            for number in range(1, rounds + 1):
+                fleet.play(inventory, ping)  # opens the SSH connections that all runs use
+                before = fleet.play(inventory, ping).seconds
+                seconds = {name: _unchanged(fleet, inventory, name) for name in PLAYBOOKS}
+                base = (before + fleet.play(inventory, ping).seconds) / 2
+                for name, value in seconds.items():
+                    times.setdefault((size, name), []).append(value / base)
+                _take_out(fleet, inventory, fewer, data[-1])
+                began = time.monotonic()
+                fleet.play(inventory, "skywalking.banyandb.deploy")
+                added[size].append((time.monotonic() - began) / seconds["deploy"])
+                say(f"{size} hosts, round {number}: ping {base:.1f} s, " + ", ".join(f"{name} {times[size, name][-1]:.2f} x" for name in PLAYBOOKS)
+                    + f", one host added {added[size][-1]:.2f} x of deploy")
+    rows = [Row(f"`{name}` without changes, {size} hosts", times[size, name], goal=MOST, reason=REASON) for name in PLAYBOOKS for size in SIZES]
+    rows += [Row(f"one of {size} hosts added, over a `deploy` without changes", added[size], goal=MOST, reason=REASON) for size in SIZES]
+    return Result(
+        "growth",
+        "Growth with the number of hosts",
+        f"Wall time of `ansible-playbook` from start to end ({LIAISONS} liaisons, {FORKS} forks, else Ansible's own settings), as a multiple of a playbook "
+        "whose one task is `ping`, on the same hosts just before and after. All hosts share the processors of one machine with the controller.",
+        rows,
+        server=server_words(),
+    )
+
+
+def _unchanged(fleet: Fleet, inventory: Path, name: str) -> float:
+    """Seconds of a run that changes nothing. Raises Failed when the run changes something."""
+    done = fleet.play(inventory, f"skywalking.banyandb.{name}")
+    if done.changed:
+        raise Failed(f"{name} changed something on hosts where nothing was to be changed:\n{done.output}")
+    return done.seconds
+
+
+def _take_out(fleet: Fleet, inventory: Path, fewer: Path, host: str) -> None:
+    """Make ``host`` new to the others: no server lists it, its own runs no more and has no file of ours."""
+    fleet.play(fewer, "skywalking.banyandb.topology", "-e", f'{{"banyandb_remove": ["{host}"]}}')
+    kept = "/etc/systemd/system/banyandb-data.service /etc/banyandb /var/lib/banyandb"
+    fleet.everywhere([host], f"systemctl disable --quiet --now banyandb-data && rm -rf {kept} && systemctl daemon-reload")
