@@ -18,8 +18,8 @@ FORKS = 20
 PLAYBOOKS = ("deploy", "status", "topology")
 MOST = 2.5
 REASON = (
-    "a task that a host only skips, and each variable that Ansible works out for a host, cost the controller's processor; hosts with processors of their "
-    "own would share the rest"
+    "a task that a host only skips, and each variable that Ansible works out for a host, cost the controller's processor; hosts with processors "
+    "of their own would share the rest"
 )
 
 
@@ -54,8 +54,8 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "growth",
         "Growth with the number of hosts",
-        f"Wall time of `ansible-playbook` from start to end ({LIAISONS} liaisons, {FORKS} forks, else Ansible's own settings), as a multiple of a playbook "
-        "whose one task is `ping`, on the same hosts just before and after. All hosts share the processors of one machine with the controller.",
+        f"Wall time of `ansible-playbook` from start to end ({LIAISONS} liaisons, {FORKS} forks, else Ansible's own settings), as a multiple of a "
+        "playbook whose one task is `ping`, on the same hosts just before and after. All hosts share one machine's processors with the controller.",
         rows,
         server=server_words(),
     )
