@@ -21,8 +21,9 @@ endif
 BIN := $(VENV)/bin
 COLLECTIONS := .cache/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
-# What a release is made of; everything else of this tree stays at home.
-SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard galaxy.yml meta plugins roles playbooks docs README.md LICENSE changelogs))
+# The files of a release. galaxy.yml names the files of these folders that the tarball leaves out. No git: a source archive has none.
+SOURCES := $(shell find $(wildcard *.md LICENSE galaxy.yml changelogs/changelog.yaml docs extensions/eda meta playbooks plugins roles) \
+	-type f ! -name '*.pyc')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The lab of the scenarios. Two runs of them at a time need two, by names of up to 8 letters.
@@ -35,7 +36,7 @@ ARTIFACT = $$($(BIN)/python -m tests.release_artifact)
 # The simulator and the load client know nothing of Ansible.
 UNIT := tests/unit $(if $(filter oldest,$(CONTROLLER)),tests/simulator tests/load)
 
-.PHONY: help demo demo-down test test-deep bench lint sanity docs unit property crash lab contract molecule matrix setup install clean
+.PHONY: help demo demo-down test test-deep bench lint sanity docs release unit property crash lab contract molecule matrix setup install clean
 
 help: ## show this
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
@@ -80,6 +81,9 @@ docs: install ## build the documentation site in .cache/docs
 	$(BIN)/python docs/site/build.py .cache/docs
 	$(BIN)/python -m pytest tests/docs
 
+release: $(VENV)/.complete ## build the tarball, check its content, install and use it
+	$(BIN)/python -m pytest tests/release
+
 lab: setup ## tests of the lab itself
 	$(BIN)/python -m pytest tests/lab
 
@@ -99,10 +103,10 @@ setup: $(VENV)/.complete ## make the Python environment and the lab's root file 
 
 install: $(INSTALLED) ## build the collection and install it where the tests use it
 
-.venv/.complete: requirements/controller.txt requirements/tests.txt requirements/dev.txt
+.venv/.complete: meta/ee-requirements.txt requirements/controller.txt requirements/tests.txt requirements/dev.txt
 	tests/python-environment.sh $(PYTHON) .venv requirements/dev.txt
 
-.venv-newest/.complete: requirements/controller.txt requirements/tests.txt
+.venv-newest/.complete: meta/ee-requirements.txt requirements/controller.txt requirements/tests.txt
 	tests/python-environment.sh $(PYTHON_NEWEST) .venv-newest requirements/tests.txt
 
 # Whichever of the two environments is younger, what is installed is the same, and somebody may be using it.

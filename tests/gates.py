@@ -37,7 +37,7 @@ NICE = 10
 TARGETS = ("contract", "crash", "lab", "unit")
 """Targets of the Makefile that are gates."""
 
-COMPUTING = ("sanity", "property", "lint", "docs")
+COMPUTING = ("sanity", "property", "lint", "docs", "release")
 """Those that only compute: nothing in them waits, so nothing in them is late. None needs a root file system either."""
 
 ON_NEWEST = ("gate", "remove_and_readd")

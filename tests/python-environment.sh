@@ -13,7 +13,7 @@ mkdir -p .cache
 exec 9>".cache/$environment.lock"
 flock 9
 # Whoever has waited for another to make it has it now.
-if [ -e "$complete" ] && [ -z "$(find requirements -type f -newer "$complete")" ]; then
+if [ -e "$complete" ] && [ -z "$(find requirements meta/ee-requirements.txt -type f -newer "$complete")" ]; then
     exit
 fi
 # First, so that no interpreter of a half-made environment is taken for the wanted one.
