@@ -10,15 +10,26 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.search_list import search_list
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import known_sha512
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain, validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_environment, service_unit, variable_problems, wanted_host
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import (
+    BASE,
+    PREFIX,
+    GivenEnvironmentError,
+    given_environment,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
 
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     """What the filter ``host_setup`` documents, from these variables by their names; what is wrong with them is in ``problems``."""
-    values, problems = validated(("install", "node"), variables)
+    parts = {name: plain(value) for name, value in variables.items() if name.startswith(PREFIX)}
+    values, problems = validated(("install", "node"), {name: value for name, value in variables.items() if name not in parts})
+    try:
+        values[BASE] = given_environment({**parts, BASE: values[BASE]})
+    except GivenEnvironmentError as error:
+        problems.append(f"{error}.")
     values["search_list"] = search_list()
     problems = problems or variable_problems.problems(values)
     if problems:
