@@ -24,6 +24,7 @@ options:
     description:
       - URL, or absolute path on the controller, of a release tarball C(skywalking-banyandb-<version>-banyand.tgz).
       - Not needed for a version that the host already has.
+      - The user, the password and the query of a URL are never shown, and never sent to the host.
     type: str
   checksum:
     description:
@@ -116,8 +117,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
-    "artifact": {},
-    "checksum": {},
+    # They stay on the controller: the action plugin never sends them.
+    "artifact": {"no_log": True},
+    "checksum": {"no_log": True},
     "flavor": {"choices": ["static", "slim"], "default": "static"},
     "root": {"type": "path", "default": "/opt/banyandb"},
     "cache_dir": {"type": "path"},

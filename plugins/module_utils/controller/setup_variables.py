@@ -37,7 +37,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = {
             "problems": [],
-            "release": wanted_host.release(values, known_sha512(values["banyandb_artifact_checksum"])),
+            "release": wanted_host.release(values, known_sha512(values["banyandb_artifact"], values["banyandb_artifact_checksum"])),
             "node": wanted_host.node(values),
             "topology": wanted_host.topology_to_read(values),
         }

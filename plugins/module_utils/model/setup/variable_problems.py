@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, ROLES
 
 HOOK = "hook"
@@ -35,7 +36,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
         (mode not in MODES, f'banyandb_discovery_mode is "{mode}": expected {", ".join(MODES[:-1])} or {MODES[-1]}.'),
         (
             not re.match(r"(https?://|/|~|$)", artifact),
-            f'banyandb_artifact is "{artifact}": expected a URL or an absolute path on the controller, such as '
+            f'banyandb_artifact is "{without_credentials(artifact)}": expected a URL or an absolute path on the controller, such as '
             "/srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz.",
         ),
         (
