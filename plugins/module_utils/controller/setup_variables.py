@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import known_sha512
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain, validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_environment, service_unit, variable_problems, wanted_host
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment, marked_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import (
     BASE,
     PREFIX,
@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
     given_environment,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,13 +43,16 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "topology": wanted_host.topology_to_read(values),
         }
         if values["banyandb_kind"]:
+            environment = server_environment.environment(values)
             found.update(
-                environment=server_environment.environment(values),
+                environment=environment,
+                environment_text=marked_file(environment),
                 unit=service_unit.unit(values),
+                drop_in=drop_in(values["banyandb_unit_options"]),
                 ports=server_environment.ports(values),
                 flush_seconds=server_environment.flush_seconds(values),
                 paths=service_unit.paths(values),
             )
         return found
-    except (BadEnvironment, BadLabel) as error:
+    except (BadEnvironment, BadLabel, BadUnitOptions) as error:
         return {"problems": [str(error)]}

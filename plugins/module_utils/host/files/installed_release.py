@@ -14,6 +14,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
@@ -136,6 +137,48 @@ def link(release: Release) -> None:
         put_link(release.link, release.target)
     except OSError as error:
         raise ReleaseError(f"{release.link}: {error.strerror}; the link was left as it is") from error
+
+
+def superfluous(release: Release, keep: int, stay: Collection[str], proc: str = "/proc") -> list[str]:
+    """Return the names of the versions beyond the newest ``keep`` ones, oldest first. Raises OSError.
+
+    The version of ``release``, those of ``stay`` and those whose program runs always stay, and so does what this collection did not install.
+    """
+    ages: dict[str, int] = {}
+    for entry in os.scandir(release.versions):
+        marker = os.path.join(entry.path, MARKER)
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and os.path.isfile(marker):
+            ages[entry.name] = os.stat(marker).st_mtime_ns
+    needed = {release.version, *stay, *_running(release.versions, proc)}
+    oldest = sorted((name for name in ages if name not in needed), key=lambda name: ages[name])
+    return oldest[: max(0, len(ages) - keep)]
+
+
+def prune(release: Release, names: Iterable[str]) -> None:
+    """Remove these versions. Raises ReleaseError; what was removed by then stays removed."""
+    try:
+        with locked(release.versions):
+            for name in names:
+                # Out of the way by one rename: a version is whole or not there.
+                gone = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))
+                os.rename(os.path.join(release.versions, name), gone)
+                shutil.rmtree(gone)
+            sync(release.versions)
+    except OSError as error:
+        raise ReleaseError(f"{error.filename or release.versions}: an old version cannot be removed: {error.strerror}; remove it") from error
+
+
+def _running(versions: str, proc: str) -> set[str]:
+    """Return the versions whose program some process runs."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            program = os.readlink(os.path.join(proc, pid, "exe"))
+        except OSError:
+            continue
+        if program.startswith(f"{versions}{os.sep}"):
+            found.add(program[len(versions) + 1 :].split(os.sep)[0])
+    return found
 
 
 def _fill(directory: str, program: str, sha256: str, marker: str) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import NONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_flag
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, STANDALONE
 
@@ -59,12 +58,16 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         "BYDB_NODE_HOST": variables["banyandb_node_host"],
         "BYDB_NODE_LABELS": labels_flag(variables["banyandb_node_labels"]) or None,
         "BYDB_NODE_DISCOVERY_MODE": variables["banyandb_discovery_mode"],
+        "BYDB_LOGGING_LEVEL": variables["banyandb_log_level"],
+        "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{variables['banyandb_metrics_port']}",
+        # Profiles show what the server holds in memory: for people on the host.
+        "BYDB_PPROF_LISTENER_ADDR": f"{LOOPBACK}:{variables['banyandb_pprof_port']}",
         "BYDB_GRPC_PORT": variables["banyandb_grpc_port"],
         "BYDB_HTTP_PORT": variables["banyandb_http_port"],
         "BYDB_MEASURE_ROOT_PATH": root,
         "BYDB_STREAM_ROOT_PATH": root,
         "BYDB_TRACE_ROOT_PATH": root,
-        "BANYANDB_UNIT_SHA256": hashlib.sha256(unit(variables).encode()).hexdigest(),
+        "BANYANDB_UNIT_SHA256": digest(variables),
         **of_kind[variables["banyandb_kind"]],
         **of_mode[variables["banyandb_discovery_mode"]],
         **variables["banyandb_env"],
