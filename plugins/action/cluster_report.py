@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
@@ -149,11 +149,8 @@ def cluster_report(
 
 
 def _write(path: str, reports: Mapping[str, Any]) -> None:
-    temporary = f"{path}.{os.getpid()}.tmp"
+    shown = {name: {key: one[key] for key in ("verdict", "pairs", "matrix")} for name, one in reports.items()}
     try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump({name: {key: one[key] for key in ("verdict", "pairs", "matrix")} for name, one in reports.items()}, stream, indent=2)
-            stream.write("\n")
-        os.replace(temporary, path)
+        write(path, json.dumps(shown, indent=2).encode() + b"\n", READABLE)
     except OSError as error:
         raise AnsibleActionFail(f"cluster_report: path {path} cannot be written on the controller: {error.strerror}") from error

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 
 
@@ -33,6 +34,11 @@ class ActionModule(ActionBase):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
         result.update(self._execute_module("skywalking.banyandb.host_info", arguments, task_vars=task_vars))
+        found = foreign_state.findings(setup, result) if node["services"] and not result.get("failed") else []
+        refusals = [finding.message for finding in found if finding.refuses]
+        if refusals:
+            return {**result, "failed": True, "msg": " ".join(refusals)}
+        result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found)]
         if not result.get("failed"):
             differing = {difference["path"] for difference in result["differs"]}
             reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())

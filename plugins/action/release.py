@@ -28,13 +28,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        source = arguments.get("artifact")
-        cache = arguments.get("cache_dir") or _default_cache()
-        checksum = arguments.get("checksum") or f"{source}.sha512"
+        # None of them is for the host, and a URL may hold a password, which the host's answer would show.
+        source, checksum, cache = (arguments.pop(name, None) for name in ("artifact", "checksum", "cache_dir"))
+        checksum = checksum or f"{source}.sha512"
+        cache = os.path.expanduser(cache) if cache else _default_cache()
         flavor = arguments.get("flavor", "static")
         try:
             if source:
-                sha512 = artifact.expected_sha512(checksum, cache, _open)
+                sha512 = artifact.expected_sha512(source, checksum, cache, _open)
                 arguments["source"] = installed_release.source(sha512, flavor)
             found = self._on_host(arguments, task_vars)
             if found.get("failed") or not found.get("installed"):

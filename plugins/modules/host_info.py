@@ -39,6 +39,9 @@ options:
       sha256:
         description: SHA-256 of the content, in hexadecimal. Not compared when left out.
         type: str
+      mark:
+        description: How the content of a file begins that this collection wrote. Not compared when left out.
+        type: str
   links:
     description: Symbolic links that should exist.
     type: list
@@ -194,6 +197,12 @@ services:
   sample:
     banyandb-data.service:
       exists: true
+      load_state: loaded
+      fragment_path: /etc/systemd/system/banyandb-data.service
+      drop_ins:
+        - path: /etc/systemd/system/banyandb-data.service.d/local.conf
+          settings:
+            - {section: Service, option: Nice, reset: false, variables: []}
       active_state: active
       sub_state: running
       enabled: enabled
@@ -258,13 +267,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, unit_overrides
 
 # That each address of a topology gets to answer, as the module topology gives it.
 REACH_SECONDS = 2.0
 
 ARGUMENTS: dict[str, Any] = {
-    "files": {"type": "list", "elements": "dict", "default": [], "options": {**host_state.OWNED_OPTIONS, "sha256": {}}},
+    "files": {"type": "list", "elements": "dict", "default": [], "options": {**host_state.OWNED_OPTIONS, "sha256": {}, "mark": {}}},
     "links": {"type": "list", "elements": "dict", "default": [], "options": host_state.LINK_OPTIONS},
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
     "users": {
@@ -345,6 +354,9 @@ def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
     silent = service.silent_ports(unit.main_pid, item["ports"]) if unit.main_pid else sorted(item["ports"])
     return {
         "exists": unit.exists,
+        "load_state": unit.load_state,
+        "fragment_path": unit.fragment_path,
+        "drop_ins": unit_overrides.drop_ins(unit.name, unit.drop_in_paths),
         "active_state": unit.active_state,
         "sub_state": unit.sub_state,
         "enabled": unit.enabled,

@@ -52,6 +52,15 @@ options:
     description: What it says.
     type: str
     required: true
+  drop_in_file:
+    description: The drop-in of the unit.
+    type: dict
+    required: true
+    suboptions: *owned
+  drop_in:
+    description: What it says.
+    type: str
+    required: true
   links:
     description: Symbolic links, by absolute path, and what each says.
     type: list
@@ -101,6 +110,12 @@ EXAMPLES = r"""
       group: root
       mode: "0644"
     unit: "{{ lookup('ansible.builtin.file', 'banyandb-data.service') }}"
+    drop_in_file:
+      path: /etc/systemd/system/banyandb-data.service.d/banyandb.conf
+      owner: root
+      group: root
+      mode: "0644"
+    drop_in: "[Service]\nNice=-5\n"
     links:
       - path: /etc/systemd/system/multi-user.target.wants/banyandb-data.service
         target: /etc/systemd/system/banyandb-data.service
@@ -138,15 +153,23 @@ ARGUMENTS: dict[str, Any] = {
     "environment": {"required": True, "no_log": True},
     "unit_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
     "unit": {"required": True},
+    "drop_in_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
+    "drop_in": {"required": True},
     "links": {"type": "list", "elements": "dict", "default": [], "options": host_state.LINK_OPTIONS},
 }
 
 
+#: Each is an option, and so is its file.
+FILES = ("environment", "unit", "drop_in")
+
+
 def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Do, or in check mode tell. Raises host_state.InvalidArgument and HostStateError."""
-    files = [parameters["environment_file"], parameters["unit_file"]]
+    files = [parameters[f"{name}_file"] for name in FILES]
     unit_path = parameters["unit_file"]["path"]
-    texts = dict(zip((item["path"] for item in files), (parameters["environment"], parameters["unit"])))
+    texts = {parameters[f"{name}_file"]["path"]: parameters[name] for name in FILES}
+    # All but the environment may be shown.
+    before = {path: _text(path) for path in texts if path != parameters["environment_file"]["path"]}
     wanted = host_state.wanted(
         {
             "directories": parameters["directories"],
@@ -154,17 +177,16 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
             "links": parameters["links"],
         }
     )
-    before = _text(unit_path)
     found = host_state.differences(wanted) if check else setup_files.make(wanted, texts)
     paths = [difference.path for difference in found]
     if not check and (_of_systemd(paths, parameters) or _is_outdated(os.path.basename(unit_path))):
         service.read_units_again()
-    diff = [_shown(difference, before, parameters["unit"] if difference.path == unit_path else None) for difference in found]
+    diff = [_shown(difference, before.get(difference.path), texts.get(difference.path)) for difference in found]
     return {"changed": bool(found), "paths": paths, "diff": diff}
 
 
 def _of_systemd(paths: list[str], parameters: Mapping[str, Any]) -> bool:
-    return any(item["path"] in paths for item in (parameters["unit_file"], *parameters["links"]))
+    return any(item["path"] in paths for item in (parameters["unit_file"], parameters["drop_in_file"], *parameters["links"]))
 
 
 def _is_outdated(name: str) -> bool:
@@ -178,13 +200,13 @@ def _text(path: str) -> str:
     return ""
 
 
-def _shown(difference: host_state.Difference, before: str, after: str | None) -> dict[str, str]:
-    """As Ansible shows a difference; with the texts where ``after`` is one."""
+def _shown(difference: host_state.Difference, before: str | None, after: str | None) -> dict[str, str]:
+    """As Ansible shows a difference; with the texts where ``before`` is one."""
 
     def attributes(values: Mapping[str, Any]) -> str:
         return "".join(f"{name}: {value}\n" for name, value in values.items() if name != "sha256")
 
-    texts = (before, after) if after is not None else ("", "")
+    texts = ("", "") if before is None else (before, after or "")
     return {
         "before_header": difference.path,
         "after_header": difference.path,

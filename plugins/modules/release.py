@@ -13,7 +13,7 @@ description:
   - Takes the one program that a host needs out of a release tarball on the controller, verifies it there against the
     tarball's SHA-512 and again on the host, installs it beside the versions that are already there, and switches the
     link C(current) to it in one step. The host needs no internet.
-  - Older versions stay, so that going back is only the link.
+  - The newest versions stay, see O(keep), so that a roll back is only the link.
   - A version that is installed is never changed in place. A crash at any point leaves the version whole or absent.
 options:
   version:
@@ -24,6 +24,7 @@ options:
     description:
       - URL, or absolute path on the controller, of a release tarball C(skywalking-banyandb-<version>-banyand.tgz).
       - Not needed for a version that the host already has.
+      - The user, the password and the query of a URL are never shown, and never sent to the host.
     type: str
   checksum:
     description:
@@ -43,6 +44,12 @@ options:
       - Directory on the controller for what was fetched and unpacked. Default is C(skywalking.banyandb) in
         E(XDG_CACHE_HOME) or C(~/.cache).
     type: path
+  keep:
+    description:
+      - Number of versions that stay when a new one is installed. Older ones are removed, but for the one in use, the one before it, and any that
+        a process runs.
+    type: int
+    default: 3
   src:
     description: Internal, set by the action plugin; the program, already on the host.
     type: path
@@ -95,6 +102,12 @@ installed:
   returned: success
   type: bool
   sample: true
+removed:
+  description: Old versions that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: ["0.10.0"]
 architecture:
   description: V(amd64) or V(arm64).
   returned: success
@@ -116,11 +129,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
-    "artifact": {},
-    "checksum": {},
+    # They stay on the controller: the action plugin never sends them.
+    "artifact": {"no_log": True},
+    "checksum": {"no_log": True},
     "flavor": {"choices": ["static", "slim"], "default": "static"},
     "root": {"type": "path", "default": "/opt/banyandb"},
     "cache_dir": {"type": "path"},
+    "keep": {"type": "int", "default": 3},
     "src": {"type": "path"},
     "src_sha256": {},
     "source": {},
@@ -145,7 +160,12 @@ def put(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         installed_release.install(wanted, parameters["src"], parameters["src_sha256"])
     if not check_mode and not linked and (not missing or parameters["src"] is not None):
         installed_release.link(wanted)
+    removed = []
+    if not check_mode and parameters["src"] is not None and missing:
+        removed = installed_release.superfluous(wanted, parameters["keep"], {previous})
+        installed_release.prune(wanted, removed)
     return {
+        "removed": removed,
         "changed": missing or not linked,
         "installed": missing,
         "version": wanted.version,

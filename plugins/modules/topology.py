@@ -352,6 +352,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
@@ -593,7 +594,7 @@ def _proof(prove: dict[str, Any] | None) -> push.Proof | None:
     return push.Proof(observer, client.cluster_state, prove["timeout"])
 
 
-def _ownership(params: dict[str, Any]) -> topology_file.Ownership:
+def _ownership(params: dict[str, Any]) -> Ownership:
     mode = params["mode"]
     if isinstance(mode, str):
         try:
@@ -610,7 +611,7 @@ def _ownership(params: dict[str, Any]) -> topology_file.Ownership:
         gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
     except KeyError:
         raise ValueError(f"group {params['group']!r}: no such group on this host") from None
-    return topology_file.Ownership(uid, gid, mode)
+    return Ownership(uid, gid, mode)
 
 
 def _require_seconds(option: str, seconds: float) -> None:

@@ -117,3 +117,27 @@ def test_an_unknown_variable_is_not(add: Callable[..., Server]) -> None:
     server.rename(listing({}))
     server.start(BYDB_NO_SUCH_FLAG="1")
     until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_only_lists_its_units_reads_its_environment_and_ends(add: Callable[..., Server], kind: str) -> None:
+    """What a trial before a restart rests on: no topology file is needed, nothing listens, and a value of the wrong type is told."""
+    server = add(kind, 13)
+    server.topology.unlink(missing_ok=True)
+    server.start("--show-rungroup-units")
+    server.exited(within=10)
+    assert server.process.returncode == 0
+    before = server.log.stat().st_size
+    server.start("--show-rungroup-units", BYDB_MEASURE_FLUSH_TIMEOUT="soon")
+    server.exited(within=10)
+    assert server.process.returncode == 1
+    assert 'Error: invalid argument "soon" for "--measure-flush-timeout" flag' in server.log.read_text()[before:]
+
+
+def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Server]) -> None:
+    server = add("data", 14, **{"pprof-listener-addr": "127.0.0.1:6060", "observability-listener-addr": ":2122"})
+    server.rename(listing({}))
+    server.start()
+    until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
+    until(lambda: server.listens(2122), SOON, "metrics on the port that was set")
+    assert not server.listens(METRICS) and not server.listens(6060)

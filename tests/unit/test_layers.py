@@ -16,13 +16,14 @@ import pytest
 UTILS = Path(__file__).resolve().parent.parent.parent / "plugins" / "module_utils"
 OURS = "ansible_collections.skywalking.banyandb.plugins.module_utils."
 # Package -> the packages of ours that it may import. Arrows go one way.
-MAY_IMPORT = {"model": {"model"}, "host": {"model", "host"}, "controller": {"model", "controller"}}
+MAY_IMPORT = {"model": {"model"}, "disk": {"disk"}, "host": {"model", "disk", "host"}, "controller": {"model", "disk", "controller"}}
 # Libraries that hosts need not have, imported where their absence is handled.
 GUARDED = {("host/files/foreign_topology.py", "yaml")}
 
 # Package -> its rooms, each for one subject.
 ROOMS = {
     "model": {"topology", "view", "rollout", "dns", "setup"},
+    "disk": set(),
     "host": {"server", "files", "network"},
     "controller": {"dns", "cluster", "release"},
 }

@@ -25,13 +25,14 @@ def validated(roles: Sequence[str], variables: Mapping[str, Any]) -> tuple[dict[
         with open(os.path.join(ROLES, role, "meta", "argument_specs.yml"), "rb") as stream:
             options.update(yaml.load(stream, loader)["argument_specs"]["main"]["options"])
     # The validator copies what it is given: of Ansible's lazy mappings, every variable of the play with them.
-    given = {name: _plain(value) for name, value in variables.items() if value is not None}
+    given = {name: plain(value) for name, value in variables.items() if value is not None}
     found = ArgumentSpecValidator(options).validate(given)
     nulls = [name for name in variables if found.validated_parameters.get(name) is None]
     return found.validated_parameters, [*found.error_messages, *(f"{name} is null: give it a value, or leave it out." for name in nulls)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return the value with Ansible's lazy containers made plain ones."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -10,15 +10,27 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.search_list import search_list
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import known_sha512
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain, validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_environment, service_unit, variable_problems, wanted_host
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment, marked_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import (
+    BASE,
+    PREFIX,
+    GivenEnvironmentError,
+    given_environment,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     """What the filter ``host_setup`` documents, from these variables by their names; what is wrong with them is in ``problems``."""
-    values, problems = validated(("install", "node"), variables)
+    parts = {name: plain(value) for name, value in variables.items() if name.startswith(PREFIX)}
+    values, problems = validated(("install", "node"), {name: value for name, value in variables.items() if name not in parts})
+    try:
+        values[BASE] = given_environment({**parts, BASE: values[BASE]})
+    except GivenEnvironmentError as error:
+        problems.append(f"{error}.")
     values["search_list"] = search_list()
     problems = problems or variable_problems.problems(values)
     if problems:
@@ -26,18 +38,21 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = {
             "problems": [],
-            "release": wanted_host.release(values, known_sha512(values["banyandb_artifact_checksum"])),
+            "release": wanted_host.release(values, known_sha512(values["banyandb_artifact"], values["banyandb_artifact_checksum"])),
             "node": wanted_host.node(values),
             "topology": wanted_host.topology_to_read(values),
         }
         if values["banyandb_kind"]:
+            environment = server_environment.environment(values)
             found.update(
-                environment=server_environment.environment(values),
+                environment=environment,
+                environment_text=marked_file(environment),
                 unit=service_unit.unit(values),
+                drop_in=drop_in(values["banyandb_unit_options"]),
                 ports=server_environment.ports(values),
                 flush_seconds=server_environment.flush_seconds(values),
                 paths=service_unit.paths(values),
             )
         return found
-    except (BadEnvironment, BadLabel) as error:
+    except (BadEnvironment, BadLabel, BadUnitOptions) as error:
         return {"problems": [str(error)]}

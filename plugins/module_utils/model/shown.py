@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 
 MOST = 200
@@ -32,3 +33,10 @@ def shown(value: object) -> str:
 def cut(text: str, most: int = MOST) -> str:
     """``text``, or its beginning: ``most`` characters at most."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def without_credentials(source: str) -> str:
+    """Return a URL without user, password and query, which may hold a token; anything else unchanged."""
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
+        return source
+    return re.sub(r"[?#].*", "", re.sub(r"(://)[^/?#]*@", r"\1", source, count=1), count=1, flags=re.DOTALL)

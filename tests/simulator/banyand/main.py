@@ -98,6 +98,10 @@ def main(arguments=None):
     log("warn", "SIMULATOR", NOTICE, version=version())
     try:
         flags = parse(command, arguments[1:], os.environ)
+        if flags["show-rungroup-units"]:
+            # Measured: the environment is read, and nothing is validated beyond its types.
+            sys.stdout.write(f"Group: {command} [svc]\n- config: simulator \n")
+            _exit(0)
         _validate(flags)
     except FlagError as error:
         sys.stderr.write(f"Error: {error}\n")

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import artifact
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import ArtifactError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, locked
 
 NAME = "skywalking-banyandb-0.11.0-banyand.tgz"
 MEMBERS = {
@@ -72,6 +73,7 @@ def test_the_one_program_of_the_host_is_taken(tarball, cache, architecture, flav
 def test_a_second_host_costs_no_second_unpacking(tarball, cache, monkeypatch):
     first = take(tarball, cache)
     monkeypatch.setattr(artifact, "_unpack", no_network)
+    monkeypatch.setattr(artifact, "_digest", no_network)
     assert take(tarball, cache) == first
 
 
@@ -175,3 +177,93 @@ def test_a_url_that_does_not_answer_is_told_with_the_way_out(cache):
         ArtifactError, match="cannot be fetched by the controller: Connection refused.*copy on the controller"
     ):
         artifact.program("https://mirror.example/a.tgz", "sha512:" + "0" * 128, "amd64", "static", cache, refuse)
+
+
+NOT_A_CHECKSUM = b"<html><body>Please log in: " + b"0" * 128 + b"</body></html>"
+
+
+def test_a_page_in_place_of_a_checksum_is_never_kept(tarball, cache):
+    url = f"https://mirror.example/{NAME}"
+    answers = [NOT_A_CHECKSUM, tarball.with_name(f"{NAME}.sha512").read_bytes(), tarball.read_bytes()]
+
+    def serve(_url):
+        return io.BytesIO(answers.pop(0))
+
+    with pytest.raises(ArtifactError, match=f"^{url}.sha512 holds no SHA-512 of {NAME} "):
+        artifact.program(url, f"{url}.sha512", "amd64", "static", cache, serve)
+    assert content(artifact.program(url, f"{url}.sha512", "amd64", "static", cache, serve)) == b"static amd64"
+
+
+def test_a_list_of_checksums_is_read_for_the_name_of_the_artifact(tarball, cache):
+    digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
+    listing = tarball.with_name("SHA512SUMS")
+    listing.write_text(f"{'0' * 128}  other.tgz\n{digest}  {NAME}\n")
+    assert take(tarball, cache, str(listing)).artifact_sha512 == digest
+    listing.write_text(f"{'0' * 128}  other.tgz\n{'1' * 128}  another.tgz\n")
+    with pytest.raises(ArtifactError, match="holds no SHA-512 of"):
+        take(tarball, cache, str(listing))
+
+
+def test_a_password_in_a_url_is_neither_told_nor_kept(tarball, cache):
+    url = f"https://hugo:pass-5e1@mirror.example/{NAME}?token=tok-77"
+
+    def refuse(asked):
+        raise OSError(f"cannot open {asked}")
+
+    with pytest.raises(ArtifactError) as error:
+        artifact.program(url, "sha512:" + "0" * 128, "amd64", "static", cache, refuse)
+    assert f"https://mirror.example/{NAME}" in str(error.value)
+    serve = {False: tarball.with_name(f"{NAME}.sha512").read_bytes(), True: b"damaged"}
+    with pytest.raises(ArtifactError, match="does not match") as mismatch:
+        artifact.program(url, f"{url}&x=sha512", "amd64", "static", cache, lambda asked: io.BytesIO(serve[asked == url]))
+    kept = [os.path.join(folder, name) for folder, directories, names in os.walk(cache) for name in [*directories, *names]]
+    for secret in ("hugo", "pass-5e1", "tok-77"):
+        assert secret not in str(error.value) and secret not in str(mismatch.value)
+        assert not any(secret in path for path in kept)
+
+
+def test_another_password_finds_what_was_fetched(tarball, cache):
+    asked = []
+
+    def serve(url):
+        asked.append(url)
+        return open(tarball, "rb")
+
+    checksum = f"{tarball}.sha512"
+    for architecture, password in (("amd64", "a"), ("arm64", "b")):
+        artifact.program(f"https://u:{password}@mirror.example/{NAME}", checksum, architecture, "static", cache, serve)
+    assert asked == [f"https://u:a@mirror.example/{NAME}"]
+
+
+def test_a_program_that_was_changed_in_the_cache_is_unpacked_again(tarball, cache):
+    program = take(tarball, cache)
+    with open(program.path, "wb") as stream:
+        stream.write(b"changed")
+    assert content(take(tarball, cache)) == b"static amd64"
+
+
+def test_the_tarball_is_hashed_once_for_all_its_programs(tarball, cache, monkeypatch):
+    take(tarball, cache)
+    monkeypatch.setattr(artifact, "_digest", no_network)
+    assert content(take(tarball, cache, architecture="arm64")) == b"static arm64"
+
+
+def test_who_takes_one_artifact_does_not_wait_for_another_one(tmp_path, tarball, cache):
+    other = tmp_path / "other" / NAME
+    other.parent.mkdir()
+    digest = packed(other, {"bin/banyand-server-static-linux-amd64": b"other"})
+    os.makedirs(os.path.join(cache, digest))
+    with locked(os.path.join(cache, digest)), pytest.raises(Busy), locked(os.path.join(cache, digest), 0.1):
+        pass
+    with locked(os.path.join(cache, digest)):
+        assert content(take(tarball, cache)) == b"static amd64"
+
+
+def test_what_is_cached_is_on_the_disk_before_it_has_its_name(tarball, cache, monkeypatch):
+    done = []
+    for name in ("fsync", "rename"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *given, name=name, real=real: (done.append(name), real(*given))[1])
+    take(tarball, cache)
+    # What was verified, the program, what is remembered of it: each synced, renamed, and its directory synced.
+    assert done == ["fsync", "rename", "fsync"] * 3

@@ -52,12 +52,14 @@ def asked(tmp_path):
         "environment": 'PASSWORD="hunter2"\n',
         "unit_file": {"path": str(tmp_path / "etc" / "data.service"), "owner": "root", "group": "root", "mode": "0644"},
         "unit": "[Service]\n",
+        "drop_in_file": {"path": str(tmp_path / "etc" / "data.service.conf"), "owner": "root", "group": "root", "mode": "0644"},
+        "drop_in": "# ours\n",
         "links": [{"path": str(tmp_path / "etc" / "wants" / "data.service"), "target": str(tmp_path / "etc" / "data.service")}],
     }
 
 
 def paths(asked):
-    items = [*asked["directories"], asked["environment_file"], asked["unit_file"], *asked["links"]]
+    items = [*asked["directories"], asked["environment_file"], asked["unit_file"], asked["drop_in_file"], *asked["links"]]
     return [item["path"] for item in items]
 
 
@@ -108,11 +110,11 @@ def test_only_what_is_another_way_is_written(asked, systemd, tmp_path):
     assert systemd.reads == 1  # neither is of systemd
 
 
-@pytest.mark.parametrize("part", ["unit", "link", "outdated"])
+@pytest.mark.parametrize("part", ["unit", "drop_in", "link", "outdated"])
 def test_systemd_reads_its_units_again_when_it_has_to(asked, systemd, tmp_path, part):
     node_files.act(asked, False)
-    if part == "unit":
-        asked["unit"] = "[Service]\nUser=banyandb\n"
+    if part in ("unit", "drop_in"):
+        asked[part] = "[Service]\nUser=banyandb\n"
     elif part == "link":
         (tmp_path / "etc" / "wants" / "data.service").unlink()
     else:

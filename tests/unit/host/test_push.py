@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk import whole_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import (
     NotDurable,
-    Ownership,
     TopologyFileError,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
@@ -640,7 +641,7 @@ def test_a_write_that_may_not_last_counts_as_a_write(host: Host, monkeypatch: py
     def lost(directory: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(topology_file, "sync", lost)
+    monkeypatch.setattr(whole_files, "sync", lost)
     with pytest.raises(PushFailed, match="may not outlast a power cut: Input/output error") as failed:
         host.push(a)
     assert failed.value.outcome.writes == 1

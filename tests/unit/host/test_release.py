@@ -141,3 +141,47 @@ def test_what_is_no_link_is_never_replaced(root, program):
     with pytest.raises(ReleaseError, match="is not a symbolic link"):
         installed_release.link(wanted)
     assert os.path.isdir(wanted.link)
+
+
+def installed(root, program, *versions):
+    """Versions put in place in this order, the last one linked."""
+    path, sha256 = program
+    for age, version in enumerate(versions):
+        release = Release(root, version, SOURCE)
+        installed_release.install(release, path, sha256)
+        os.utime(os.path.join(release.directory, installed_release.MARKER), (age, age))
+        installed_release.link(release)
+    return release
+
+
+def test_the_oldest_versions_beyond_those_kept_are_superfluous(root, program, tmp_path):
+    release = installed(root, program, "1", "2", "3", "4", "5")
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    assert installed_release.superfluous(release, 3, (), str(proc)) == ["1", "2"]
+    assert installed_release.superfluous(release, 5, (), str(proc)) == []
+    # The one before stays, and so does what runs.
+    assert installed_release.superfluous(release, 3, {"1"}, str(proc)) == ["2", "3"]
+    (proc / "4711").mkdir()
+    (proc / "4711" / "exe").symlink_to(os.path.join(root, "versions", "2", "bin", "banyand-server"))
+    assert installed_release.superfluous(release, 2, {"1"}, str(proc)) == ["3", "4"]
+
+
+def test_what_others_put_among_the_versions_is_never_superfluous(root, program, tmp_path):
+    release = installed(root, program, "1", "2")
+    os.mkdir(os.path.join(root, "versions", "by-hand"))
+    os.symlink("1", os.path.join(root, "versions", "linked"))
+    assert installed_release.superfluous(release, 1, (), str(tmp_path)) == ["1"]
+
+
+def test_a_version_that_is_pruned_is_gone_and_the_others_stay(root, program):
+    release = installed(root, program, "1", "2", "3")
+    installed_release.prune(release, ["1", "2"])
+    assert everything_under(root) == [path for path in everything_under(root) if "/versions/1" not in path and "/versions/2" not in path]
+    assert os.listdir(os.path.join(root, "versions")) == ["3"]
+
+
+def test_a_version_that_cannot_be_pruned_is_named(root, program):
+    release = installed(root, program, "1")
+    with pytest.raises(ReleaseError, match="versions/none: an old version cannot be removed: No such file or directory"):
+        installed_release.prune(release, ["none"])

@@ -19,15 +19,16 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk import locks, whole_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import ownership_of as ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import foreign_topology, topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import (
     NotDurable,
-    Ownership,
     TopologyFileError,
     back_up,
     locked,
     own,
-    ownership,
     read,
     remove_leftovers,
     write,
@@ -180,7 +181,7 @@ def test_the_file_is_on_the_disk_before_it_gets_its_name(path: Path, monkeypatch
     done: list[str] = []
     for name in ("fchown", "fchmod", "fsync", "rename"):
         real = getattr(os, name)
-        monkeypatch.setattr(topology_file.os, name, lambda *given, name=name, real=real: (done.append(name), real(*given))[1])
+        monkeypatch.setattr(whole_files.os, name, lambda *given, name=name, real=real: (done.append(name), real(*given))[1])
     write(str(path), OWN_FORMAT, MINE)
     assert done == ["fchown", "fchmod", "fsync", "rename", "fsync"]
 
@@ -267,7 +268,7 @@ def test_an_owner_that_cannot_be_given_leaves_the_old_file(path: Path, monkeypat
     def not_permitted(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(topology_file.os, "fchown", not_permitted)
+    monkeypatch.setattr(whole_files.os, "fchown", not_permitted)
     refused(path, "not written: Operation not permitted")
 
 
@@ -286,7 +287,7 @@ def test_a_directory_that_cannot_be_synced_is_said_to_be_written_nevertheless(pa
     def failing(directory: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(topology_file, "sync", failing)
+    monkeypatch.setattr(whole_files, "sync", failing)
     with pytest.raises(NotDurable, match="written, but it may not outlast a power cut: Input/output error"):
         write(str(path), OWN_FORMAT, MINE)
     assert path.read_text() == OWN_FORMAT
@@ -391,7 +392,7 @@ def test_a_holder_that_the_kernel_does_not_tell_is_not_named(path: Path, monkeyp
             raise found
         return io.StringIO(found)
 
-    monkeypatch.setattr(topology_file, "open", opened, raising=False)
+    monkeypatch.setattr(locks, "open", opened, raising=False)
     with locked(str(path), 1.0), pytest.raises(TopologyFileError, match="another push has held it for 0.1 s"), locked(str(path), 0.1):
         raise AssertionError("the lock is held by two")
 
@@ -434,7 +435,7 @@ def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monke
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(topology_file.fcntl, "flock", unsupported)
+    monkeypatch.setattr(locks.fcntl, "flock", unsupported)
     with pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported; .*local file system"), locked(str(path), 5.0):
         raise AssertionError("locked")
 

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, flush_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed, node, release, topology_to_read
 
@@ -30,6 +31,14 @@ VARIABLES = {
     "banyandb_config_dir": "/etc/banyandb",
     "banyandb_data_dir": "/var/lib/banyandb",
     "banyandb_env": {},
+    "banyandb_log_level": "info",
+    "banyandb_metrics_port": 2121,
+    "banyandb_pprof_port": 6060,
+    "banyandb_memory_max": "",
+    "banyandb_cpu_quota": "",
+    "banyandb_limit_nofile": 800000,
+    "banyandb_unit_options": {},
+    "banyandb_keep_versions": 3,
     "banyandb_stop_timeout": 120,
     "banyandb_liaison_drain": "nftables",
     "banyandb_liaison_drain_tasks": "",
@@ -39,7 +48,13 @@ VARIABLES = {
 
 @pytest.mark.parametrize(
     "differing",
-    ["/etc/banyandb", "/var/lib/banyandb", "/etc/banyandb/data.env", "/etc/systemd/system/banyandb-data.service"],
+    [
+        "/etc/banyandb",
+        "/var/lib/banyandb",
+        "/etc/banyandb/data.env",
+        "/etc/systemd/system/banyandb-data.service",
+        "/etc/systemd/system/banyandb-data.service.d/banyandb.conf",
+    ],
 )
 def test_each_thing_of_a_node_that_differs_is_for_the_role_node(differing):
     assert needed(node(VARIABLES), {differing}) and not needed(release(VARIABLES, ""), {differing})
@@ -129,3 +144,66 @@ def test_a_hook_without_tasks_is_a_problem():
     wrong = {**VARIABLES, "banyandb_artifact": "", "banyandb_liaison_drain": "hook"}
     assert any("banyandb_liaison_drain_tasks is empty" in problem for problem in problems(wrong))
     assert problems({**wrong, "banyandb_liaison_drain_tasks": "/srv/drain.yml"}) == []
+
+
+HOST = {**VARIABLES, "banyandb_artifact": ""}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"banyandb_memory_max": "8 GB"}, 'banyandb_memory_max is "8 GB": expected a size such as 8G'),
+        ({"banyandb_cpu_quota": "2"}, 'banyandb_cpu_quota is "2": expected a share'),
+        ({"banyandb_limit_nofile": 100}, "banyandb_limit_nofile is 100: expected 1024 or more"),
+        ({"banyandb_keep_versions": 1}, "banyandb_keep_versions is 1: expected 2 or more"),
+        ({"banyandb_metrics_port": 17912}, "banyandb_metrics_port and banyandb_pprof_port are 17912 and 6060"),
+        ({"banyandb_pprof_port": 2121}, "banyandb_metrics_port and banyandb_pprof_port are 2121 and 2121"),
+        ({"banyandb_pprof_port": 0}, "banyandb_metrics_port and banyandb_pprof_port are 2121 and 0"),
+    ],
+)
+def test_a_limit_or_a_port_that_is_none_is_a_problem(wrong, says):
+    (problem,) = problems({**HOST, **wrong})
+    assert problem.startswith(says)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [{"banyandb_memory_max": "70%"}, {"banyandb_memory_max": "8G"}, {"banyandb_memory_max": "infinity"}, {"banyandb_cpu_quota": "250%"}],
+)
+def test_limits_as_systemd_takes_them_are_none(right):
+    assert problems({**HOST, **right}) == []
+
+
+def test_limits_stand_in_the_unit_and_an_empty_one_does_not():
+    assert "LimitNOFILE=800000" in unit(HOST) and "MemoryMax" not in unit(HOST) and "CPUQuota" not in unit(HOST)
+    limited = unit({**HOST, "banyandb_memory_max": "8G", "banyandb_cpu_quota": "150%", "banyandb_limit_nofile": 5000}).splitlines()
+    assert {"MemoryMax=8G", "CPUQuota=150%", "LimitNOFILE=5000"} <= set(limited)
+
+
+def test_a_server_uses_no_proxy_that_the_inventory_does_not_give_it():
+    def unset(**env):
+        (line,) = [line for line in unit({**HOST, "banyandb_env": env}).splitlines() if line.startswith("UnsetEnvironment=")]
+        return line.split("=")[1].split()
+
+    names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "GRPC_PROXY"]
+    assert sorted(unset()) == sorted([*names, *(name.lower() for name in names)])
+    # What is unset is unset whoever sets it, the environment file too.
+    assert set(unset()) - set(unset(HTTPS_PROXY="http://proxy", no_proxy=".lab")) == {"HTTPS_PROXY", "no_proxy"}
+    assert set(unset(HTTPS_PROXY=None)) == set(unset())
+
+
+def test_another_unit_option_restarts_the_server():
+    options = {**HOST, "banyandb_unit_options": {"Service": {"Nice": -5}}}
+    assert environment(HOST)["BANYANDB_UNIT_SHA256"] != environment(options)["BANYANDB_UNIT_SHA256"]
+
+
+def test_profiles_are_for_the_host_alone_and_the_level_of_the_log_is_set():
+    found = environment({**HOST, "banyandb_log_level": "warn", "banyandb_metrics_port": 3000, "banyandb_pprof_port": 3001})
+    assert found["BYDB_LOGGING_LEVEL"] == "warn"
+    assert (found["BYDB_OBSERVABILITY_LISTENER_ADDR"], found["BYDB_PPROF_LISTENER_ADDR"]) == (":3000", "127.0.0.1:3001")
+
+
+@pytest.mark.parametrize(("host", "address"), [("", "localhost:17912"), ("::", "localhost:17912"), ("10.0.0.3", "10.0.0.3:17912")])
+def test_the_gateway_of_a_liaison_asks_where_its_grpc_listens(host, address):
+    liaison = {**HOST, "banyandb_kind": "liaison", "banyandb_env": {"BYDB_GRPC_HOST": host}}
+    assert environment(liaison)["BYDB_HTTP_GRPC_ADDR"] == address

@@ -25,6 +25,7 @@ from unittest.mock import Mock
 import pytest
 import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service, start
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
@@ -322,7 +323,7 @@ def starting(**options: Any) -> dict[str, Any]:
 
 
 def to_start(host: Host) -> push.Request:
-    return push.Request(str(host.path), [host.a, host.b], {}, topology_file.Ownership(None, None, 0o644), admit="start", silent=["b"])
+    return push.Request(str(host.path), [host.a, host.b], {}, Ownership(None, None, 0o644), admit="start", silent=["b"])
 
 
 def orders(systemd: Any) -> list[str]:

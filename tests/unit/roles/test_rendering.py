@@ -30,7 +30,10 @@ HOSTS = {
     "chosen": (["banyandb_data", "banyandb_liaison"], {"banyandb_kind": "liaison", "banyandb_discovery_mode": "none"}),
     "overridden": (
         ["banyandb_data"],
-        {"banyandb_env": {"BYDB_GRPC_PORT": 1000, "BYDB_NODE_HOST": "other", "BYDB_HAS_META_ROLE": None, "GOGC": 50}},
+        {
+            "banyandb_env": {"BYDB_GRPC_PORT": 1000, "BYDB_NODE_HOST": "other", "BYDB_HAS_META_ROLE": None},
+            "banyandb_env_group": {"BYDB_GRPC_PORT": 1001, "GOGC": "{{ 25 * 2 }}"},
+        },
     ),
     "dns1": (["banyandb_data"], {"banyandb_discovery_mode": "dns", "banyandb_srv_names": ["_data._tcp.lab.test."], "banyandb_srv_interval": 7}),
     "low": (["banyandb_data"], {"banyandb_http_port": 80, "banyandb_stop_timeout": 7, "banyandb_has_meta_role": "no"}),
@@ -115,6 +118,9 @@ def test_a_data_node_gets_its_identity_its_roots_and_the_safe_settings(rendered)
         "BYDB_NODE_DISCOVERY_MODE": "file",
         "BYDB_NODE_DISCOVERY_FILE_PATH": "/etc/banyandb/topology.yml",
         "BYDB_NODE_DISCOVERY_FILE_FETCH_INTERVAL": "30s",
+        "BYDB_LOGGING_LEVEL": "info",
+        "BYDB_OBSERVABILITY_LISTENER_ADDR": ":2121",
+        "BYDB_PPROF_LISTENER_ADDR": "127.0.0.1:6060",
         "BYDB_GRPC_PORT": 17912,
         "BYDB_HTTP_PORT": 17913,
         "BYDB_HAS_META_ROLE": True,
@@ -241,7 +247,8 @@ def test_secrets_may_be_read_by_root_and_the_server_only(rendered):
         directory["path"]: (directory["owner"], directory["mode"])
         for directory in rendered["data1"]["node"]["directories"]
     }
-    assert directories == {"/etc/banyandb": ("root", "0755"), "/var/lib/banyandb": ("banyandb", "0700")}
+    drop_ins = "/etc/systemd/system/banyandb-data.service.d"
+    assert directories == {"/etc/banyandb": ("root", "0755"), drop_ins: ("root", "0755"), "/var/lib/banyandb": ("banyandb", "0700")}
 
 
 def specification(role, entry="main"):

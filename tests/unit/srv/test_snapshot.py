@@ -108,7 +108,7 @@ def test_names_that_look_alike_in_file_names_stay_apart(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     Snapshots(str(tmp_path)).keep(answer("a."), 1)
-    (newest(tmp_path).parent / "2.json.0123.tmp").write_bytes(b"half")
+    (newest(tmp_path).parent / ".2.json.0123456789abcdef.tmp").write_bytes(b"half")
     Snapshots(str(tmp_path)).keep(answer("b."), 2)
     assert files(tmp_path) == ["1.json", "2.json"]
 

@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import PRIVATE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import Memory
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, TopologyError
 
@@ -44,8 +45,9 @@ class MemoryFile:
     def save(self, memory: Memory) -> None:
         """Raises SnapshotError."""
         try:
-            with files.locked(self.directory, 0o700):
-                files.write(self.path, json.dumps(asdict(memory), indent=1).encode() + b"\n")
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            with locked(self.directory):
+                write(self.path, json.dumps(asdict(memory), indent=1).encode() + b"\n", PRIVATE)
         except OSError as error:
             raise SnapshotError(f"{self.path}: cannot be written: {error.strerror}; give another banyandb_srv_snapshot_dir") from None
 

@@ -17,8 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, canonical, resolve_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import PRIVATE, leftovers, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
     Records,
     RecordsError,
@@ -75,17 +76,18 @@ class Snapshots:
         """Make this the newest generation. The same set again only renews its time, TTL and serial. Raises SnapshotError."""
         place = self._place(records.name)
         try:
-            with files.locked(self.directory, 0o700), files.locked(place, 0o700):
+            for directory in (self.directory, place):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+            with locked(place):
                 numbers = _generations(place)
                 newest, _warnings = self.last(records.name)
                 again = newest is not None and _timeless(newest.records) == _timeless(records)
                 number = numbers[-1] if numbers and again else (numbers[-1] if numbers else 0) + 1
-                files.write(os.path.join(place, f"{number}{SUFFIX}"), _encoded(records, now))
+                write(os.path.join(place, f"{number}{SUFFIX}"), _encoded(records, now), PRIVATE)
                 for old in _generations(place)[:-GENERATIONS]:
                     os.unlink(os.path.join(place, f"{old}{SUFFIX}"))
-                for left in os.listdir(place):
-                    if left.endswith(".tmp"):
-                        os.unlink(os.path.join(place, left))
+                for left in leftovers(place, ".*"):
+                    os.unlink(left)
         except OSError as error:
             raise SnapshotError(f"{place}: the DNS answer cannot be kept for later: {error.strerror}; give another snapshot_dir") from None
 

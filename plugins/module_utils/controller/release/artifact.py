@@ -7,28 +7,36 @@ Layout of a release (source: the server's release scripts): flat
 ``bin/banyand-server-{static,slim}-linux-{amd64,arm64}``, beside it ``<tarball>.sha512`` as sha512sum writes it.
 
 The cache is addressed by content: ``<cache>/<sha512 of the tarball>/<name of the program>`` exists only if it came out
-of a tarball with that very checksum, so a second host costs no second unpacking. What was fetched lies under
-``<cache>/fetched``.
+of a tarball with that very checksum, so a second host costs no second unpacking. Beside it ``<name>.json`` remembers its SHA-256, and of
+which file (device, inode, size, time of change). What was fetched lies under ``<cache>/fetched``, each source in a directory of its own.
+Locks are on these directories: who takes one artifact does not wait for another one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
-import secrets
-import shutil
 import tarfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, writing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import write as write_whole
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
 
 PROGRAM = "banyand-server"
-_SHA512 = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{128}(?![0-9A-Fa-f])")
+BLOCK = 1024 * 1024
+# As sha512sum writes a line, as its option --tag does, and a digest alone.
+_LINE = re.compile(r"(?P<plain>[0-9A-Fa-f]{128})(\s+\*?(?P<name>\S.*))?|SHA512 \((?P<tagged>.+)\) = (?P<tag>[0-9A-Fa-f]{128})")
+_SHA512 = re.compile(r"[0-9A-Fa-f]{128}")
+_CHECKSUM_BYTES = 64 * 1024
+_VERIFIED = "VERIFIED"
 
 #: Opens a URL for reading. Raises OSError or one of its kind.
 Opener = Callable[[str], IO[bytes]]
@@ -48,90 +56,136 @@ class Program:
 
 
 def program(artifact: str, checksum: str, architecture: str, flavor: str, cache: str, opener: Opener) -> Program:
-    """The program for one architecture (``amd64``, ``arm64``) and flavor (``static``, ``slim``), verified.
+    """Return the program for one architecture (``amd64``, ``arm64``) and flavor (``static``, ``slim``), verified.
 
     ``artifact`` is a URL or a path; ``checksum`` is ``sha512:<hex>``, or the URL or path of a ``.sha512`` file.
     Raises ArtifactError.
     """
     name = f"{PROGRAM}-{flavor}-linux-{architecture}"
-    sha512 = expected_sha512(checksum, cache, opener)
+    sha512 = expected_sha512(artifact, checksum, cache, opener)
     path = os.path.join(cache, sha512, name)
-    tarball = _local(artifact, cache, opener) if not _is_url(artifact) or not os.path.exists(path) else ""
-    if tarball and not os.path.isfile(tarball):
+    if not _is_url(artifact) and not os.path.isfile(os.path.expanduser(artifact)):
         raise ArtifactError(
             f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball"
         )
     try:
-        with files.locked(cache):
-            if not os.path.exists(path):
-                _verify(tarball, sha512, artifact, checksum, cache)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                _unpack(tarball, name, path)
-        return Program(path, _digest(path, "sha256"), sha512)
+        sha256 = _remembered(path)
+        if not sha256:
+            tarball = _local(artifact, cache, opener)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with locked(os.path.dirname(path)):
+                sha256 = _remembered(path)  # by somebody else, meanwhile
+                if not sha256:
+                    _verify(tarball, sha512, artifact, checksum, cache)
+                    sha256 = _unpack(tarball, name, path)
+        return Program(path, sha256, sha512)
     except OSError as error:
         raise ArtifactError(
             f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it"
         ) from error
 
 
-def expected_sha512(checksum: str, cache: str, opener: Opener) -> str:
-    """The 128 hexadecimal digits that ``checksum`` names. Raises ArtifactError."""
+def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) -> str:
+    """Return the 128 hexadecimal digits that ``checksum`` names for ``artifact``. Raises ArtifactError."""
     if checksum.startswith("sha512:"):
-        text, where = checksum[len("sha512:") :], "banyandb_artifact_checksum"
+        text = checksum[len("sha512:") :]
         if not _SHA512.fullmatch(text):
-            raise ArtifactError(f"{where}: expected sha512: and 128 hexadecimal digits, found {checksum!r}")
+            raise ArtifactError(f"banyandb_artifact_checksum: expected sha512: and 128 hexadecimal digits, found {checksum!r}")
         return text.lower()
+    where = without_credentials(checksum)
     try:
-        with open(_local(checksum, cache, opener), encoding="ascii", errors="replace") as stream:
-            text = stream.read(64 * 1024)
+        text = _read_checksum(checksum, cache, opener)
     except OSError as error:
         raise ArtifactError(
-            f"the checksum {checksum} cannot be read ({error.strerror}): an artifact is never used unverified. Put the "
+            f"the checksum {where} cannot be read ({error.strerror}): an artifact is never used unverified. Put the "
             ".sha512 file there, or give banyandb_artifact_checksum: sha512:<hex>"
         ) from error
-    found = _SHA512.search(text)
-    if found is None:
+    found = _sha512_in(text, _name(artifact))
+    if not found:
         raise ArtifactError(
-            f"{checksum} holds no SHA-512 (128 hexadecimal digits): expected a line as sha512sum writes it"
+            f"{where} holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits): expected a line as sha512sum writes it"
         )
-    return found.group(0).lower()
+    return found
 
 
-def known_sha512(checksum: str) -> str:
-    """The 128 hexadecimal digits that ``checksum`` names, where they can be had without asking anybody; else empty."""
-    text = checksum
-    if checksum and not checksum.startswith("sha512:") and not _is_url(checksum):
-        try:
-            with open(os.path.expanduser(checksum), encoding="ascii", errors="replace") as stream:
-                text = stream.read(64 * 1024)
-        except OSError:
-            return ""  # whatever needs it says so
-    found = _SHA512.search(text)
-    return found.group(0).lower() if found else ""
+def known_sha512(artifact: str, checksum: str) -> str:
+    """Return the 128 hexadecimal digits that ``checksum`` names, where nobody has to be asked for them; else an empty text."""
+    if checksum.startswith("sha512:"):
+        text = checksum[len("sha512:") :]
+        return text.lower() if _SHA512.fullmatch(text) else ""
+    if not checksum or _is_url(checksum):
+        return ""
+    try:
+        with open(os.path.expanduser(checksum), encoding="ascii", errors="replace") as stream:
+            return _sha512_in(stream.read(_CHECKSUM_BYTES), _name(artifact))
+    except OSError:
+        return ""  # whatever needs it says so
+
+
+def _sha512_in(text: str, name: str) -> str:
+    """Return the digest of the file ``name``, of the only file that is listed, or an empty text."""
+    digests = _digests(text)
+    return digests.get(name) or (next(iter(digests.values())) if len(digests) == 1 else "")
+
+
+def _digests(text: str) -> dict[str, str]:
+    """Return the digest of each file in a list of checksums, by the file's name; nothing where the text is anything else, such as a page of HTML."""
+    digests: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            return {}
+        digests[os.path.basename(match["name"] or match["tagged"] or "")] = (match["plain"] or match["tag"]).lower()
+    return digests
+
+
+def _read_checksum(checksum: str, cache: str, opener: Opener) -> str:
+    """Return the text of a ``.sha512`` file. One that was fetched is kept only when it is a list of checksums. Raises OSError and ArtifactError."""
+    path = _fetched(checksum, cache) if _is_url(checksum) else os.path.expanduser(checksum)
+    if not _is_url(checksum) or os.path.exists(path):
+        with open(path, encoding="ascii", errors="replace") as stream:
+            return stream.read(_CHECKSUM_BYTES)
+    try:
+        with contextlib.closing(opener(checksum)) as incoming:
+            text = incoming.read(_CHECKSUM_BYTES).decode("ascii", "replace")
+    except OSError as error:  # what urllib raises is of its kind
+        raise _not_fetched(checksum, error) from error
+    if _digests(text):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_whole(path, text.encode(), READABLE)
+    return text
 
 
 def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str) -> None:
+    """Raise ArtifactError unless the tarball has this checksum. Call with the lock of the content held."""
+    shown = without_credentials(artifact)
+    note = os.path.join(cache, sha512, _VERIFIED)
     try:
+        signature = _signature(tarball)
+        if _read_note(note) == {"tarball": signature}:
+            return
         found = _digest(tarball, "sha512")
     except OSError as error:
         raise ArtifactError(
-            f"banyandb_artifact {artifact} cannot be read on the controller: {error.strerror}"
+            f"banyandb_artifact {shown} cannot be read on the controller: {error.strerror}"
         ) from error
     if found == sha512:
+        write_whole(note, json.dumps({"tarball": signature}).encode(), READABLE)
         return
     for source in (artifact, checksum):
-        if _is_url(source):  # let the next run fetch them anew
+        if _is_url(source):  # the next run fetches them again
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_fetched(source, cache))
     raise ArtifactError(
-        f"banyandb_artifact {artifact} does not match its checksum: expected SHA-512 {sha512} (from {checksum}), found {found}. "
+        f"banyandb_artifact {shown} does not match its checksum: expected SHA-512 {sha512} (from {without_credentials(checksum)}), found {found}. "
         "Nothing was copied to a host. Fetch the artifact again, or mend banyandb_artifact_checksum"
     )
 
 
-def _unpack(tarball: str, name: str, path: str) -> None:
-    """Take the one member out; never by its own path, so a hostile name leads nowhere."""
-    temporary = f"{path}.{secrets.token_hex(6)}"
+def _unpack(tarball: str, name: str, path: str) -> str:
+    """Take the one member out and return its SHA-256; never by the member's own path, so a hostile name leads nowhere."""
+    shown = os.path.basename(tarball)
+    digest = hashlib.sha256()
     try:
         with tarfile.open(tarball, "r:*") as archive:
             members = [member for member in archive if member.isfile()]
@@ -139,7 +193,7 @@ def _unpack(tarball: str, name: str, path: str) -> None:
             if len(chosen) != 1:
                 there = sorted(os.path.basename(member.name) for member in members if PROGRAM in member.name)
                 raise ArtifactError(
-                    f"{tarball} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
+                    f"{shown} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
                     + (
                         ", ".join(there)
                         or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?"
@@ -147,46 +201,78 @@ def _unpack(tarball: str, name: str, path: str) -> None:
                 )
             # Never None here: only what is no regular file has no stream.
             stream = cast(IO[bytes], archive.extractfile(chosen[0]))
-            with stream, open(temporary, "wb") as target:
-                shutil.copyfileobj(stream, target, 1024 * 1024)
-        os.rename(temporary, path)
+            with stream, writing(path, READABLE) as target:
+                for block in iter(lambda: stream.read(BLOCK), b""):
+                    digest.update(block)
+                    target.write(block)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ArtifactError(
-            f"{tarball} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz"
+            f"{shown} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz"
         ) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    write_whole(f"{path}.json", json.dumps({"sha256": digest.hexdigest(), "file": _signature(path)}).encode(), READABLE)
+    return digest.hexdigest()
+
+
+def _remembered(path: str) -> str:
+    """Return the SHA-256 of the unpacked program, or an empty text unless the program is the very file that was unpacked. Raises OSError."""
+    note = _read_note(f"{path}.json")
+    try:
+        same = note.get("file") == _signature(path)
+    except FileNotFoundError:
+        return ""
+    return str(note.get("sha256", "")) if same else ""
+
+
+def _signature(path: str) -> list[int]:
+    """Return what tells a file from one that replaced or changed it. Raises OSError."""
+    status = os.stat(path)
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def _read_note(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            found = json.load(stream)
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _local(source: str, cache: str, opener: Opener) -> str:
-    """The path of a source on the controller; a URL is fetched unless it already was."""
+    """Return the path of a source on the controller; a URL is fetched unless it already was. Raises ArtifactError and OSError."""
     if not _is_url(source):
         return os.path.expanduser(source)
     path = _fetched(source, cache)
-    temporary = f"{path}.{secrets.token_hex(6)}"
-    try:
-        with files.locked(cache):
-            if os.path.exists(path):
-                return path
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with contextlib.closing(opener(source)) as incoming, open(temporary, "wb") as outgoing:
-                shutil.copyfileobj(incoming, outgoing, 1024 * 1024)
-            os.rename(temporary, path)
-    except OSError as error:  # what urllib raises is of its kind
-        raise ArtifactError(
-            f"{source} cannot be fetched by the controller: {error}. Check the address and the proxy, or give the path of a "
-            "copy on the controller"
-        ) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with locked(os.path.dirname(path)):
+        if os.path.exists(path):
+            return path
+        try:
+            with contextlib.closing(opener(source)) as incoming, writing(path, READABLE) as outgoing:
+                for block in iter(lambda: incoming.read(BLOCK), b""):
+                    outgoing.write(block)
+        except OSError as error:  # what urllib raises is of its kind
+            raise _not_fetched(source, error) from error
     return path
 
 
+def _not_fetched(source: str, error: OSError) -> ArtifactError:
+    said = str(error).replace(source, without_credentials(source))
+    return ArtifactError(
+        f"{without_credentials(source)} cannot be fetched by the controller: {said}. Check the address and the proxy, or give the path of a "
+        "copy on the controller"
+    )
+
+
 def _fetched(url: str, cache: str) -> str:
-    name = os.path.basename(url.split("?")[0].split("#")[0]) or "artifact"
-    return os.path.join(cache, "fetched", hashlib.sha256(url.encode()).hexdigest()[:16], name)
+    """Return where a URL is kept: neither its user nor its password is part of the name, so that another password finds the same file."""
+    public = re.sub(r"(://)[^/?#]*@", r"\1", url, count=1)
+    return os.path.join(cache, "fetched", hashlib.sha256(public.encode()).hexdigest()[:16], _name(url))
+
+
+def _name(source: str) -> str:
+    """Return the name of the file that a URL or a path leads to."""
+    return os.path.basename(re.split("[?#]", source)[0] if _is_url(source) else source) or "artifact"
 
 
 def _is_url(source: str) -> bool:
@@ -196,6 +282,6 @@ def _is_url(source: str) -> bool:
 def _digest(path: str, algorithm: str) -> str:
     digest = hashlib.new(algorithm)
     with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1024 * 1024), b""):
+        for block in iter(lambda: stream.read(BLOCK), b""):
             digest.update(block)
     return digest.hexdigest()

@@ -48,7 +48,7 @@ class Wanted:
     """What should be at ``path``. ``None`` leaves an attribute out of the comparison.
 
     ``what`` is ``file``, ``link`` or ``directory``; ``mode`` are permission bits; ``sha256`` is of a file's content;
-    ``target`` is what a link says.
+    ``target`` is what a link says; ``mark`` is how a file begins that is ours.
     """
 
     what: str
@@ -58,6 +58,7 @@ class Wanted:
     mode: int | None = None
     sha256: str | None = None
     target: str | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
                     mode=_mode(option, item["path"], item.get("mode")),
                     sha256=sha256,
                     target=item.get("target"),
+                    mark=item.get("mark"),
                 )
             )
     return found
@@ -190,6 +192,7 @@ def _difference(want: Wanted) -> Difference | None:
             ("mode", None if want.mode is None else f"{want.mode:04o}"),
             ("sha256", want.sha256),
             ("target", want.target),
+            ("mark", want.mark),
         )
         if value is not None and found.get(name) != value
     }
@@ -210,6 +213,8 @@ def _found(want: Wanted) -> dict[str, Any]:
             found["mode"] = f"{stat.S_IMODE(status.st_mode):04o}"
         if what == "file" and want.sha256 is not None:
             found["sha256"] = sha256_of(want.path)
+        if what == "file" and want.mark is not None:
+            found["mark"] = want.mark if _begins_with(want.path, want.mark) else ""  # never what stands there: it may be a secret
     except (FileNotFoundError, NotADirectoryError):
         return {"what": "absent"}
     except OSError as error:
@@ -224,6 +229,11 @@ def sha256_of(path: str) -> str:
         for block in iter(lambda: stream.read(1024 * 1024), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _begins_with(path: str, mark: str) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(len(mark.encode())) == mark.encode()
 
 
 def _kind(mode: int) -> str:

@@ -10,16 +10,15 @@ Standard library only, Python 3.9+.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, Ownership, put_link, sync, write, writing
 
 PROGRAM = "bin/banyand-server"
 MARKER = "ARTIFACT"
@@ -115,7 +114,7 @@ def install(release: Release, program: str, sha256: str) -> None:
             if not os.path.isdir(directory):
                 os.makedirs(directory, exist_ok=True)
                 os.chmod(directory, 0o755)  # whatever the umask
-        with _locked(release.versions):
+        with locked(release.versions):
             _remove_leftovers(release.versions)
             incoming = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))
             try:
@@ -134,17 +133,52 @@ def install(release: Release, program: str, sha256: str) -> None:
 def link(release: Release) -> None:
     """Let the link lead to this version, in one step: whoever follows it sees the old version or the new one."""
     linked_version(release)  # refuses what is no link
-    temporary = f"{release.link}.{secrets.token_hex(6)}"
     try:
-        os.symlink(release.target, temporary)
-        try:
-            os.rename(temporary, release.link)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        sync(release.root)
+        put_link(release.link, release.target)
     except OSError as error:
         raise ReleaseError(f"{release.link}: {error.strerror}; the link was left as it is") from error
+
+
+def superfluous(release: Release, keep: int, stay: Collection[str], proc: str = "/proc") -> list[str]:
+    """Return the names of the versions beyond the newest ``keep`` ones, oldest first. Raises OSError.
+
+    The version of ``release``, those of ``stay`` and those whose program runs always stay, and so does what this collection did not install.
+    """
+    ages: dict[str, int] = {}
+    for entry in os.scandir(release.versions):
+        marker = os.path.join(entry.path, MARKER)
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and os.path.isfile(marker):
+            ages[entry.name] = os.stat(marker).st_mtime_ns
+    needed = {release.version, *stay, *_running(release.versions, proc)}
+    oldest = sorted((name for name in ages if name not in needed), key=lambda name: ages[name])
+    return oldest[: max(0, len(ages) - keep)]
+
+
+def prune(release: Release, names: Iterable[str]) -> None:
+    """Remove these versions. Raises ReleaseError; what was removed by then stays removed."""
+    try:
+        with locked(release.versions):
+            for name in names:
+                # Out of the way by one rename: a version is whole or not there.
+                gone = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))
+                os.rename(os.path.join(release.versions, name), gone)
+                shutil.rmtree(gone)
+            sync(release.versions)
+    except OSError as error:
+        raise ReleaseError(f"{error.filename or release.versions}: an old version cannot be removed: {error.strerror}; remove it") from error
+
+
+def _running(versions: str, proc: str) -> set[str]:
+    """Return the versions whose program some process runs."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            program = os.readlink(os.path.join(proc, pid, "exe"))
+        except OSError:
+            continue
+        if program.startswith(f"{versions}{os.sep}"):
+            found.add(program[len(versions) + 1 :].split(os.sep)[0])
+    return found
 
 
 def _fill(directory: str, program: str, sha256: str, marker: str) -> None:
@@ -152,21 +186,16 @@ def _fill(directory: str, program: str, sha256: str, marker: str) -> None:
     os.mkdir(directory)
     os.mkdir(os.path.dirname(target))
     digest = hashlib.sha256()
-    with open(program, "rb") as incoming, open(target, "wb") as outgoing:
+    with open(program, "rb") as incoming, writing(target, Ownership(None, None, 0o755)) as outgoing:
         for block in iter(lambda: incoming.read(1024 * 1024), b""):
             digest.update(block)
             outgoing.write(block)
-        os.fchmod(outgoing.fileno(), 0o755)
-        os.fsync(outgoing.fileno())
     if digest.hexdigest() != sha256:
         raise ReleaseError(
             f"the program arrived damaged on this host: expected SHA-256 {sha256}, found {digest.hexdigest()}. "
             "Run this again; if it stays so, remove the cache on the controller"
         )
-    with open(os.path.join(directory, MARKER), "w", encoding="utf-8") as stream:
-        stream.write(marker)
-        os.fchmod(stream.fileno(), 0o644)
-        os.fsync(stream.fileno())
+    write(os.path.join(directory, MARKER), marker.encode(), READABLE)
     for path in (os.path.dirname(target), directory):
         os.chmod(path, 0o755)
         sync(path)
@@ -176,14 +205,3 @@ def _remove_leftovers(versions: str) -> None:
     for name in os.listdir(versions):
         if name.startswith(_INCOMING):
             shutil.rmtree(os.path.join(versions, name), ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """One installer at a time; the lock goes when its holder dies."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -10,9 +10,8 @@ import os
 import pwd
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import put_link
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, put_link, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, HostStateError, Wanted, differences
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import Ownership, TopologyFileError, write
 
 
 def make(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> list[Difference]:
@@ -37,14 +36,12 @@ def _make(want: Wanted, texts: Mapping[str, str], stands: str) -> None:
             os.makedirs(os.path.dirname(want.path), exist_ok=True)
             put_link(want.path, want.target or "")
         elif want.what == "file":
-            write(want.path, texts[want.path], _ownership(want))
+            write(want.path, texts[want.path].encode(), _ownership(want))
         else:
             ownership = _ownership(want)
             os.makedirs(want.path, exist_ok=True)
             os.chown(want.path, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
             os.chmod(want.path, ownership.mode)
-    except TopologyFileError as error:
-        raise HostStateError("not_made", str(error)) from None
     except OSError as error:
         raise HostStateError("not_made", f"{want.path}: not made: {os.strerror(error.errno or 0)}; mend that, then run this again") from None
 

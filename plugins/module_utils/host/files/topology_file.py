@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk import locks, whole_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, give
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     ForeignFormat,
     Topology,
@@ -39,48 +37,27 @@ class NotDurable(TopologyFileError):
     """The file is written, but a power cut may still undo it."""
 
 
-@dataclass(frozen=True)
-class Ownership:
-    """Numeric owner and group, and permission bits. ``None`` leaves the owner or group as it is."""
-
-    uid: int | None
-    gid: int | None
-    mode: int
-
-
 @contextlib.contextmanager
 def locked(path: str, timeout: float) -> Iterator[None]:
-    """Hold the only right to change ``path``, waiting for it up to ``timeout`` seconds.
-
-    The lock is taken on the directory itself (flock): no lock file to leave behind, and it goes when its
-    holder dies.
-    """
+    """Hold the only right to change ``path``; wait for the right up to ``timeout`` seconds. Raises TopologyFileError."""
     directory = os.path.dirname(path)
-    try:
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise TopologyFileError(
-            f"{directory}: {_reason(error)}; the topology file needs an existing directory (the node role makes it)"
-        ) from None
-    try:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise TopologyFileError(
-                        f"{path}: another push{_holder(handle)} has held it for {timeout:g} s; wait for that one to end, then push again"
-                    ) from None
-                time.sleep(0.1)  # flock has no wait with a deadline
-            except OSError as error:  # some network file systems
-                raise TopologyFileError(
-                    f"{directory}: cannot be locked: {_reason(error)}; the topology file needs a directory on a local file system"
-                ) from None
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locks.locked(directory, timeout))
+        except locks.Busy as busy:
+            holder = f" (process {busy.holder})" if busy.holder else ""
+            raise TopologyFileError(
+                f"{path}: another push{holder} has held it for {timeout:g} s; wait for that one to end, then push again"
+            ) from None
+        except locks.NotLockable as error:
+            raise TopologyFileError(
+                f"{directory}: cannot be locked: {_reason(error)}; the topology file needs a directory on a local file system"
+            ) from None
+        except OSError as error:
+            raise TopologyFileError(
+                f"{directory}: {_reason(error)}; the topology file needs an existing directory (the node role makes it)"
+            ) from None
         yield
-    finally:
-        os.close(handle)
 
 
 def read(path: str) -> tuple[Topology, str] | None:
@@ -102,18 +79,12 @@ def read(path: str) -> tuple[Topology, str] | None:
         raise TopologyFileError(f"{path}: {error}; mend the file or move it away, then push again") from None
 
 
-def ownership(path: str) -> Ownership:
-    """What the existing file has."""
-    status = os.lstat(path)
-    return Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
-
-
 def own(path: str, wanted: Ownership) -> None:
     """Give an existing file its owner, group and mode, its content untouched."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            _give(handle, wanted)
+            give(handle, wanted)
         finally:
             os.close(handle)
     except OSError as error:
@@ -121,34 +92,19 @@ def own(path: str, wanted: Ownership) -> None:
 
 
 def write(path: str, text: str, wanted: Ownership) -> None:
-    """Put ``text`` at ``path``: temporary file beside it, fsync, rename over, fsync of the directory.
+    """Put ``text`` at ``path``, whole or not at all.
 
     An owner or group of ``None`` is that of this process. Raises TopologyFileError; the old file then stands
     as it was, except with NotDurable.
     """
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{os.urandom(8).hex()}.tmp")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(text.encode())
-                stream.flush()
-                _give(stream.fileno(), wanted)
-                os.fsync(stream.fileno())
-            os.rename(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise TopologyFileError(f"{path}: not written: {_reason(error)}; the file is as it was") from None
-    try:
-        sync(directory)
-    except OSError as error:
+        whole_files.write(path, text.encode(), wanted)
+    except whole_files.NotDurable as error:
         raise NotDurable(
             f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again"
         ) from None
+    except OSError as error:
+        raise TopologyFileError(f"{path}: not written: {_reason(error)}; the file is as it was") from None
 
 
 def back_up(path: str) -> str:
@@ -161,20 +117,17 @@ def back_up(path: str) -> str:
     if text is None:
         raise TopologyFileError(f"{path}: no copy made: the file was there a moment ago and is gone; see what removes it, then push again")
     copy = f"{path}.{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}.bak"
-    write(copy, text, ownership(path))
+    write(copy, text, whole_files.ownership_of(path))
     return copy
 
 
 def remove_leftovers(path: str) -> list[str]:
     """Remove temporary files that a killed run left beside ``path``; call with the lock held."""
     directory, name = os.path.split(path)
-    ours = re.compile(rf"\.{re.escape(name)}\.(.*\.bak\.)?[0-9a-f]{{16}}\.tmp", re.DOTALL)
-    left = []
     try:
-        for entry in os.listdir(directory):
-            if ours.fullmatch(entry):
-                left.append(os.path.join(directory, entry))
-                os.unlink(left[-1])
+        left = whole_files.leftovers(directory, rf"{re.escape(name)}(\..*\.bak)?")
+        for leftover in left:
+            os.unlink(leftover)
     except OSError as error:
         raise TopologyFileError(f"{error.filename}: a leftover of an earlier push cannot be removed: {_reason(error)}; remove it") from None
     return left
@@ -204,25 +157,6 @@ def _read_text(path: str) -> str | None:
         return content.decode()
     except UnicodeDecodeError as error:
         raise TopologyFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); mend it or move it away") from None
-
-
-def _give(handle: int, wanted: Ownership) -> None:
-    # Owner first: a change of owner clears set-id bits.
-    os.fchown(handle, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
-    os.fchmod(handle, wanted.mode)
-
-
-def _holder(handle: int) -> str:
-    """Who holds the flock on the open file, as words for a message; empty where the kernel does not tell (proc_locks(5))."""
-    status = os.fstat(handle)
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    try:
-        with open("/proc/locks", encoding="ascii") as locks:
-            held = [line.split() for line in locks]
-    except OSError:
-        return ""
-    # A process of another container has the number 0 here. A waiting one has an arrow in the second place.
-    return next((f" (process {words[4]})" for words in held if words[1] == "FLOCK" and words[5] == place and words[4] != "0"), "")
 
 
 def _reason(error: OSError) -> str:

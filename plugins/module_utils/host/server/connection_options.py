@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import HTTP_PORT, TopologyError, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Terms, TermsError
 
 ENDPOINT: Mapping[str, Any] = {
@@ -30,7 +30,7 @@ CONNECTION: Mapping[str, Any] = {
 
 # Of modules that ask the server on the same host alone; HttpClient.local() reads them.
 LOCAL_SERVER: Mapping[str, Any] = {
-    "url": {"type": "str", "default": "http://127.0.0.1:17913"},
+    "url": {"type": "str", "default": f"http://127.0.0.1:{HTTP_PORT}"},
     **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
 }
 

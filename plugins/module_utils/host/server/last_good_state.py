@@ -14,9 +14,8 @@ import stat
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import put_link, sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, put_link, remove, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import Ownership, TopologyFileError, write
 
 
 def found(paths: Sequence[str]) -> dict[str, Any]:
@@ -43,9 +42,9 @@ def kept(path: str) -> dict[str, Any] | None:
 def keep(path: str, now: dict[str, Any]) -> None:
     """Keep what found() gave, for nobody's eyes but root's: environment files may hold secrets. Raises HostStateError."""
     try:
-        write(path, json.dumps(now, indent=2, sort_keys=True) + "\n", Ownership(0, 0, 0o600))
-    except TopologyFileError as error:
-        raise HostStateError("not_written", str(error)) from None
+        write(path, json.dumps(now, indent=2, sort_keys=True).encode() + b"\n", Ownership(0, 0, 0o600))
+    except OSError as error:
+        raise HostStateError("not_written", f"{path}: not written: {error.strerror}") from None
 
 
 def put_back(wanted: dict[str, Any]) -> list[str]:
@@ -54,8 +53,6 @@ def put_back(wanted: dict[str, Any]) -> list[str]:
     for path in changed:
         try:
             _put_back(path, wanted[path])
-        except TopologyFileError as error:
-            raise HostStateError("not_written", str(error)) from None
         except OSError as error:
             raise HostStateError("not_written", f"{path}: not put back: {error.strerror}") from None
     return changed
@@ -79,9 +76,8 @@ def _found(path: str) -> dict[str, Any] | None:
 
 def _put_back(path: str, item: dict[str, Any] | None) -> None:
     if item is None:
-        os.unlink(path)
-        sync(os.path.dirname(path))
+        remove(path)
     elif "target" in item:
         put_link(path, item["target"])
     else:
-        write(path, item["text"], Ownership(item["uid"], item["gid"], item["mode"]))
+        write(path, item["text"].encode(), Ownership(item["uid"], item["gid"], item["mode"]))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
@@ -85,7 +86,7 @@ class Request:
     path: str
     nodes: Sequence[Node]
     expected: dict[str, ExpectedNode]
-    ownership: topology_file.Ownership
+    ownership: Ownership
     remove: Sequence[str] = ()
     readdress: str = REFUSE
     refresh: Sequence[str] = ()
@@ -183,7 +184,7 @@ def _carry_out(
     steps: Sequence[Topology],
     standing: Topology | None,
     found: Found,
-    ownership: topology_file.Ownership,
+    ownership: Ownership,
     outcome: Outcome,
     once_more: bool = False,
 ) -> set[str]:
@@ -252,7 +253,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     )
     outcome.after = made.final.render()
     steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
-    owned = file is not None and topology_file.ownership(request.path) == _kept(request)
+    owned = file is not None and ownership_of(request.path) == _kept(request)
     outcome.changed = bool(steps) or not owned
     if len(steps) > 1 and request.proof is None:
         raise PlanRefused(
@@ -273,12 +274,12 @@ def _require_ca_files(nodes: Sequence[Node]) -> None:
             raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}; put the CA there first") from None
 
 
-def _kept(request: Request) -> topology_file.Ownership:
+def _kept(request: Request) -> Ownership:
     """The ownership asked for, with what is not asked for taken from the file."""
-    now = topology_file.ownership(request.path)
+    now = ownership_of(request.path)
     uid = now.uid if request.ownership.uid is None else request.ownership.uid
     gid = now.gid if request.ownership.gid is None else request.ownership.gid
-    return topology_file.Ownership(uid, gid, request.ownership.mode)
+    return Ownership(uid, gid, request.ownership.mode)
 
 
 def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | None:
@@ -332,7 +333,7 @@ def _stale(request: Request, proof: Proof, current: Topology, view: View, found:
     return (stale & {node.name for node in request.nodes}) - {*request.as_listed}
 
 
-def _write(request: Request, step: Topology, ownership: topology_file.Ownership, outcome: Outcome) -> None:
+def _write(request: Request, step: Topology, ownership: Ownership, outcome: Outcome) -> None:
     try:
         topology_file.write(request.path, step.render(), ownership)
     except topology_file.NotDurable as error:

@@ -28,7 +28,7 @@ _NOISE = re.compile(r'"level":"debug"|^\s+(-\w, )?--\w|^(Usage|Flags|Global Flag
 _LISTEN = "0A"  # of /proc/net/tcp: TCP_LISTEN
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,Result,ExecMainCode,ExecMainStatus,"
-    "ExecMainStartTimestamp,ExecMainStartTimestampMonotonic,NRestarts,EnvironmentFiles,Environment"
+    "ExecMainStartTimestamp,ExecMainStartTimestampMonotonic,NRestarts,EnvironmentFiles,Environment,FragmentPath,DropInPaths"
 )
 
 
@@ -51,6 +51,9 @@ class Service:
     exit_status: int
     environment_files: tuple[str, ...]
     environment_names: frozenset[str]
+    load_state: str = ""
+    fragment_path: str = ""
+    drop_in_paths: tuple[str, ...] = ()
 
 
 def services(names: Sequence[str], systemctl: str = "systemctl") -> dict[str, Service]:
@@ -318,6 +321,9 @@ def _service(name: str, block: Mapping[str, list[str]]) -> Service:
             re.sub(r" \(ignore_errors=\w+\)$", "", value) for value in block.get("EnvironmentFiles", [])
         ),
         environment_names=frozenset(re.findall(r'(?:^| )"?([A-Za-z_][A-Za-z0-9_]*)=', text("Environment"))),
+        load_state=text("LoadState"),
+        fragment_path=text("FragmentPath"),
+        drop_in_paths=tuple(text("DropInPaths").split()),
     )
 
 

@@ -14,9 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
+    GRPC_PORT,
+    HTTP_PORT,
     LIAISON_PORT,
     TopologyError,
     is_port,
@@ -24,8 +27,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, ROLES, STANDALONE
 
-GRPC_PORT = 17912
-HTTP_PORT = 17913
 DEFAULT_CLUSTER = "default"
 GROUPS = {f"banyandb_{role}": role for role in ROLES}
 
@@ -159,7 +160,10 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     address = f"{bracketed}:{LIAISON_PORT if role == LIAISON else grpc_port}"
     _port(variables.get("banyandb_http_port"), HTTP_PORT, f"{host}: banyandb_http_port")
     split_address(address, f"{host}: banyandb_node_host and port give")
-    _check_environment(host, role, variables.get("banyandb_env") or {})
+    try:
+        _check_environment(host, role, given_environment(variables))
+    except GivenEnvironmentError as error:
+        raise TopologyError(f"{host}: {error}") from None
     labels = variables.get("banyandb_node_labels") or {}
     if not isinstance(labels, Mapping):
         raise TopologyError(f"{host}: banyandb_node_labels is {shown(labels)}, expected a mapping such as {{type: hot}}")
@@ -183,9 +187,7 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     }
 
 
-def _check_environment(host: str, role: str, environment: Any) -> None:
-    if not isinstance(environment, Mapping):
-        raise TopologyError(f"{host}: banyandb_env is {shown(environment)}, expected a mapping of variables")
+def _check_environment(host: str, role: str, environment: Mapping[str, Any]) -> None:
     for name, instead in DECIDED_ELSEWHERE.items():
         if name in environment:
             raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides; set that instead")

@@ -17,6 +17,9 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
+#: How the first line of each file begins that this collection writes for systemd; by it a file is known to be ours.
+MARK = "# Written by the Ansible collection skywalking.banyandb"
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -43,6 +46,11 @@ def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
 def environment_file(environment: Mapping[str, Any]) -> str:
     """The text of the environment file: one ``NAME="value"`` a line, by name. Errors as in ``normalised``."""
     return "".join(f"{name}={quoted(value)}\n" for name, value in normalised(environment).items())
+
+
+def marked_file(environment: Mapping[str, Any]) -> str:
+    """Return the text of the environment file behind a line that says who wrote the file. Errors as in ``normalised``."""
+    return f"{MARK}; change banyandb_env and deploy.\n{environment_file(environment)}"
 
 
 def digests(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import NONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_flag
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, STANDALONE
 
@@ -30,7 +30,9 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     root = variables["banyandb_data_dir"]
     kept = {"BYDB_PROPERTY_ROOT_PATH": root, "BYDB_SCHEMA_SERVER_ROOT_PATH": root}
-    gateway = {"BYDB_HTTP_GRPC_ADDR": f"localhost:{variables['banyandb_grpc_port']}"}
+    grpc_address = local_server(variables["banyandb_kind"], variables).grpc_address
+    # By the name that a certificate of the server has to be for, unless the server listens on one address alone.
+    gateway = {"BYDB_HTTP_GRPC_ADDR": grpc_address.replace(f"{LOOPBACK}:", "localhost:")}
     of_kind: dict[str, dict[str, Any]] = {
         DATA: {"BYDB_HAS_META_ROLE": _is_true(variables["banyandb_has_meta_role"]), **kept},
         # The health check: a stopped node is left alone within 1 s, not 10 s.
@@ -56,12 +58,16 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         "BYDB_NODE_HOST": variables["banyandb_node_host"],
         "BYDB_NODE_LABELS": labels_flag(variables["banyandb_node_labels"]) or None,
         "BYDB_NODE_DISCOVERY_MODE": variables["banyandb_discovery_mode"],
+        "BYDB_LOGGING_LEVEL": variables["banyandb_log_level"],
+        "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{variables['banyandb_metrics_port']}",
+        # Profiles show what the server holds in memory: for people on the host.
+        "BYDB_PPROF_LISTENER_ADDR": f"{LOOPBACK}:{variables['banyandb_pprof_port']}",
         "BYDB_GRPC_PORT": variables["banyandb_grpc_port"],
         "BYDB_HTTP_PORT": variables["banyandb_http_port"],
         "BYDB_MEASURE_ROOT_PATH": root,
         "BYDB_STREAM_ROOT_PATH": root,
         "BYDB_TRACE_ROOT_PATH": root,
-        "BANYANDB_UNIT_SHA256": hashlib.sha256(unit(variables).encode()).hexdigest(),
+        "BANYANDB_UNIT_SHA256": digest(variables),
         **of_kind[variables["banyandb_kind"]],
         **of_mode[variables["banyandb_discovery_mode"]],
         **variables["banyandb_env"],
@@ -84,14 +90,10 @@ def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def ports(variables: Mapping[str, Any]) -> list[int]:
     """Where the server's own process has to listen before it counts as up."""
-    given = variables["banyandb_env"]
-    wanted = [
-        given.get("BYDB_GRPC_PORT") or variables["banyandb_grpc_port"],
-        given.get("BYDB_HTTP_PORT") or variables["banyandb_http_port"],
-    ]
+    wanted = list(local_server(variables["banyandb_kind"], variables).client_ports)
     if variables["banyandb_kind"] == LIAISON:
-        wanted.append(given.get("BYDB_LIAISON_SERVER_GRPC_PORT") or LIAISON_PORT)
-    return [int(port) for port in wanted]
+        wanted.append(int(variables["banyandb_env"].get("BYDB_LIAISON_SERVER_GRPC_PORT") or LIAISON_PORT))
+    return wanted
 
 
 def flush_seconds(variables: Mapping[str, Any]) -> float:

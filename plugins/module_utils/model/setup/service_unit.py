@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in, unset_proxies
 
 USER = "banyandb"
 ROOT = "/opt/banyandb"
@@ -15,7 +19,7 @@ PROGRAM = f"{CURRENT_LINK}/bin/banyand-server"
 LOWEST_FREE_PORT = 1024
 
 UNIT = """\
-# Written by the Ansible collection skywalking.banyandb; changes belong into a drop-in (systemctl edit).
+{mark}; change banyandb_unit_options and deploy.
 [Unit]
 Description=Apache SkyWalking BanyanDB, {kind} node
 Documentation=https://skywalking.apache.org/docs/skywalking-banyandb/next/readme/
@@ -34,7 +38,10 @@ ExecStart={program} {kind}
 Restart=on-failure
 RestartSec=2s
 TimeoutStopSec={stop_timeout}s
-LimitNOFILE=800000
+{limits}
+
+# The server talks to its own cluster: a proxy in the environment of systemd (DefaultEnvironment) is not for it. banyandb_env can set one.
+UnsetEnvironment={proxies}
 
 # It needs its ports and its data, and nothing else of the host. No ExecReload: SIGHUP makes it exit.
 UMask=0077
@@ -72,6 +79,9 @@ def unit(variables: Mapping[str, Any]) -> str:
     low = min(int(variables[name]) for name in ("banyandb_grpc_port", "banyandb_http_port")) < LOWEST_FREE_PORT
     return UNIT.format(
         kind=variables["banyandb_kind"],
+        mark=MARK,
+        limits="\n".join(_limits(variables)),
+        proxies=unset_proxies(variables["banyandb_env"]),
         user=USER,
         data_dir=variables["banyandb_data_dir"],
         environment_file=paths(variables)["environment_file"],
@@ -79,6 +89,21 @@ def unit(variables: Mapping[str, Any]) -> str:
         stop_timeout=variables["banyandb_stop_timeout"],
         capabilities="CAP_NET_BIND_SERVICE" if low else "",
     )
+
+
+def _limits(variables: Mapping[str, Any]) -> list[str]:
+    """Return the lines that limit what the server may take of the host; an empty variable is no limit."""
+    options = {
+        "LimitNOFILE": variables["banyandb_limit_nofile"],
+        "MemoryMax": variables["banyandb_memory_max"],
+        "CPUQuota": variables["banyandb_cpu_quota"],
+    }
+    return [f"{option}={value}" for option, value in options.items() if value]
+
+
+def digest(variables: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of the unit and its drop-in. Raises BadUnitOptions."""
+    return hashlib.sha256((unit(variables) + drop_in(variables["banyandb_unit_options"])).encode()).hexdigest()
 
 
 def paths(variables: Mapping[str, Any]) -> dict[str, str]:
@@ -89,5 +114,7 @@ def paths(variables: Mapping[str, Any]) -> dict[str, str]:
         "service": name,
         "environment_file": f"{variables['banyandb_config_dir']}/{kind}.env",
         "unit_file": f"/etc/systemd/system/{name}",
+        "drop_in_dir": f"/etc/systemd/system/{name}.d",
+        "drop_in_file": f"/etc/systemd/system/{name}.d/banyandb.conf",
         "enabled_link": f"/etc/systemd/system/multi-user.target.wants/{name}",
     }

@@ -12,9 +12,12 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, ROLES
 
 HOOK = "hook"
+LEAST_FILES = 1024
+LEAST_VERSIONS = 2
 
 
 def problems(variables: Mapping[str, Any]) -> list[str]:
@@ -35,7 +38,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
         (mode not in MODES, f'banyandb_discovery_mode is "{mode}": expected {", ".join(MODES[:-1])} or {MODES[-1]}.'),
         (
             not re.match(r"(https?://|/|~|$)", artifact),
-            f'banyandb_artifact is "{artifact}": expected a URL or an absolute path on the controller, such as '
+            f'banyandb_artifact is "{without_credentials(artifact)}": expected a URL or an absolute path on the controller, such as '
             "/srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz.",
         ),
         (
@@ -62,7 +65,32 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
     )
+    checks += _host_checks(variables)
     return [sentence for wrong, sentence in checks if wrong] + (_dns_problems(variables) if mode == DNS else [])
+
+
+def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
+    """What may be wrong with the limits of a server and its ports beside those of clients, each with its sentence."""
+    memory, quota = str(variables["banyandb_memory_max"]), str(variables["banyandb_cpu_quota"])
+    files, kept = int(variables["banyandb_limit_nofile"]), int(variables["banyandb_keep_versions"])
+    ports = [int(variables[f"banyandb_{name}_port"]) for name in ("grpc", "http", "metrics", "pprof")]
+    return (
+        (
+            not re.match(r"([1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%|infinity)?$", memory),
+            f'banyandb_memory_max is "{memory}": expected a size such as 8G, or a share of the memory such as 70%.',
+        ),
+        (
+            not re.match(r"([1-9][0-9]*%)?$", quota),
+            f'banyandb_cpu_quota is "{quota}": expected a share of one processor such as 150%.',
+        ),
+        (files < LEAST_FILES, f"banyandb_limit_nofile is {files}: expected {LEAST_FILES} or more; the server keeps many files open."),
+        (kept < LEAST_VERSIONS, f"banyandb_keep_versions is {kept}: expected {LEAST_VERSIONS} or more, to be able to roll back."),
+        (
+            not all(0 < port < 65536 for port in ports[2:]) or len({*ports[2:]} | {*ports[:2]}) < len({*ports[:2]}) + 2,
+            f"banyandb_metrics_port and banyandb_pprof_port are {ports[2]} and {ports[3]}: expected ports from 1 to 65535, each different from the "
+            "server's other ports.",
+        ),
+    )
 
 
 def _dns_problems(variables: Mapping[str, Any]) -> list[str]:

@@ -13,9 +13,10 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests, environment_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK, digests, marked_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, ports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import CURRENT_LINK, PROGRAM, ROOT, USER, paths, unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON
 
 
@@ -55,6 +56,7 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "directories": [
             {"path": variables["banyandb_config_dir"], "owner": "root", "group": "root", "mode": "0755"},
+            {"path": at["drop_in_dir"], "owner": "root", "group": "root", "mode": "0755"},
             {"path": variables["banyandb_data_dir"], "owner": USER, "group": USER, "mode": "0700"},
         ],
         "files": [
@@ -63,9 +65,13 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
                 "owner": "root",
                 "group": USER,
                 "mode": "0640",
-                "sha256": _sha256(environment_file(wanted)),
+                "sha256": _sha256(marked_file(wanted)),
+                "mark": MARK,
             },
-            {"path": at["unit_file"], "owner": "root", "group": "root", "mode": "0644", "sha256": _sha256(unit(variables))},
+            *(
+                {"path": at[path], "owner": "root", "group": "root", "mode": "0644", "sha256": _sha256(text), "mark": MARK}
+                for path, text in (("unit_file", unit(variables)), ("drop_in_file", drop_in(variables["banyandb_unit_options"])))
+            ),
         ],
         # This link is all that `systemctl enable` makes; made as a link, check mode can tell it on a fresh host too.
         "links": [{"path": at["enabled_link"], "target": at["unit_file"]}],

@@ -27,6 +27,8 @@ HEADER = (
 )
 HELD_BACK = "# held back: "
 LIAISON_PORT = 18912
+GRPC_PORT = 17912
+HTTP_PORT = 17913
 
 _KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(%[A-Za-z0-9._-]+)?")

@@ -1,0 +1,119 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and links that are written whole or not at all, and outlast a power cut. Standard library only, Python 3.9+.
+
+The only way in which this collection writes a file on a host or on the controller: temporary file in the same directory, fsync, rename,
+fsync of the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Numeric owner and group, and permission bits. ``None`` leaves the owner or group as it is, or takes those of this process."""
+
+    uid: int | None
+    gid: int | None
+    mode: int
+
+
+PRIVATE = Ownership(None, None, 0o600)
+READABLE = Ownership(None, None, 0o644)
+
+
+class NotDurable(OSError):
+    """The file is written, but a power cut may still undo the write."""
+
+
+@contextlib.contextmanager
+def writing(path: str, ownership: Ownership) -> Iterator[IO[bytes]]:
+    """Give a stream whose content stands at ``path`` once the block has ended without an error.
+
+    A symbolic link at ``path`` is replaced, never followed. Raises OSError, and whatever the block raises: the old file then stands
+    unchanged, except with NotDurable.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, _temporary(name))
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            give(stream.fileno(), ownership)
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    try:
+        sync(directory)
+    except OSError as error:
+        raise NotDurable(error.errno, error.strerror or str(error)) from None
+
+
+def write(path: str, data: bytes, ownership: Ownership) -> None:
+    """Put ``data`` at ``path``. Raises OSError, NotDurable among them."""
+    with writing(path, ownership) as stream:
+        stream.write(data)
+
+
+def give(handle: int, ownership: Ownership) -> None:
+    """Give an open file its owner, group and mode. Raises OSError."""
+    # Owner first: a change of owner clears set-id bits.
+    os.fchown(handle, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
+    os.fchmod(handle, ownership.mode)
+
+
+def ownership_of(path: str) -> Ownership:
+    """Return what the existing file has; a link is not followed. Raises OSError."""
+    status = os.lstat(path)
+    return Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+
+
+def put_link(path: str, target: str) -> None:
+    """Put a symbolic link at ``path``, in place of the file or link that is there. Raises OSError, and all is unchanged."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, _temporary(name))
+    os.symlink(target, temporary)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    sync(directory)
+
+
+def remove(path: str) -> None:
+    """Remove a file or a link, so that a power cut does not bring it back. Raises OSError."""
+    os.unlink(path)
+    sync(os.path.dirname(path))
+
+
+def sync(directory: str) -> None:
+    """Make what was renamed, made or removed in ``directory`` outlast a power cut. Raises OSError."""
+    handle = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def leftovers(directory: str, names: str) -> list[str]:
+    """Return the paths of temporary files that killed writers left. ``names``: pattern of the names that they wrote. Raises OSError."""
+    ours = re.compile(rf"\.({names})\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
+    return [os.path.join(directory, entry) for entry in os.listdir(directory) if ours.fullmatch(entry)]
+
+
+def _temporary(name: str) -> str:
+    return f".{name}.{os.urandom(8).hex()}.tmp"

@@ -1,0 +1,98 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts the program of a unit once, with the unit's account, sandbox and environment, and has it end before it serves.
+
+Standard library only, Python 3.9+. ``--show-rungroup-units`` makes the server read its whole environment, list its units and exit with 0; a
+value of the wrong type exits with 1 (measured, tests/contract/test_process.py). No port is opened, and no data is touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import settings
+
+ARGUMENT = "--show-rungroup-units"
+# What decides whether a process can start, of [Service]; systemd-run takes each as a property.
+TRIED = (
+    "AmbientCapabilities", "CapabilityBoundingSet", "CPUQuota", "Environment", "EnvironmentFile", "Group", "LimitNOFILE", "LockPersonality",
+    "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname",
+    "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectSystem", "ReadWritePaths", "RestrictAddressFamilies",
+    "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "UMask",
+    "UnsetEnvironment", "User", "WorkingDirectory",
+)  # fmt: skip
+# Exit codes of systemd's own (systemd.exec(5)): the program was never started.
+STAGES = {
+    200: "WorkingDirectory cannot be entered",
+    203: "the program cannot be executed",
+    216: "Group is unknown",
+    217: "User is unknown",
+    226: "the sandbox cannot be set up; see ReadWritePaths",
+}
+SECONDS = 60.0
+
+
+def command(unit_files: Sequence[str]) -> list[str]:
+    """Return the command that tries the program of a unit. ``unit_files``: the unit and its drop-ins, in the order of systemd.
+
+    Raises HostStateError (``no_program``).
+    """
+    found = [(option, value) for path in unit_files for section, option, value in settings(path) if section == "Service"]
+    starts = [value for option, value in found if option == "ExecStart" and value]
+    if not starts:
+        raise HostStateError("no_program", f"{', '.join(unit_files)}: no ExecStart. Deploy the host first.")
+    properties = [f"--property={option}={value}" for option, value in found if option in TRIED]
+    program = shlex.split(starts[-1].lstrip("@-:+!"))
+    return ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *properties, "--", *program, ARGUMENT]
+
+
+def try_program(name: str, unit_files: Sequence[str]) -> None:
+    """Return when the program of the unit ``name`` would start. Raises HostStateError (``no_program``, ``no_systemd``, ``does_not_start``)."""
+    words = command(unit_files)
+    program = words[words.index("--") + 1]
+    try:
+        done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
+    except OSError as error:
+        raise HostStateError("no_systemd", f"systemd-run: {error.strerror}. This needs a host with systemd.") from None
+    except subprocess.TimeoutExpired:
+        raise HostStateError("does_not_start", f"{name}: {program} did not end within {SECONDS:g} s. See: journalctl -n 50") from None
+    if done.returncode == 0:
+        return
+    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    if done.returncode in STAGES:
+        why = _why_not_executed(program) if done.returncode == 203 else STAGES[done.returncode]
+        raise HostStateError("does_not_start", f"{name}: {why}. The running server was not touched.")
+    raise HostStateError("does_not_start", f"{name}: {program} refuses its settings: {decisive(said)}. Correct banyandb_env.")
+
+
+def decisive(output: str) -> str:
+    """Return the one line of the program's output that says why it ended, without a full stop."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("Error:")]
+    told = errors or [line for line in lines if re.search('"level":"(fatal|error)"', line)] or lines[-1:]
+    return told[0].replace("Error: ", "", 1).rstrip(".")[:120] if told else "no message"
+
+
+def _why_not_executed(program: str) -> str:
+    """Return why this machine does not execute the file, as words for a message that begin with the file's path."""
+    real = os.path.realpath(program)
+    try:
+        if os.statvfs(real).f_flag & os.ST_NOEXEC:
+            return f"{real} is on a file system that is mounted noexec. Mount it without noexec, or set banyandb_root"
+        subprocess.run([real, "--version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        pass
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            return f"{real} is not built for this machine ({os.uname().machine}). See banyandb_artifact"
+        if error.errno == errno.ENOENT and os.path.exists(real):
+            return f"{real} needs a loader that this host does not have. Set banyandb_flavor: static"
+        return f"{real}: {error.strerror}"
+    return f"{real} may not be executed by the server's account. See: namei -l {real}"

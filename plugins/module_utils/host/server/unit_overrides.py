@@ -1,0 +1,57 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What drop-ins of a unit set, and the settings that a unit has with all of its drop-ins. Standard library only, Python 3.9+.
+
+Values stay here: an option ``Environment=`` may hold a secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_VARIABLE = re.compile(r"""(?:^|\s)["']?([A-Za-z_][A-Za-z0-9_]*)=""")
+_LINE_VARIABLE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", re.MULTILINE)
+
+
+def drop_ins(name: str, paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what the drop-ins of the unit ``name`` set, without the values; those for all units of a kind are left out.
+
+    Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (set to nothing) and ``variables``, names that it adds to the environment.
+    """
+    return [
+        {"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]}
+        for path in paths
+        if os.path.basename(os.path.dirname(path)) == f"{name}.d"
+    ]
+
+
+def settings(path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield section, option and value of each setting of a unit file; nothing of a file that is gone or cannot be read (systemd.syntax(7))."""
+    text = ""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+        text = stream.read()
+    section = ""
+    for line in re.sub(r"\\\n", " ", text).splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and line[0] not in "#;" and "=" in line:
+            option, _separator, value = line.partition("=")
+            yield section, option.strip(), value.strip()
+
+
+def _described(section: str, option: str, value: str) -> dict[str, Any]:
+    names: list[str] = []
+    if option == "Environment":
+        names = _VARIABLE.findall(value)
+    elif option == "PassEnvironment":
+        names = value.split()
+    elif option == "EnvironmentFile":
+        with contextlib.suppress(OSError), open(value.lstrip("-"), encoding="utf-8", errors="replace") as stream:
+            names = _LINE_VARIABLE.findall(stream.read())
+    return {"section": section, "option": option, "reset": not value, "variables": sorted(set(names))}

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: start_trial
+short_description: Try whether the program of a service would start
+version_added: 0.9.0
+description:
+  - Internal to the role C(node).
+  - Starts the program of a unit once, by C(systemd-run), with the account, the sandbox and the environment of the unit, and has it end before it
+    serves. What would keep a server from starting is found while the one before it still runs, such as a file system mounted C(noexec), a program
+    for another machine, or a setting that the program refuses.
+  - Opens no port and touches no data.
+options:
+  name:
+    description: Name of the unit, such as V(banyandb-data.service).
+    type: str
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Does nothing, since the files that would be tried may not be there yet.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+  platform:
+    support: full
+    description: Operating systems that it runs on.
+    platforms: linux
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Try whether the server starts with its new settings
+  skywalking.banyandb.start_trial:
+    name: banyandb-data.service
+"""
+
+RETURN = r"""
+error_type:
+  description: V(does_not_start), V(no_program), V(no_systemd) or V(permission_denied).
+  type: str
+  returned: failure
+  sample: does_not_start
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, trial_run
+
+ARGUMENTS: dict[str, Any] = {"name": {"required": True}}
+
+
+def act(name: str) -> None:
+    """Return when the program of the unit would start. Raises HostStateError."""
+    unit = service.services([name])[name]
+    trial_run.try_program(name, [path for path in (unit.fragment_path, *unit.drop_in_paths) if path])
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        if not module.check_mode:
+            act(module.params["name"])
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(changed=False)
+
+
+if __name__ == "__main__":
+    main()

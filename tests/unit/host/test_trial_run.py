@@ -1,0 +1,134 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read of a unit and its drop-ins, and how its program is tried."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import trial_run
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import drop_ins, settings
+
+NAME = "banyandb-data.service"
+UNIT = """\
+[Unit]
+Description=x
+[Service]
+# User=root
+User=banyandb
+UMask=0077
+Restart=on-failure
+SystemCallFilter=@system-service \\
+  @clock
+ExecStart=/opt/banyandb/current/bin/banyand-server data
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> str:
+    path = tmp_path / NAME
+    path.write_text(UNIT)
+    return str(path)
+
+
+def test_settings_are_read_with_their_sections_without_comments_and_over_continued_lines(unit: str) -> None:
+    assert list(settings(unit)) == [
+        ("Unit", "Description", "x"),
+        ("Service", "User", "banyandb"),
+        ("Service", "UMask", "0077"),
+        ("Service", "Restart", "on-failure"),
+        ("Service", "SystemCallFilter", "@system-service    @clock"),
+        ("Service", "ExecStart", "/opt/banyandb/current/bin/banyand-server data"),
+        ("Install", "WantedBy", "multi-user.target"),
+    ]
+    assert list(settings("/nowhere/at.all")) == []
+
+
+def test_a_drop_in_is_described_without_its_values(tmp_path: Path) -> None:
+    folder, of_all = tmp_path / f"{NAME}.d", tmp_path / "service.d"
+    folder.mkdir()
+    of_all.mkdir()
+    (tmp_path / "more.env").write_text("# c\nSECRET_A=hunter2\nBYDB_TLS=true\n")
+    path = folder / "local.conf"
+    path.write_text(f"[Service]\nEnvironment=\"TOKEN=hunter2\" GOGC=50\nEnvironmentFile=-{tmp_path}/more.env\nExecStart=\n")
+    (of_all / "timeout.conf").write_text("[Service]\nUser=x\n")
+    found = drop_ins(NAME, [str(of_all / "timeout.conf"), str(path)])
+    assert "hunter2" not in str(found)
+    assert [(each["option"], each["reset"], each["variables"]) for each in found[0]["settings"]] == [
+        ("Environment", False, ["GOGC", "TOKEN"]),
+        ("EnvironmentFile", False, ["BYDB_TLS", "SECRET_A"]),
+        ("ExecStart", True, []),
+    ]
+    assert len(found) == 1
+
+
+def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(unit: str, tmp_path: Path) -> None:
+    later = tmp_path / "later.conf"
+    later.write_text("[Service]\nUser=other\nExecStart=\nExecStart=-/opt/new liaison\n")
+    words = trial_run.command([unit, str(later)])
+    assert words[:5] == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
+    assert words[5:9] == ["--property=User=banyandb", "--property=UMask=0077", "--property=SystemCallFilter=@system-service    @clock",
+                          "--property=User=other"]
+    assert words[9:] == ["--", "/opt/new", "liaison", "--show-rungroup-units"]
+
+
+def test_a_host_without_a_unit_is_told() -> None:
+    with pytest.raises(HostStateError, match="no ExecStart. Deploy the host first"):
+        trial_run.command(["/nowhere"])
+
+
+def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: str) -> str:
+    """What a trial says when systemd-run is this script; empty when it says nothing."""
+    fake = tmp_path / "systemd-run"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    try:
+        trial_run.try_program(NAME, [unit])
+    except HostStateError as error:
+        assert error.kind == "does_not_start" and len(str(error)) <= 400
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("exit 0", ""),
+        ("exit 217", f"{NAME}: User is unknown. The running server was not touched."),
+        ("echo usage; echo 'Error: invalid argument \"soon\".' >&2; exit 1", 'refuses its settings: invalid argument "soon". Correct'),
+        ('echo \'{"level":"fatal","error":"no"}\'; echo later; exit 1', 'refuses its settings: {"level":"fatal","error":"no"}. Corr'),
+        ("exit 2", "refuses its settings: no message. Correct banyandb_env."),
+        ("exit 203", "/opt/banyandb/current/bin/banyand-server: No such file or directory. The running server was not touched."),
+    ],
+)
+def test_a_trial_says_what_the_program_or_systemd_said(tmp_path, monkeypatch, unit, script, says):
+    said = tried(tmp_path, monkeypatch, unit, script)
+    assert said == "" if not says else says in said
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (b"\x7fELF of another machine", 0o755, "is not built for this machine"),
+        (b"#!/no/such/loader\n", 0o755, "needs a loader that this host does not have"),
+        (b"#!/bin/sh\n", 0o644, "Permission denied"),
+        (b"#!/bin/sh\nexit 0\n", 0o755, "may not be executed by the server's account"),
+    ],
+)
+def test_a_program_that_is_not_executed_is_told_with_the_reason(tmp_path, monkeypatch, content, mode, says):
+    program = tmp_path / "banyand-server"
+    program.write_bytes(content)
+    program.chmod(stat.S_IMODE(mode))
+    unit = tmp_path / NAME
+    unit.write_text(f"[Service]\nExecStart={program} data\n")
+    said = tried(tmp_path, monkeypatch, str(unit), "exit 203")
+    assert str(program) in said and says in said

@@ -1,0 +1,101 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the server of a host is asked from the same host, and which variables its environment comes from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.filter.local_servers import local_servers
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_the_contract():
+    assert local_server("liaison", {}) == LocalServer(
+        url="http://127.0.0.1:17913",
+        http_address="127.0.0.1:17913",
+        grpc_address="127.0.0.1:17912",
+        internal_address="127.0.0.1:18912",
+        metrics_url="http://127.0.0.1:2121",
+        client_ports=(17912, 17913),
+    )
+
+
+@pytest.mark.parametrize("wildcard", ["", "0.0.0.0", "::", "[::]", None])
+def test_a_wildcard_means_loopback(wildcard):
+    found = local_server("liaison", {"banyandb_env": {"BYDB_HTTP_HOST": wildcard, "BYDB_GRPC_HOST": wildcard}})
+    assert (found.http_address, found.grpc_address) == ("127.0.0.1:17913", "127.0.0.1:17912")
+
+
+@pytest.mark.parametrize(
+    ("role", "http", "grpc"),
+    [
+        ("liaison", "10.0.0.3:80", "[2001:db8::1]:17000"),
+        ("standalone", "10.0.0.3:80", "[2001:db8::1]:17000"),
+        # A data node has one host for both, that of gRPC.
+        ("data", "[2001:db8::1]:80", "[2001:db8::1]:17000"),
+    ],
+)
+def test_a_server_is_asked_where_it_listens(role, http, grpc):
+    env = {"BYDB_HTTP_HOST": "10.0.0.3", "BYDB_GRPC_HOST": "2001:db8::1"}
+    found = local_server(role, {"banyandb_env": env, "banyandb_http_port": 80, "banyandb_grpc_port": "17000"})
+    assert (found.http_address, found.grpc_address, found.url) == (http, grpc, f"http://{http}")
+    assert found.client_ports == (17000, 80)
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"banyandb_metrics_port": 3000}, "http://127.0.0.1:3000"),
+        ({"banyandb_env": {"BYDB_OBSERVABILITY_LISTENER_ADDR": "10.0.0.3:3000"}}, "http://10.0.0.3:3000"),
+        ({"banyandb_env": {"BYDB_OBSERVABILITY_LISTENER_ADDR": "[::]:3000"}}, "http://127.0.0.1:3000"),
+    ],
+)
+def test_the_metrics_are_read_where_they_are(variables, url):
+    assert local_server("liaison", variables).metrics_url == url
+
+
+def test_the_internal_port_of_a_liaison_has_a_host_of_its_own():
+    found = local_server("liaison", {"banyandb_env": {"BYDB_LIAISON_SERVER_GRPC_HOST": "10.0.0.3"}})
+    assert (found.internal_address, found.http_address) == ("10.0.0.3:18912", "127.0.0.1:17913")
+
+
+def test_the_environment_is_merged_in_the_order_of_the_names_and_banyandb_env_wins():
+    assert given_environment(
+        {
+            "banyandb_env": {"A": 1},
+            "banyandb_env_zone": {"A": 2, "B": 2, "C": 2},
+            "banyandb_env_all": {"A": 3, "B": 3, "D": 3},
+            "banyandb_env_none": None,
+            "banyandb_environment": {"E": 4},
+        }
+    ) == {"A": 1, "B": 2, "C": 2, "D": 3}
+
+
+def test_a_part_of_the_environment_that_is_no_mapping_is_named():
+    with pytest.raises(GivenEnvironmentError, match=r"^banyandb_env_zone is 'x', expected a mapping of variables$"):
+        given_environment({"banyandb_env_zone": "x"})
+
+
+def test_every_host_of_the_groups_has_its_server_but_one_whose_variables_are_refused():
+    groups = {"banyandb_data": ["d"], "banyandb_liaison": ["l", "bad"], "others": ["o"]}
+    hostvars = {"d": {}, "l": {"banyandb_env_x": {"BYDB_HTTP_HOST": "10.0.0.9"}}, "bad": {"banyandb_http_port": "many"}, "o": {}}
+    assert {host: server["url"] for host, server in local_servers(hostvars, groups).items()} == {
+        "d": "http://127.0.0.1:17913",
+        "l": "http://10.0.0.9:17913",
+    }
+
+
+def test_no_role_and_no_playbook_spells_the_address_of_a_local_server():
+    spelt = re.compile(r"127\.0\.0\.1:|https?://|default\(17\d{3}\)")
+    files = [path for folder in ("playbooks", "roles/*/tasks", "roles/*/vars") for path in ROOT.glob(f"{folder}/**/*.yml")]
+    lines = [(path, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(files) > 30
+    assert [(str(path), line) for path, line in lines if spelt.search(line) and "gpl-3.0" not in line] == []
