@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 
+#: Longest value, and longest summary of a refusal, a warning or a failed run, in characters.
 MOST = 200
+#: Names that a message lists before it counts the rest.
+NAMES = 5
 
 
 class _Shortened(reprlib.Repr):
@@ -32,3 +36,15 @@ def shown(value: object) -> str:
 def cut(text: str, most: int = MOST) -> str:
     """``text``, or its beginning: ``most`` characters at most."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def listed(names: Sequence[str], most: int = NAMES) -> str:
+    """Return ``a, b, c and 12 more``: the first ``most`` names, then the number of the others."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} names"
+
+
+def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
+    """Return ``before``, ``text`` and ``after`` as one text of at most ``most`` characters. ``text`` gives way, down to 20 characters."""
+    return cut(before + cut(text, max(20, most - len(before) - len(after))) + after, most)
