@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_summary import failures_of, gate_lines, without_consequences
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "str", "required": True},
@@ -53,4 +54,4 @@ def watch(registered: Any) -> Mapping[str, Any] | str:
         return "it did not watch"
     if "whole" in registered:
         return registered
-    return " ".join(str(registered.get("msg", "its watch gave no result")).split())
+    return failure_reason(registered) if registered.get("failed") or registered.get("unreachable") else "its watch gave no result"
