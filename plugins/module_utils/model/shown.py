@@ -40,9 +40,9 @@ def cut(text: str, most: int = MOST) -> str:
 
 def listed(names: Sequence[str], most: int = NAMES) -> str:
     """Return ``a, b, c and 12 more``: the first ``most`` names, then the number of the others."""
-    if len(names) <= most:
+    if len(names) <= max(most, 1):
         return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} names"
+    return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} hosts"
 
 
 def fitted(before: str, text: str, after: str, most: int = MOST) -> str:

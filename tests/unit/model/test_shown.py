@@ -17,7 +17,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
         (["a", "b"], 5, "a, b"),
         (["a", "b", "c"], 2, "a, b and 1 more"),
         ([str(number) for number in range(17)], 5, "0, 1, 2, 3, 4 and 12 more"),
-        (["a", "b"], 0, "2 names"),
+        (["a"], 0, "a"),
+        (["a", "b"], 0, "2 hosts"),
     ],
 )
 def test_a_long_list_of_names_is_cut_with_a_count(names, most, expected):

@@ -87,3 +87,14 @@ def test_a_gate_prints_the_findings_that_the_summary_does_not():
     assert gate_lines("after wave 1", ["a"], False) == ["gate after wave 1: closed, 1 finding", "  a"]
     many = gate_lines("x", ["y" * 900] * 40, False)
     assert len(many) == 12 and max(map(len, many)) == 200 and many[-1] == "  and 30 more, run skywalking.banyandb.status"
+
+
+def test_a_reason_that_is_cut_keeps_its_closing_mark():
+    reason = "banyandb-data did not start: \"invalid argument 'soon' for '--measure-flush-timeout' flag: time: invalid duration 'soon'\""
+    noted = {"node5": {"reason": reason, "log": "journalctl -u banyandb-data"}}
+    text = wave_summary({"number": 3, "hosts": ["node5"], "cluster": "default"}, [], noted, True, ["node1", "node2"])
+    assert text == (
+        "Wave 3 failed on node5 and was rolled back: banyandb-data did not start: \"invalid argument 'soon' for '--measure-flush-timeou...\". "
+        "Not started: node1, node2. Log: journalctl -u banyandb-data on node5."
+    )
+    assert len(text) <= 200

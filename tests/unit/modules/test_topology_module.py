@@ -374,7 +374,8 @@ def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> No
     host.path.write_text("nodes: [")
     assert "mend the file" in host.push(host.a, host.b, **starting())["msg"]
     assert orders(systemd) == []
-    assert host.push(host.a, host.b, **starting(name="c", service="other.service"))["msg"].startswith("other.service: systemd does not know this unit.")
+    unknown = host.push(host.a, host.b, **starting(name="c", service="other.service"))
+    assert unknown["msg"].startswith("other.service: systemd does not know this unit.")
     assert host.path.read_text() == "nodes: ["
 
 

@@ -33,7 +33,7 @@ _MOST = 150
 
 
 class NotReady(Exception):
-    """A server did not start, or did not stop. ``reason``: one line; ``log``: the command that shows the rest, or nothing; ``journal``: the last lines."""
+    """A server did not start, or did not stop. ``reason``: one line; ``log``: the command that shows the rest, or nothing; ``journal``: lines."""
 
     def __init__(self, reason: str, log: str = "", journal: Sequence[str] = ()) -> None:
         super().__init__(f"{reason}. Log: {log}." if log else reason)

@@ -13,6 +13,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 #: Findings that a gate prints before it counts the rest.
 FINDINGS = 10
+# Characters of a reason that names give way to.
+_ROOM = 80
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def wave_summary(wave: Mapping[str, Any], reasons: Sequence[str], noted: Mapping
     host = next(iter(failures), "")
     failure = failures[host] if host else Failure((reasons[0] if reasons else "no reason is known").rstrip("."))
     texts = [_parts(wave, failure, host, len(failures) - 1, rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
-    before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), MOST // 2) <= MOST), texts[-1])
-    return fitted(before, failure.reason, after)
+    before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])
+    mark = '"' if failure.reason.endswith('"') else ""  # what is cut keeps its closing mark
+    return fitted(before, failure.reason.removesuffix(mark), mark + after)
 
 
 def _parts(

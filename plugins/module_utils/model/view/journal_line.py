@@ -96,6 +96,7 @@ def _without_stack(line: str) -> str:
 
 
 def _short(text: str) -> str:
-    """One line: what stands before the first line break, without control characters."""
+    """One line: what stands before the first line break, without control characters. Messages put it between double quotes."""
     first = text.strip().splitlines()[0] if text.strip() else ""
-    return cut(" ".join("".join(sign if sign.isprintable() else " " for sign in first).split()), MOST_OF_A_MESSAGE)
+    plain = "".join(sign if sign.isprintable() else " " for sign in first).replace('"', "'")
+    return cut(" ".join(plain.split()), MOST_OF_A_MESSAGE)
