@@ -26,6 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
     View,
     judge,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
@@ -97,7 +98,7 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
     if found is None:
         return Answer(Failure(ErrorKind.NOT_ASKED, "its host was not part of this run"))
     if found.get("unreachable"):
-        return Answer(Failure("unreachable", " ".join(str(found.get("msg", "")).split())))
+        return Answer(Failure("unreachable", failure_reason(found)))
     try:
         if found.get("view") is not None:
             return Answer(View.from_result(found["view"]), silent=[*found["away"], *found["held_back"]])
@@ -110,7 +111,7 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
         raise AnsibleActionFail(
             f"cluster_report: {', '.join(register)} of {host} is no result of cluster_state_info or topology ({error!r})"
         ) from error
-    return Answer(Failure("failed", " ".join(str(found.get("msg", "the task gave no view")).split())))
+    return Answer(Failure("failed", failure_reason(found)))
 
 
 def _says_something(result: Mapping[str, Any]) -> bool:

@@ -9,10 +9,13 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
+
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 
 class ActionModule(ActionBase):
@@ -27,21 +30,24 @@ class ActionModule(ActionBase):
         arguments["root"] = True  # what differs is going to be changed
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
-            return {**result, "failed": True, "msg": " ".join(setup["problems"])}
+            return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
         result.update(self._execute_module("skywalking.banyandb.host_info", arguments, task_vars=task_vars))
-        found = foreign_state.findings(setup, result) if node["services"] and not result.get("failed") else []
+        if result.get("unreachable"):
+            return result
+        if result.get("failed"):
+            return {"failed": True, "msg": failure_reason(result)}
+        found = foreign_state.findings(setup, result) if node["services"] else []
         refusals = [finding.message for finding in found if finding.refuses]
         if refusals:
-            return {**result, "failed": True, "msg": " ".join(refusals)}
+            return refused(refusals, (task_vars or {}).get("inventory_hostname", ""))
         result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found)]
-        if not result.get("failed"):
-            differing = {difference["path"] for difference in result["differs"]}
-            reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
-            result["install_needed"] = not release["users"] or needed(release, differing)
-            result["node_needed"] = not node["services"] or reload_needed or needed(node, differing)
+        differing = {difference["path"] for difference in result["differs"]}
+        reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
+        result["install_needed"] = not release["users"] or needed(release, differing)
+        result["node_needed"] = not node["services"] or reload_needed or needed(node, differing)
         return result

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Limits, RolloutRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):
         except RolloutRefused as error:
             found = [str(error)]
         if found:
-            return {**result, "failed": True, "msg": "\n".join(found)}
+            return {**result, **refused(found)}
         told = lines(nodes, arguments["leaving"], arguments["clean_up"])
         for line in told:
             Display().display(line)

@@ -11,13 +11,16 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_summary import failures_of, gate_lines, without_consequences
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "str", "required": True},
     "failure": {"type": "str", "required": True},
     "watchers": {"type": "list", "elements": "str", "required": True},
     "title": {"type": "str", "required": True},
+    "keep_first": {"type": "bool", "default": True},
 }
 
 
@@ -31,16 +34,18 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         hosts = variables["ansible_play_hosts_all"]
+        failures = failures_of({host: hostvars[host].get(arguments["failure"]) for host in hosts})
         seen = Seen(
             dropped=[host for host in hosts if host not in variables["ansible_play_hosts"]],
-            failures={host: str(hostvars[host][arguments["failure"]]) for host in hosts if hostvars[host].get(arguments["failure"])},
-            watches={host: watch(hostvars[host].get(arguments["register"])) for host in arguments["watchers"]},
+            failures={host: failure.reason for host, failure in failures.items()},
+            watches=without_consequences({host: watch(hostvars[host].get(arguments["register"])) for host in arguments["watchers"]}, failures),
         )
         reasons = judged(seen)
-        told = [f"gate {arguments['title']}: {'closed' if reasons else 'open'}", *(f"  {reason}" for reason in reasons)]
+        told = gate_lines(arguments["title"], reasons, arguments["keep_first"])
         for line in told:
             Display().display(line)
-        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "lines": told}
+        noted = {host: failure.to_mapping() for host, failure in failures.items()}
+        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "failures": noted, "lines": told}
 
 
 def watch(registered: Any) -> Mapping[str, Any] | str:
@@ -49,4 +54,4 @@ def watch(registered: Any) -> Mapping[str, Any] | str:
         return "it did not watch"
     if "whole" in registered:
         return registered
-    return " ".join(str(registered.get("msg", "its watch gave no result")).split())
+    return failure_reason(registered) if registered.get("failed") or registered.get("unreachable") else "its watch gave no result"

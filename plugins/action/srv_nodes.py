@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.registry import DnsNodeRegistry
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTerms, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_nodes import (
     Hosts,
@@ -97,7 +98,7 @@ class ActionModule(ActionBase):
             clusters[name] = finder.cluster_with(wanted)
         result.update(changed=False, warnings=warnings)
         if problems:
-            return {**result, "failed": True, "msg": "\n".join(problems)}
+            return {**result, **refused(problems)}
         return {**result, "clusters": clusters}
 
 

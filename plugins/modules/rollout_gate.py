@@ -25,9 +25,15 @@ options:
     type: str
     required: true
   failure:
-    description: Name of the variable that holds, on each host where the change went wrong, why.
+    description: Name of the variable that holds the failure on each host whose change failed, as a mapping with C(reason) and C(log).
     type: str
     required: true
+  keep_first:
+    description:
+      - Leave the first finding out of what is printed.
+      - P(skywalking.banyandb.wave_summary#filter) ends the run with the first finding, so that the finding is printed once.
+    type: bool
+    default: true
   watchers:
     description: Hosts that watched.
     type: list
@@ -54,7 +60,7 @@ EXAMPLES = r"""
 
 - name: Stop
   ansible.builtin.fail:
-    msg: "{{ banyandb_gated.reasons | join(' ') }}"
+    msg: "{{ banyandb_gated | skywalking.banyandb.wave_summary(banyandb_wave) }}"
   when: not banyandb_gated.open
   run_once: true
 """
@@ -70,6 +76,11 @@ reasons:
   elements: str
   returned: always
   sample: ["liaison1 shows data1 as evictable in tire2 (expected active). Refresh data1 on liaison1: it answers, yet that liaison does not use it."]
+failures:
+  description: The failures that the hosts noted, by host.
+  type: dict
+  returned: always
+  sample: {"data1": {"reason": "banyandb-data did not start: it exited with status 1", "log": "journalctl -u banyandb-data"}}
 lines:
   description: The judgement as it was printed.
   type: list

@@ -12,7 +12,7 @@ version_added: 0.9.0
 description:
   - Starts a systemd service, or restarts it, and waits in the same execution until its own process listens on the
     given ports. C(systemctl is-active) says nothing of that, least of all for this server.
-  - A process that ends while it starts is an error at once, with its state and its last lines in the journal.
+  - A process that ends while it starts is an error at once. The error has the decisive message of its journal.
 options:
   name:
     description: Name of the unit, such as V(banyandb-data.service).
@@ -35,9 +35,15 @@ options:
     type: float
     default: 60
   journal_lines:
-    description: How many of its last lines to show when it does not come up.
+    description: How many lines of the journal RV(journal) has when the service does not start.
     type: int
     default: 20
+  report_failure:
+    description:
+      - Return RV(failure) and succeed when the service does not start.
+      - For a play that judges all hosts of a wave together, and prints the reason once.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and predict what it would change.
@@ -85,6 +91,19 @@ started_us:
   returned: success, not in check mode
   type: int
   sample: 86400000000
+failure:
+  description: Why the service did not start (C(reason)), and the command that shows the rest of its journal (C(log)).
+  returned: with O(report_failure), when the service did not start
+  type: dict
+  sample:
+    reason: 'banyandb-data did not start: "mkdir /proc/nowhere: no such file or directory"'
+    log: journalctl -u banyandb-data
+journal:
+  description: The last lines of the journal of this start, without debug messages and stacks.
+  returned: when the service did not start; if the task fails, with C(-v) only
+  type: list
+  elements: str
+  sample: ["banyandb-data.service: Main process exited, code=exited, status=1/FAILURE"]
 error_type:
   description: V(not_ready), V(permission_denied) or V(no_systemd).
   returned: failure
@@ -97,29 +116,30 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, service_start
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},
     "state": {"choices": ["started", "restarted"], "default": "started"},
     "ports": {"type": "list", "elements": "int", "default": []},
     "timeout": {"type": "float", "default": 60},
-    "journal_lines": {"type": "int", "default": 20},
+    "journal_lines": {"type": "int", "default": service_start.JOURNAL_LINES},
+    "report_failure": {"type": "bool", "default": False},
 }
 
 
 def predict(name: str, restart: bool) -> dict[str, Any]:
     """What would change, from the state as it is."""
-    changed, diff = service.foreseen(service.services([name])[name], restart)
+    changed, diff = service_start.foreseen(service.services([name])[name], restart)
     return {"changed": changed, "diff": diff}
 
 
 def act(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Start, wait, tell. Raises NotReady and HostStateError."""
+    """Start the service and wait until it listens. Raises NotReady and HostStateError."""
     restart = parameters["state"] == "restarted"
     name = parameters["name"]
     predicted = predict(name, restart)
-    ready = service.come_up(name, restart, parameters["ports"], parameters["timeout"], parameters["journal_lines"])
+    ready = service_start.come_up(name, restart, parameters["ports"], parameters["timeout"], parameters["journal_lines"])
     return {"changed": ready.changed, "diff": predicted["diff"], **ready.to_mapping()}
 
 
@@ -127,8 +147,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         result = predict(module.params["name"], module.params["state"] == "restarted") if module.check_mode else act(module.params)
-    except service.NotReady as error:
-        module.fail_json(msg=str(error), error_type="not_ready")
+    except service_start.NotReady as error:
+        if not module.params["report_failure"]:
+            module.fail_json(error_type="not_ready", changed=True, **error.to_failure(module._verbosity))
+        result = {"changed": True, **error.to_mapping()}
     except host_state.HostStateError as error:
         module.fail_json(msg=str(error), error_type=error.kind)
     module.exit_json(**result)

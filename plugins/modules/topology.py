@@ -113,7 +113,7 @@ options:
     description:
       - The local server, for O(admit=start). It is stopped if it runs, when it is decided what to write; then it is started with the file, and the
         module ends when its own process listens and watches the file, for which it is given up to 10 s more. A process that ends while it starts
-        is an error at once, with its last lines in the journal.
+        is an error at once, with the decisive message of its journal.
     type: dict
     suboptions:
       name:
@@ -140,6 +140,12 @@ options:
         type: list
         elements: str
         default: []
+      report_failure:
+        description:
+          - Return RV(failure) and succeed when the server does not start.
+          - For a play that judges all hosts of a wave together, and prints the reason once.
+        type: bool
+        default: false
   prove:
     description:
       - How to prove the push on the local server. Without it the file is written and RV(proved) is false.
@@ -326,6 +332,19 @@ started:
   type: dict
   returned: with O(start), not in check mode
   sample: {"seconds": 0.412, "main_pid": 4711, "started_at": "2026-08-21T10:14:26Z", "started_us": 86400000000}
+failure:
+  description: Why the server did not start (C(reason)), and the command that shows the rest of its journal (C(log)), or nothing.
+  returned: with O(start.report_failure), when the server did not start
+  type: dict
+  sample:
+    reason: 'banyandb-data did not start: "mkdir /proc/nowhere: no such file or directory"'
+    log: journalctl -u banyandb-data
+journal:
+  description: The last lines of the journal of this start, without debug messages and stacks.
+  returned: with O(start), when the server did not start; if the task fails, with C(-v) only
+  type: list
+  elements: str
+  sample: ["banyandb-data.service: Main process exited, code=exited, status=1/FAILURE"]
 verdict:
   description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (one of O(nodes) does not answer).
   type: str
@@ -413,6 +432,7 @@ ARGUMENTS = dict(
             ports=dict(type="list", elements="int", default=[]),
             timeout=dict(type="float", default=60),
             needs=dict(type="list", elements="str", default=[]),
+            report_failure=dict(type="bool", default=False),
         ),
     ),
     prove=dict(
@@ -461,17 +481,25 @@ def start(module: AnsibleModule) -> None:
     """Start the local server with its file, in place of a push."""
     # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import start as starting
 
     local = module.params["start"]
+
+    def end(error: service_start.NotReady, changed: bool) -> None:
+        if local["report_failure"]:
+            module.exit_json(changed=changed, **error.to_mapping())
+        module.fail_json(changed=changed, **error.to_failure(module._verbosity))
+
     server = starting.Server(local["service"], local["ports"], local["timeout"])
     try:
         outcome, difference, started = starting.start(request(module.params, module.check_mode), server)
     except (TopologyError, topology_file.TopologyFileError, ValueError, HostStateError) as error:
-        module.fail_json(msg=str(error), changed=False)
-    except (service.NotReady, push.PushFailed) as error:
-        module.fail_json(msg=str(error), changed=True)
+        return end(service_start.NotReady(str(error)), changed=False)
+    except service_start.NotReady as error:
+        return end(error, changed=True)
+    except push.PushFailed as error:
+        return end(service_start.NotReady(str(error)), changed=True)
     warn(module, outcome)
     result = report(outcome, changed=True)
     if started:

@@ -1,13 +1,15 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes down which tasks changed which hosts, what they warned of, and how the run ended, as JSON to the file in CHANGES_FILE."""
+"""Write which tasks changed which hosts, what they warned of, how the run ended, and which messages break the rules, to the file in CHANGES_FILE."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections import defaultdict
+from typing import NamedTuple
 
 from ansible.plugins.callback import CallbackBase
 
@@ -17,6 +19,46 @@ type: aggregate
 short_description: Writes down which tasks changed which hosts
 description: Writes JSON to the file named by the environment variable C(CHANGES_FILE).
 """
+
+
+# The rules of a message, in characters: its own length, and that of the whole result that Ansible prints of a failed task.
+MOST = 200
+MOST_PRINTED = 2000
+# A sentence that two tasks print is one fact twice. Shorter ones (`Run skywalking.banyandb.status.`) are only what to do.
+SHORTEST_FACT = 40
+STACK = re.compile(r"goroutine \d|\.go:\d|Traceback|File \".*\", line \d")
+# Messages of other collections are theirs.
+OURS = re.compile(r"^skywalking\.banyandb\.|^ansible\.builtin\.(fail|assert)$")
+
+
+class Said(NamedTuple):
+    """What one task printed for one host: a failure or a warning. ``printed``: characters of the result that Ansible prints with it."""
+
+    task: str
+    host: str
+    text: str
+    ours: bool = True
+    printed: int = 0
+
+
+def broken_rules(said):
+    """Return which messages of a run are too long, have line breaks or a stack, or tell a fact that another task of the run told."""
+    broken, told = [], {}
+    for one in said:
+        where = f"{one.task} on {one.host}"
+        if STACK.search(one.text):
+            broken.append(f"{where}: a stack: {one.text}")
+        if one.ours and len(one.text) > MOST:
+            broken.append(f"{where}: {len(one.text)} characters: {one.text}")
+        if one.ours and "\n" in one.text.strip():
+            broken.append(f"{where}: more than one line: {one.text}")
+        if one.ours and one.printed > MOST_PRINTED:
+            broken.append(f"{where}: a result of {one.printed} characters: {one.text}")
+        for fact in re.split(r"(?<=[.:;]) |\n", one.text):
+            first = told.setdefault(fact, one.task)
+            if first != one.task and len(fact) >= SHORTEST_FACT:
+                broken.append(f"{where}: told by {first} already: {fact}")
+    return broken
 
 
 class CallbackModule(CallbackBase):
@@ -30,6 +72,7 @@ class CallbackModule(CallbackBase):
         self.changed = defaultdict(set)
         self.warned = defaultdict(list)
         self.failed = {}
+        self.said = []
 
     def v2_runner_on_ok(self, result):
         self._note_warnings(result)
@@ -39,6 +82,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._note_warnings(result)
         self.failed[result.host.get_name()] = str(result.result.get("msg"))
+        self._note(result, str(result.result.get("msg")), len(self._dump_results(result.result)))
 
     def v2_runner_on_unreachable(self, result):
         self.failed[result.host.get_name()] = "unreachable"
@@ -46,9 +90,15 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         with open(os.environ["CHANGES_FILE"], "w", encoding="utf-8") as stream:
             changed = {host: sorted(names) for host, names in self.changed.items()}
-            json.dump({"changed": changed, "warned": self.warned, "failed": self.failed}, stream)
+            json.dump({"changed": changed, "warned": self.warned, "failed": self.failed, "broken_rules": broken_rules(self.said)}, stream)
 
     def _note_warnings(self, result):
         warnings = result.result.get("warnings")
         if warnings:
             self.warned[result.host.get_name()] += [str(warning) for warning in warnings]
+            for warning in warnings:
+                self._note(result, str(warning))
+
+    def _note(self, result, text, printed=0):
+        ours = OURS.search(str(result.task.resolved_action or result.task.action)) is not None
+        self.said.append(Said(f"{result.task.get_name()} ({result.task.get_path()})", result.host.get_name(), text, ours, printed))

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Sequence
 
+#: Longest value, and longest summary of a refusal, a warning or a failed run, in characters.
 MOST = 200
+#: Names that a message lists before it counts the rest.
+NAMES = 5
 
 
 class _Shortened(reprlib.Repr):
@@ -40,3 +44,15 @@ def without_credentials(source: str) -> str:
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
         return source
     return re.sub(r"[?#].*", "", re.sub(r"(://)[^/?#]*@", r"\1", source, count=1), count=1, flags=re.DOTALL)
+
+
+def listed(names: Sequence[str], most: int = NAMES) -> str:
+    """Return ``a, b, c and 12 more``: the first ``most`` names, then the number of the others."""
+    if len(names) <= max(most, 1):
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} hosts"
+
+
+def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
+    """Return ``before``, ``text`` and ``after`` as one text of at most ``most`` characters. ``text`` gives way, down to 20 characters."""
+    return cut(before + cut(text, max(20, most - len(before) - len(after))) + after, most)

@@ -27,6 +27,7 @@ SubState=running
 UnitFileState=enabled
 NeedDaemonReload=no
 MainPID=4711
+InvocationID=0f1e
 Result=success
 ExecMainCode=0
 ExecMainStatus=0
@@ -70,7 +71,7 @@ def systemctl(tmp_path):
 def test_all_services_are_asked_in_one_call(systemctl, tmp_path):
     found = service.services(["banyandb-data.service", "none.service"], systemctl(RUNNING + "\n" + ABSENT))
     data, none = found["banyandb-data.service"], found["none.service"]
-    assert (data.exists, data.active_state, data.enabled, data.main_pid) == (True, "active", "enabled", 4711)
+    assert (data.exists, data.active_state, data.enabled, data.main_pid, data.invocation) == (True, "active", "enabled", 4711, "0f1e")
     assert (data.started_at, data.started_us, data.restarts) == ("2026-11-21T10:29:02Z", 2754604219, 11)
     assert data.environment_files == ("/etc/banyandb/data.env", "/etc/default/more")
     assert data.environment_names == {"BYDB_EXTRA", "GOGC", "LAST"}
@@ -236,22 +237,3 @@ def test_a_process_watches_the_file_that_stands_there_now(tmp_path):
 
 def test_no_port_is_silent_when_none_is_asked_for():
     assert service.silent_ports(os.getpid(), []) == []
-
-
-def test_the_line_that_matters_is_not_buried_by_the_servers_usage_text():
-    journal = "\n".join(
-        [
-            '{"level":"debug","message":"register flags"}',
-            "Error: no such file",
-            "Usage:",
-            "   data [flags]",
-            "Flags:",
-            "      --tls   connection uses TLS",
-            "  -h, --help   help",
-            "",
-            "no such file",
-            "Main process exited",
-        ]
-    )
-    assert service.telling(journal, 20) == ["Error: no such file", "no such file", "Main process exited"]
-    assert service.telling(journal, 1) == ["Main process exited"]

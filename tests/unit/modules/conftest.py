@@ -4,10 +4,13 @@
 """A systemctl and a journalctl of the tests, first in PATH, for machines that systemd did not boot.
 
 Units are files ``<name>.unit`` with lines of ``systemctl show``; ``start`` and ``restart`` run ``<name>.start`` if it
-is there, a shell script that may rewrite the unit; ``stop`` leaves it without a process. The journal is the file ``journal``.
+is there, a shell script that may rewrite the unit; ``stop`` leaves it without a process. The journal is the file ``journal``, with entries as
+``journalctl --output=json`` writes them.
 """
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -49,8 +52,14 @@ class Systemd:
     def on_start(self, name, script):
         (self.directory / f"{name}.start").write_text(script)
 
-    def journal(self, text):
-        (self.directory / "journal").write_text(text)
+    def journal(self, text, at=2e9, invocation="now"):
+        """Messages, line by line, of one invocation, at a time in seconds since the epoch; the second call adds to the first."""
+        entries = [
+            json.dumps({"__REALTIME_TIMESTAMP": str(int(at * 1e6)), "MESSAGE": line, "_SYSTEMD_INVOCATION_ID": invocation})
+            for line in text.splitlines()
+        ]
+        with open(self.directory / "journal", "a", encoding="utf-8") as stream:
+            stream.write("".join(entry + "\n" for entry in entries))
 
     def calls(self, command):
         """The units of every call of ``systemctl <command>``."""

@@ -14,7 +14,7 @@ import sys
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start
 from ansible_collections.skywalking.banyandb.plugins.modules import service_ready
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
@@ -71,25 +71,62 @@ def test_a_restart_is_always_done(systemd, port):
     assert systemd.calls("restart") == [UNIT]
 
 
-def test_a_process_that_ends_is_an_error_at_once_with_its_last_words(systemd):
-    systemd.unit(UNIT, ActiveState="inactive")
+def ends(systemd, journal='{"level":"debug"}\nError: no topology file\nUsage:\n   data [flags]\n', **moment):
+    """A start ends at once with this journal."""
+    systemd.unit(UNIT, ActiveState="inactive", InvocationID="before")
     systemd.on_start(UNIT, f"printf '{FAILED}' >{UNIT}.unit\n")
-    systemd.journal('{"level":"debug"}\nError: no topology file\n')
+    systemd.journal(journal, **moment)
+
+
+def test_a_process_that_ends_is_an_error_at_once_with_its_decisive_message_and_the_command_for_the_rest(systemd):
+    ends(systemd)
     result = ready(ports=[1], timeout=3600)
-    assert (result["failed"], result["error_type"]) == (True, "not_ready")
-    assert result["msg"] == (
-        f"{UNIT} ended while it started: it exited with status 1 (ActiveState=failed, SubState=failed, Result=exit-code).\n"
-        "Its last lines in the journal:\nError: no topology file"
-    )
+    assert (result["failed"], result["changed"], result["error_type"]) == (True, True, "not_ready")
+    assert result["msg"] == 'banyandb-data did not start: "no topology file". Log: journalctl -u banyandb-data.'
+    assert "journal" not in result
 
 
-def test_the_last_words_of_a_process_that_ends_within_the_second_of_its_start_are_among_them(systemd, monkeypatch):
-    monkeypatch.setattr(service.time, "time", lambda: 17.7)
-    systemd.unit(UNIT, ActiveState="inactive")
-    systemd.on_start(UNIT, f"printf '{FAILED}' >{UNIT}.unit\n")
-    with pytest.raises(service.NotReady):
-        service.come_up(UNIT, False, [1], 3600)
+def test_the_journal_is_in_the_result_of_a_failed_task_with_v_only(systemd):
+    ends(systemd)
+    assert ready(ports=[1], _ansible_verbosity=1)["journal"] == ["Error: no topology file"]
+    assert ready(ports=[1], journal_lines=0, _ansible_verbosity=1).get("journal") is None
+
+
+def test_a_failure_may_be_reported_in_place_of_failing(systemd):
+    ends(systemd)
+    result = ready(ports=[1], report_failure=True)
+    assert not result.get("failed") and result["changed"] is True
+    assert result["failure"] == {"reason": 'banyandb-data did not start: "no topology file"', "log": "journalctl -u banyandb-data"}
+    assert result["journal"] == ["Error: no topology file"]
+
+
+def test_without_a_decisive_message_the_exit_status_is_the_reason(systemd):
+    ends(systemd, '{"level":"info","message":"starting"}\n')
+    assert ready(ports=[1])["msg"] == "banyandb-data did not start: it exited with status 1. Log: journalctl -u banyandb-data."
+
+
+def test_a_message_of_any_length_leaves_room_for_the_rest(systemd):
+    ends(systemd, "Error: " + "x" * 9000)
+    message = ready(ports=[1])["msg"]
+    assert len(message) <= 200 and message.endswith('...". Log: journalctl -u banyandb-data.')
+
+
+@pytest.mark.parametrize("moment", [{"at": 17.2}, {"invocation": "before"}])
+def test_what_the_process_before_said_is_no_evidence(systemd, monkeypatch, moment):
+    monkeypatch.setattr(service_start.time, "time", lambda: 17.7)
+    ends(systemd, "Error: of the process before", **moment)
+    systemd.journal("Error: of this start", at=17.8)
+    with pytest.raises(service_start.NotReady) as failure:
+        service_start.come_up(UNIT, False, [1], 3600)
+    assert failure.value.journal == ["Error: of this start"]
     assert "--since=@17 " in (systemd.directory / "journal-calls").read_text()
+
+
+def test_a_message_that_is_no_text_is_read_from_its_bytes(systemd):
+    ends(systemd, "")
+    with open(systemd.directory / "journal", "a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"__REALTIME_TIMESTAMP": "2000000000000000", "MESSAGE": list(b"Error: b\xffd\x1b[0m")}) + "\nno JSON\n[]\n{}\n")
+    assert 'did not start: "b\ufffdd [0m"' in ready(ports=[1])["msg"]
 
 
 def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, port):
@@ -99,9 +136,8 @@ def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, p
             result = ready(ports=[port], timeout=0.2)
         finally:
             stranger.kill()
-    assert f"does not listen on {port} after 0.2 s; {port} is held by " in result["msg"]
+    assert f"banyandb-data runs, and does not listen on {port} after 0.2 s; {port} is held by " in result["msg"]
     assert f"(pid {os.getpid()})" in result["msg"]
-    assert "Its journal says nothing" in result["msg"]
 
 
 def test_what_systemctl_refuses_is_told(systemd):
@@ -109,11 +145,11 @@ def test_what_systemctl_refuses_is_told(systemd):
     systemd.on_start(UNIT, "echo 'Unit is masked.' >&2; exit 1\n")
     result = ready()
     assert result["error_type"] == "not_ready"
-    assert "failed with status 1: Unit is masked." in result["msg"]
+    assert result["msg"] == "banyandb-data did not start: Unit is masked. Log: journalctl -u banyandb-data."
 
 
 def test_a_unit_that_is_not_there_is_told(systemd):
-    assert "is not known to systemd on this host" in ready()["msg"]
+    assert "banyandb-data.service: systemd does not know this unit." in ready()["msg"]
 
 
 def test_check_mode_predicts_and_does_nothing(systemd):

@@ -27,7 +27,7 @@ import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service, start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.modules import topology
@@ -375,7 +375,8 @@ def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> No
     host.path.write_text("nodes: [")
     assert "mend the file" in host.push(host.a, host.b, **starting())["msg"]
     assert orders(systemd) == []
-    assert host.push(host.a, host.b, **starting(name="c", service="other.service"))["msg"].startswith("other.service is not known to systemd")
+    unknown = host.push(host.a, host.b, **starting(name="c", service="other.service"))
+    assert unknown["msg"].startswith("other.service: systemd does not know this unit.")
     assert host.path.read_text() == "nodes: ["
 
 
@@ -388,13 +389,15 @@ def test_a_server_that_ends_while_it_starts_is_told(host: Host, systemd: Any) ->
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nExecMainCode=1\\nExecMainStatus=1\\n' >{UNIT}.unit\n")
     result = host.push(host.a, host.b, **starting(ports=[1]))
-    assert result["failed"] and result["msg"].startswith(f"{UNIT} ended while it started: it exited with status 1")
+    assert result["failed"] and result["msg"] == "banyandb-data did not start: it exited with status 1. Log: journalctl -u banyandb-data."
+    reported = host.push(host.a, host.b, **starting(ports=[1], report_failure=True))
+    assert not reported.get("failed") and reported["failure"]["reason"] == "banyandb-data did not start: it exited with status 1"
 
 
 def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(host: Host, systemd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
     systemd.unit(UNIT, MainPID=os.getpid())
-    with pytest.raises(service.NotReady, match=f"no space. {UNIT} was stopped to be given this file, and is not started"):
+    with pytest.raises(service_start.NotReady, match=f"no space. {UNIT} is stopped: repair this, then run deploy"):
         start.start(to_start(host), start.Server(UNIT, [], 1))
     assert orders(systemd) == ["stop"]
     systemd.unit(UNIT, ActiveState="inactive")

@@ -17,24 +17,31 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest
 
 #: Variables that only our environment files set, so that one too many means that the file was another one then.
 _OURS = ("BYDB_", "BANYANDB_")
-_NOISE = re.compile(r'"level":"debug"|^\s+(-\w, )?--\w|^(Usage|Flags|Global Flags):|\[flags\]$|[\u2550-\u256c\u2588]')
 _LISTEN = "0A"  # of /proc/net/tcp: TCP_LISTEN
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,Result,ExecMainCode,ExecMainStatus,"
-    "ExecMainStartTimestamp,ExecMainStartTimestampMonotonic,NRestarts,EnvironmentFiles,Environment,FragmentPath,DropInPaths"
+    "ExecMainStartTimestamp,ExecMainStartTimestampMonotonic,NRestarts,EnvironmentFiles,Environment,FragmentPath,DropInPaths,InvocationID"
 )
+
+
+class CommandFailed(HostStateError):
+    """A command of systemd ended with an error. ``said``: its own first line, without the command."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__("no_systemd", message)
+        self.said = said.splitlines()[0].rstrip(".") if said else ""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A unit as systemd tells it. ``started_us`` is of the monotonic clock, in microseconds: it names one start."""
+    """A unit as systemd tells it. ``started_us`` is of the monotonic clock, in microseconds: it names one start. ``invocation`` names one
+    start in the journal too; it is empty where systemd has forgotten it."""
 
     name: str
     exists: bool
@@ -43,6 +50,7 @@ class Service:
     enabled: str
     need_daemon_reload: bool
     main_pid: int
+    invocation: str
     started_at: str
     started_us: int
     restarts: int
@@ -60,7 +68,7 @@ def services(names: Sequence[str], systemctl: str = "systemctl") -> dict[str, Se
     """All the services by one call of systemctl. Raises HostStateError (``no_systemd``)."""
     if not names:
         return {}
-    text = _run([systemctl, "show", "--property=" + _PROPERTIES, "--", *names])
+    text = run([systemctl, "show", "--property=" + _PROPERTIES, "--", *names])
     blocks = [_properties(block) for block in text.strip("\n").split("\n\n")]
     if len(blocks) != len(names):
         raise HostStateError("no_systemd", f"systemctl told of {len(blocks)} units, asked for {len(names)}: {text!r}")
@@ -139,137 +147,12 @@ def port_holder(port: int, proc: str = "/proc") -> str:
     return ""
 
 
-class NotReady(Exception):
-    """The service was started and did not come up; the message holds its state and its last words."""
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """``seconds`` from the order to start until all ports listened; ``service`` as it was then."""
-
-    changed: bool
-    seconds: float
-    service: Service
-
-    def to_mapping(self) -> dict[str, Any]:
-        """What modules tell of it."""
-        return {
-            "seconds": self.seconds,
-            "main_pid": self.service.main_pid,
-            "started_at": self.service.started_at,
-            "started_us": self.service.started_us,
-        }
-
-
-def known(name: str) -> Service:
-    """The service as it is. Raises NotReady where systemd has no such unit, and HostStateError."""
-    found = services([name])[name]
-    if not found.exists:
-        raise NotReady(f"{name} is not known to systemd on this host: write its unit first (role node, entry point main)")
-    return found
-
-
-def foreseen(service: Service, restart: bool) -> tuple[bool, dict[str, str]]:
-    """Whether come_up() would start it, and the difference that this makes, as Ansible shows it."""
-    changed = restart or service.active_state not in ("active", "reloading")
-    before = f"{service.active_state if service.exists else 'absent'}\n"
-    return changed, {"before": before, "after": ("active, started anew\n" if restart else "active\n") if changed else before}
-
-
-def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, journal_lines: int = 20) -> Readiness:
-    """Start the service (or restart it) and wait until its own process listens on all ``ports``.
-
-    ``timeout`` is in seconds from the end of systemctl's own work. A process that ends meanwhile is an error at
-    once, not at the timeout. A service that already runs is not started again, but waited for all the same.
-    Raises NotReady and HostStateError.
-    """
-    before = known(name)
-    began, began_at = time.monotonic(), time.time()
-    changed, _difference = foreseen(before, restart)
-    if changed:
-        _systemctl(["restart" if restart else "start", "--", name], name, began_at, journal_lines)
-    service = services([name])[name]
-    deadline = time.monotonic() + timeout
-    while True:
-        silent = silent_ports(service.main_pid, ports) if service.main_pid else list(ports)
-        if service.main_pid and not silent:
-            return Readiness(changed, round(time.monotonic() - began, 3), service)
-        if not service.main_pid or not os.path.exists(f"/proc/{service.main_pid}"):
-            raise NotReady(_ended(services([name])[name], began_at, journal_lines))
-        if time.monotonic() >= deadline:
-            raise NotReady(_silent(services([name])[name], silent, timeout, began_at, journal_lines))
-        time.sleep(0.05)
-
-
 def read_units_again() -> None:
     """Have systemd read its unit files again. Raises HostStateError."""
-    _run(["systemctl", "daemon-reload"])
+    run(["systemctl", "daemon-reload"])
 
 
-def stop(name: str, journal_lines: int = 20) -> bool:
-    """Stop the service and wait until its process is gone, which systemd kills when it does not go. Returns whether there was one to stop.
-
-    Raises NotReady and HostStateError.
-    """
-    active = services([name])[name].active_state not in ("inactive", "failed", "")
-    if active:
-        _systemctl(["stop", "--", name], name, time.time(), journal_lines)
-    return active
-
-
-def _systemctl(arguments: Sequence[str], name: str, began_at: float, journal_lines: int) -> None:
-    try:
-        _run(["systemctl", *arguments])
-    except HostStateError as error:
-        raise NotReady(f"{error}\n{_last_words(name, began_at, journal_lines)}") from error
-
-
-def _ended(service: Service, began_at: float, journal_lines: int) -> str:
-    how = {"exited": "exited with status", "killed": "was killed by signal", "dumped": "dumped core on signal"}
-    return (
-        f"{service.name} ended while it started: it {how.get(service.exit_code, 'ended,')} {service.exit_status} "
-        f"({_state(service)}).\n{_last_words(service.name, began_at, journal_lines)}"
-    )
-
-
-def _silent(service: Service, ports: Sequence[int], timeout: float, began_at: float, journal_lines: int) -> str:
-    held = [f"{port} is held by {holder}" for port in ports for holder in [port_holder(port)] if holder]
-    return (
-        f"{service.name} runs ({_state(service)}) and does not listen on {', '.join(map(str, ports))} after {timeout:g} s"
-        + (f"; {'; '.join(held)}" if held else "")
-        + f".\n{_last_words(service.name, began_at, journal_lines)}"
-    )
-
-
-def _state(service: Service) -> str:
-    return f"ActiveState={service.active_state}, SubState={service.sub_state}, Result={service.result}"
-
-
-def telling(journal: str, lines: int) -> list[str]:
-    """The last ``lines`` of a journal that say something: debug messages, and the 200 lines of flags that the server
-    prints when it refuses its configuration, would bury the one line that matters."""
-    return [line for line in journal.splitlines() if line.strip() and not _NOISE.search(line)][-lines:]
-
-
-def _last_words(name: str, since: float, lines: int) -> str:
-    read = [
-        "journalctl",
-        "--quiet",
-        "--no-pager",
-        "--output=cat",
-        "--lines=1000",
-        f"--since=@{int(since)}",  # journalctl takes whole seconds; one too early, for a process that ends at once
-        f"--unit={name}",
-    ]
-    try:
-        _run(["journalctl", "--sync"])  # else the very last lines, the ones that matter, may not be there yet
-        text = "\n".join(telling(_run(read), lines))
-    except HostStateError as error:
-        return f"(its journal cannot be read: {error})"
-    return f"Its last lines in the journal:\n{text}" if text else f"Its journal says nothing; see: journalctl -u {name}"
-
-
-def _run(command: Sequence[str]) -> str:
+def run(command: Sequence[str]) -> str:
     """The output of a command, in the C locale and UTC. Raises HostStateError (``no_systemd``, ``permission_denied``)."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
     try:
@@ -282,7 +165,7 @@ def _run(command: Sequence[str]) -> str:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         if "authentication required" in said or "Access denied" in said:
             raise HostStateError("permission_denied", f"{' '.join(command)}: {said}; run this with become: true")
-        raise HostStateError("no_systemd", f"{' '.join(command)} failed with status {done.returncode}: {said}")
+        raise CommandFailed(f"{' '.join(command)} failed with status {done.returncode}: {said}", said)
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
@@ -311,6 +194,7 @@ def _service(name: str, block: Mapping[str, list[str]]) -> Service:
         enabled=text("UnitFileState"),
         need_daemon_reload=text("NeedDaemonReload") == "yes",
         main_pid=number("MainPID"),
+        invocation=text("InvocationID"),
         started_at=_utc(text("ExecMainStartTimestamp")),
         started_us=number("ExecMainStartTimestampMonotonic"),
         restarts=number("NRestarts"),

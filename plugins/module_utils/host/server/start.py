@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service, service_start
 
 # For how long a server that listens is given to watch its file. A healthy one needs far less than a second. One whose discovery is off never does;
 # what is asked next, its view, tells that better.
@@ -29,33 +29,31 @@ class Server:
     timeout: float
 
 
-def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service.Readiness | None]:
+def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service_start.Readiness | None]:
     """Stop the server if it runs, write the file of a request to ``admit`` those that answer at a start, start it, and wait until it listens
     and watches the file: it listens before it does, and what is written between would be read at its next poll only (section 1 of the contract).
 
     Returns also the difference for the service, as Ansible shows it; in check mode nothing is done and there is no readiness.
-    Raises TopologyError and TopologyFileError (nothing changed), service.NotReady (it does not listen, or was stopped and its file could not be
+    Raises TopologyError and TopologyFileError (nothing changed), service_start.NotReady (it does not listen, or was stopped and its file could not be
     written), PushFailed (its file may not outlast a power cut), and HostStateError.
     """
     if request.check:
         found = service.services([server.unit])[server.unit]
         return push.push(request), _difference(found), None
-    found = service.known(server.unit)
+    found = service_start.known(server.unit)
     stopped = False
 
     def stop() -> None:
         nonlocal stopped
-        stopped = service.stop(server.unit)
+        stopped = service_start.stop(server.unit)
 
     try:
         outcome = push.push(replace(request, before_writing=stop))
     except (TopologyFileError, push.PushFailed) as error:
         if not stopped:
             raise
-        raise service.NotReady(
-            f"{error}. {server.unit} was stopped to be given this file, and is not started: mend that, then run this again"
-        ) from error
-    ready = service.come_up(server.unit, False, server.ports, server.timeout)
+        raise service_start.NotReady(f"{error}. {server.unit} is stopped: repair this, then run deploy") from error
+    ready = service_start.come_up(server.unit, False, server.ports, server.timeout)
     deadline = time.monotonic() + WATCH_PATIENCE
     while not service.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
         time.sleep(push.POLL_SECONDS)
@@ -63,5 +61,5 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
 
 
 def _difference(found: service.Service) -> dict[str, str]:
-    _changed, difference = service.foreseen(found, restart=found.main_pid != 0)
+    _changed, difference = service_start.foreseen(found, restart=found.main_pid != 0)
     return difference

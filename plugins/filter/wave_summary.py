@@ -1,0 +1,61 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter ``wave_summary``: thin over model/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import wave_summary
+
+DOCUMENTATION = r"""
+name: wave_summary
+short_description: The one line that ends a run whose wave failed
+version_added: 0.9.0
+description:
+  - Internal to the playbooks of this collection.
+positional: _input, wave, rolled_back, left
+options:
+  _input:
+    description: The result of M(skywalking.banyandb.rollout_gate) that closed.
+    type: dict
+    required: true
+  wave:
+    description: The wave, of M(skywalking.banyandb.rollout_plan).
+    type: dict
+    required: true
+  rolled_back:
+    description: Whether the cluster is healthy after the roll back. Without it, the wave did not start.
+    type: bool
+  left:
+    description: Hosts whose waves did not start.
+    type: list
+    elements: str
+    default: []
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Stop
+  ansible.builtin.fail:
+    msg: "{{ banyandb_gated | skywalking.banyandb.wave_summary(banyandb_wave) }}"
+  when: not banyandb_gated.open
+"""
+
+RETURN = r"""
+_value:
+  description: The line, at most 200 characters.
+  type: str
+"""
+
+
+def summary(gate: Mapping[str, Any], wave: Mapping[str, Any], rolled_back: bool | None = None, left: Sequence[str] = ()) -> str:
+    return wave_summary.wave_summary(wave, gate["reasons"], gate["failures"], rolled_back, left)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {"wave_summary": summary}

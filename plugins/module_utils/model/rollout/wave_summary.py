@@ -1,0 +1,91 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failed wave is reported with: one line for the run, one line for each further finding. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, NAMES, cut, fitted, listed
+
+#: Findings that a gate prints before it counts the rest.
+FINDINGS = 10
+# Characters of a reason that names give way to.
+_ROOM = 80
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the change of one host failed. ``reason``: one line; ``log``: the command that shows the rest, or nothing."""
+
+    reason: str
+    log: str = ""
+
+    def to_mapping(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def failures_of(noted: Mapping[str, Any]) -> dict[str, Failure]:
+    """Return the failures that the hosts of a play noted, by host: mappings with ``reason`` and ``log``. Anything empty is no failure."""
+    return {
+        host: Failure(" ".join(str(value.get("reason", "")).split()), str(value.get("log", "")))
+        for host, value in sorted(noted.items())
+        if isinstance(value, Mapping) and value
+    }
+
+
+def without_consequences(watches: Mapping[str, Any], failed: Collection[str]) -> dict[str, Any]:
+    """Return the watches without the findings about hosts whose change failed: that their servers do not respond is no second fault."""
+    return {
+        host: watch
+        if isinstance(watch, str)
+        else {**watch, "pairs": [pair for pair in watch["pairs"] if not {pair["observer"], pair["subject"]} & {*failed}]}
+        for host, watch in watches.items()
+    }
+
+
+def gate_lines(title: str, reasons: Sequence[str], keep_first: bool) -> list[str]:
+    """Return what a gate prints. With ``keep_first`` the first finding is left for the summary of the run, so that it stands there alone."""
+    if not reasons:
+        return [f"gate {title}: open"]
+    rest = reasons[1:] if keep_first else reasons
+    count = f"{len(reasons)} finding{'' if len(reasons) == 1 else 's'}"
+    more = [f"  and {len(rest) - FINDINGS} more, run skywalking.banyandb.status"] if len(rest) > FINDINGS else []
+    return [f"gate {title}: closed, {count}", *(f"  {cut(reason, MOST - 2)}" for reason in rest[:FINDINGS]), *more]
+
+
+def wave_summary(wave: Mapping[str, Any], reasons: Sequence[str], noted: Mapping[str, Any], rolled_back: bool | None, left: Sequence[str]) -> str:
+    """Return the one line that ends a run, at most MOST characters.
+
+    ``wave``: number, hosts and cluster. ``reasons`` and ``noted``: of the gate that closed. ``rolled_back``: None before the wave began, else
+    whether the cluster is healthy after the roll back. ``left``: hosts whose waves did not start. Names give way first, then the reason.
+    """
+    failures = failures_of(noted)
+    host = next(iter(failures), "")
+    failure = failures[host] if host else Failure((reasons[0] if reasons else "no reason is known").rstrip("."))
+    texts = [_parts(wave, failure, host, len(failures) - 1, rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
+    before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])
+    mark = '"' if failure.reason.endswith('"') else ""  # what is cut keeps its closing mark
+    return fitted(before, failure.reason.removesuffix(mark), mark + after)
+
+
+def _parts(
+    wave: Mapping[str, Any], failure: Failure, host: str, others: int, rolled_back: bool | None, left: Sequence[str], names: int
+) -> tuple[str, str]:
+    """The text before and after the reason, with at most ``names`` names in a list."""
+    number, hosts = wave["number"], listed(wave["hosts"], names)
+    cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
+    if rolled_back is None:
+        return f"Wave {number}{cluster} did not start ({hosts}): ", ". Run skywalking.banyandb.status, then skywalking.banyandb.heal."
+    state = "was rolled back" if rolled_back else "the cluster is not healthy after the roll back"
+    where = f"{host}: " if host and len(wave["hosts"]) > 1 else ""
+    after = f" ({others} more failed)." if others > 0 else "."
+    after += f" Not started: {listed(left, names)}." if left else ""
+    if failure.log:
+        after += f" Log: {failure.log} on {host}."
+    elif not rolled_back:
+        after += " Run skywalking.banyandb.status."
+    return f"Wave {number}{cluster} failed on {hosts} and {state}: {where}", after

@@ -1,0 +1,33 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a task failed on a host, as one line, from the result that Ansible registered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+
+NO_MODULE = "this host runs no module of Ansible"
+_WHAT_TO_DO = ". Install Python 3.9 or later there, or set ansible_python_interpreter."
+# Of ssh, when a session with a terminal ends.
+_NOISE = ("Shared connection to ", "Connection to ")
+
+
+def failure_reason(result: Mapping[str, Any]) -> str:
+    """Return why a task failed. Where the module did not run at all, the reason is the last line that the host wrote.
+
+    Ansible's own message is ``No start of json char found`` then, which says that the answer is no JSON, not why.
+    """
+    if "module_stderr" in result or "module_stdout" in result:
+        said = next((line for key in ("module_stderr", "module_stdout") for line in [_last_line(result.get(key))] if line), "")
+        if said:
+            return fitted(f'{NO_MODULE}: "', said, f'"{_WHAT_TO_DO}')
+    return " ".join(str(result.get("msg") or "the task gave no reason").split())
+
+
+def _last_line(text: Any) -> str:
+    lines = [" ".join(line.split()) for line in str(text or "").splitlines()]
+    return next((line for line in reversed(lines) if line and not line.startswith(_NOISE)), "")
