@@ -10,7 +10,6 @@ side effects and the waiting.
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -264,6 +263,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
 
 def _require_ca_files(nodes: Sequence[Node]) -> None:
     for path, name in sorted({node.ca_cert_path: node.name for node in nodes if node.tls_enabled}.items()):
+        import ssl  # not above: a push without TLS would pay for it on every host
+
         try:
             ssl.create_default_context(cafile=path)
         except FileNotFoundError:
