@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     CONVERGED,
@@ -305,12 +305,13 @@ def _differences(
     under a name that the server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and
     a name that was there before the push and belongs to no other entry is taken to be its.
     """
-    wanted = {node.name: node.grpc_address for node in request.nodes}
+    wanted = {node.name: canonical_address(node.grpc_address) for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}
     expected, nameless = [], False
     for node in topology.listed:
         known = request.expected.get(node.name)
-        if known is None or wanted[node.name] != node.grpc_address or node.name in pending or node.name in request.as_listed:
+        elsewhere = wanted.get(node.name) != canonical_address(node.grpc_address)
+        if known is None or elsewhere or node.name in pending or node.name in request.as_listed:
             names = [known.node_name] if known else []
             name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
             if name is None:
