@@ -31,13 +31,12 @@ EXAMPLES = r"""
     msg: "{{ item.target }} port {{ item.port }} at {{ item.addresses | join(', ') }}"
   loop: "{{ query('skywalking.banyandb.srv', '_data._tcp.example.org', nameservers=['192.0.2.53']) }}"
 
-- name: See them through the eyes of every liaison
+- name: Show the cluster view of every liaison
   skywalking.banyandb.cluster_state_info:
-    endpoints: "{{ endpoints }}"
+    endpoints: "{{ dict(targets | zip(targets | map('regex_replace', '$', ':17912'))) | dict2items('name', 'address') }}"
   delegate_to: localhost
   vars:
-    liaisons: "{{ query('skywalking.banyandb.srv', '_liaison._tcp.example.org') }}"
-    endpoints: "{{ liaisons | json_query('[].{name: target, address: join(`:`, [target, `17912`])}') }}"
+    targets: "{{ query('skywalking.banyandb.srv', '_liaison._tcp.example.org') | map(attribute='target') }}"
 """
 
 RETURN = r"""

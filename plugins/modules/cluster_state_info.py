@@ -275,7 +275,9 @@ rounds:
   sample: 1
 """
 
+import os.path
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -289,7 +291,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     CONVERGED,
@@ -356,10 +360,11 @@ def main() -> None:
         terms = connection_options.terms(params)
         addresses = connection_options.addresses(params["endpoints"])
         nodes = expected_nodes(params["nodes"])
-        tried = [Node(address, address, terms.tls, params["ca_path"] or "") for address in params["reach"]]
+        # A relative ca_path is one of this process; an entry of a topology must have an absolute one.
+        ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
+        tried = [Node(address, address, terms.tls, ca_path) for address in params["reach"]]
         check_reached(params["reached"], params["observer"], nodes)
-        if params["wait"] < 0:
-            raise ValueError(f"wait is {params['wait']}: expected seconds, at least 0")
+        require_seconds(params, {"wait": 0, "settle": 0})
     except ValueError as error:
         module.fail_json(msg=str(error))
     protocols = {endpoint["name"]: endpoint["protocol"] or params["protocol"] for endpoint in params["endpoints"]}
@@ -452,7 +457,7 @@ def expected_nodes(entries: list[dict[str, Any]] | None) -> list[ExpectedNode] |
             node_name=entry["node_name"],
             role=entry["role"],
             roles=None if entry["roles"] is None else tuple(entry["roles"]),
-            labels=None if entry["labels"] is None else tuple((str(key), str(text)) for key, text in entry["labels"].items()),
+            labels=labels_expected(entry["labels"], f"node {entry['name']!r}: labels"),
         )
         for entry in entries
     ]
@@ -470,11 +475,15 @@ def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[
 
 def by_node(entries: list[dict[str, Any]], reached: Mapping[str, Mapping[str, bool]]) -> dict[tuple[str, str], bool]:
     """(observer, subject) -> whether the subject answered there, from observer -> address -> whether it answered."""
+    names = defaultdict(list)
+    for entry in entries:
+        if entry["grpc_address"]:
+            names[canonical_address(entry["grpc_address"])].append(entry["name"])
     return {
-        (observer, entry["name"]): found[entry["grpc_address"]]
+        (observer, name): answered
         for observer, found in reached.items()
-        for entry in entries
-        if entry["grpc_address"] in found
+        for address, answered in found.items()
+        for name in names.get(canonical_address(address), ())
     }
 
 

@@ -156,6 +156,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.co
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ROLES, ExpectedNode
@@ -218,13 +219,12 @@ def act(params: dict[str, Any]) -> Watched:
 
 def described(entry: dict[str, Any]) -> ExpectedNode:
     """A node as it must be."""
-    labels = entry["labels"]
     return ExpectedNode(
         entry["name"],
         entry["node_name"],
         entry["role"],
         None if entry["roles"] is None else tuple(entry["roles"]),
-        None if labels is None else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        labels_expected(entry["labels"], f"node {entry['name']!r}: labels"),
     )
 
 

@@ -141,7 +141,8 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     require_ports(params)
     client, metrics = HttpClient.local(params, 2.0), HttpClient(params["metrics_url"], timeout=2.0)
     if check:
-        return {"changed": True, "addresses": [], "waited": 0.0, "under_way": 0}
+        address = peer_cut.foreseen(params["node_name"], client.cluster_state())
+        return {"changed": bool(address), "addresses": [address] if address else [], "waited": 0.0, "under_way": 0}
     done = peer_cut.cut(
         params["name"],
         params["node_name"],

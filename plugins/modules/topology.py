@@ -376,6 +376,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
@@ -572,13 +573,12 @@ def expected_node(entry: dict[str, Any]) -> ExpectedNode:
             f"node {node.name!r}: grpc_address {node.grpc_address}: a liaison is listed on its internal port {LIAISON_PORT}; "
             "another port answers too, and then the node is lost at the next change of its address"
         )
-    labels = entry["labels"]
     return ExpectedNode(
         name=node.name,
         node_name=entry["node_name"] or node.grpc_address,
         role=role,
         roles=None if entry["roles"] is None else tuple(entry["roles"]),
-        labels=None if labels is None else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        labels=labels_expected(entry["labels"], f"node {node.name!r}: labels"),
     )
 
 

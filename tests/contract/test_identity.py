@@ -64,3 +64,12 @@ def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluste
     reader.rename(listing({"some-name": f"{hot.host.address}:17912"}))
     reader.start()
     until(lambda: identities(reader) == expected, SOON, f"{reader} knows {hot} by its own name")
+
+
+def test_labels_are_shown_as_they_are_written(add: Callable[..., Server]) -> None:
+    """All are text: what looks like a boolean, a number or nothing is not read as one."""
+    node = add("data", 10, **{"node-labels": "bool=true,capital=True,float=1.0,big=1e+16,none=null,empty="})
+    node.rename(listing(node.entry))
+    node.start()
+    shown = {"bool": "true", "capital": "True", "float": "1.0", "big": "1e+16", "none": "null", "empty": ""}
+    until(lambda: node.name in identities(node) and identities(node)[node.name][0] == shown, SOON, f"{node} shows its labels")

@@ -11,6 +11,7 @@ import copy
 import json
 import pathlib
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,29 @@ def test_each_kind_listens_on_its_ports_and_on_no_port_of_the_other(cluster: Clu
 def test_healthz_says_serving(cluster: Cluster, name: str, port: int) -> None:
     answer = asking.page(recorded_as(cluster, name).host.address, port, "/api/healthz")
     assert answer.strip() in ("SERVING", '{"status":"SERVING"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "path"),
+    [
+        ("liaison-public", HTTP, "/api/v1/cluster/state"),
+        ("data", HTTP, "/api/v1/cluster/state"),
+        ("liaison-public", HTTP, "/api/healthz"),
+        ("liaison-public", METRICS, "/metrics"),
+    ],
+)
+def test_an_answer_to_http_1_0_is_whole_without_chunks(cluster: Cluster, name: str, port: int, path: str) -> None:
+    """The collection's own client asks so: then the body ends at its length or with its connection."""
+    with socket.create_connection((recorded_as(cluster, name).host.address, port), asking.PATIENCE) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _blank, body = answer.partition(b"\r\n\r\n")
+    status, *headers = head.lower().split(b"\r\n")
+    assert re.fullmatch(rb"http/1\.[01] 200 ok", status)
+    assert not [header for header in headers if header.startswith(b"transfer-encoding:")]
+    lengths = [int(header.partition(b":")[2]) for header in headers if header.startswith(b"content-length:")]
+    assert lengths in ([], [len(body)])
+    assert body
 
 
 def test_a_data_node_without_the_meta_role_has_the_role_data_alone(add: Callable[..., Server], cluster: Cluster) -> None:

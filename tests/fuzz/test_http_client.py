@@ -143,7 +143,6 @@ QUESTIONS = ((http_client.state, View, 85), (http_client.write_streams, WriteStr
 
 def test_an_answer_is_what_was_asked_for_or_says_why_there_is_none(fuzz: Fuzzer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_client, "MAX_BYTES", LIMIT)
-    monkeypatch.setattr(http_client, "MAX_EXTRA_BYTES", LIMIT)
     with fuzz.reproducible():
         for speaker.said in fuzz.inputs(said):
             speaker.sent = 0

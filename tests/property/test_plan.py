@@ -20,13 +20,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, parse
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, canonical_address, parse
 
 from .draw import Choices, Statements, made
 
 NAMES = "abcdef"
-# Two of them differ in their letters only: two addresses to the server, one host to everybody else.
-ADDRESSES = ("u:17912", "v:17912", "w:17912", "x:18912", "y:17912", "z:17912", "Z:17912", "[::1]:17912")
+# Two of them differ in their letters only, two in their zeros: two addresses to the server, one host to everybody else.
+ADDRESSES = ("u:17912", "v:17912", "w:17912", "x:18912", "y:17912", "z:17912", "Z:17912", "[::1]:17912", "[0:0::1]:17912")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def entries(choices: Choices) -> list[Node]:
         kind = choices.byte()
         address = ADDRESSES[index] if kind < 140 else ADDRESSES[kind % len(ADDRESSES)]
         if kind < 225:
-            found.setdefault(address.lower(), Node(name, address, False, "/ca.pem" if kind % 16 == 15 else ""))
+            found.setdefault(canonical_address(address), Node(name, address, False, "/ca.pem" if kind % 16 == 15 else ""))
     return choices.shuffled(list(found.values()))
 
 
@@ -79,13 +79,16 @@ def push(choices: Choices) -> Push:
     if choices.once_in(2):
         # What was there stays, but for one.
         one = choices.pick(desired) if desired else Node("g", "g:1")
-        desired = [node for node in current if one.name != node.name and one.grpc_address.lower() != node.grpc_address.lower()] + [one]
+        place = canonical_address(one.grpc_address)
+        desired = [node for node in current if one.name != node.name and place != canonical_address(node.grpc_address)] + [one]
     wanted = {node.name for node in desired}
+    places = {canonical_address(address) for address in (ADDRESSES if choices.once_in(3) else choices.some(ADDRESSES))}
     gone = [node.name for node in current if node.name not in wanted]
     return Push(
         Topology(tuple(current[held_back:]), tuple(current[:held_back])),
         tuple(desired),
-        tuple(ADDRESSES) if choices.once_in(3) else tuple(choices.some(ADDRESSES)),
+        # One host answers in all spellings of its address.
+        tuple(address for address in ADDRESSES if canonical_address(address) in places),
         tuple(gone) if choices.once_in(2) else tuple(choices.some(NAMES)),
         tuple(choices.some(sorted(wanted))) if choices.once_in(3) else (),
         choices.pick(READDRESS[::-1]),
@@ -123,7 +126,11 @@ def an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push
 
 @of_every_plan
 def what_is_wanted_is_listed_or_held_back(asked: Push, made_plan: Plan) -> None:
-    wanted = {node.name: node for node in asked.desired}
+    # An address that stands in the file keeps the spelling that it has there.
+    standing = {canonical_address(node.grpc_address): node.grpc_address for node in asked.current.nodes}
+    wanted = {
+        node.name: replace(node, grpc_address=standing.get(canonical_address(node.grpc_address), node.grpc_address)) for node in asked.desired
+    }
     assert set(made_plan.final.by_name) == set(wanted)
     listed = {node.name: node for node in made_plan.final.listed}
     assert set(made_plan.held_back) == {name for name, node in wanted.items() if listed.get(name) != node}
@@ -220,8 +227,8 @@ def no_more_than_a_batch_is_out_of_the_list_for_a_moment(asked: Push, made_plan:
     before = {node.grpc_address for node in asked.current.listed}
     staying = before & {node.grpc_address for node in made_plan.final.listed}
     known = {node.name for node in asked.current.listed} & {node.name for node in made_plan.final.listed}
-    owner = {node.grpc_address.lower(): node.name for node in made_plan.final.nodes}
-    swapping = any(owner.get(node.grpc_address.lower(), node.name) != node.name for node in asked.current.nodes)
+    owner = {canonical_address(node.grpc_address): node.name for node in made_plan.final.nodes}
+    swapping = any(owner.get(canonical_address(node.grpc_address), node.name) != node.name for node in asked.current.nodes)
     for step in made_plan.steps:
         listed = {node.grpc_address for node in step.listed}
         if not swapping:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import runpy
+import socket
 import sys
 import time
 
@@ -17,6 +18,7 @@ from h2.connection import H2Connection
 from h2.events import RequestReceived
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster import grpc_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.diagnosis import diagnose
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
@@ -335,9 +337,39 @@ def established(port):
         return [line for line in table if f":{port:04X} " in line and line.split()[3] == "01"]
 
 
+def looked_at(monkeypatch, peer, host="both.example", before=(), **given):
+    """What a look at ``peer`` says whose ``host`` has, before its address, those of ``before``."""
+
+    async def run():
+        async with peer as address:
+            places = [(place.partition(":")[0], int(place.partition(":")[2])) for place in (*before, address)]
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            return await diagnose(f"{host}:17912", given.get("context"), "", 60.0, "what gRPC said")
+
+    return asyncio.run(run())
+
+
+def test_a_look_at_a_port_is_not_held_up_by_another_address_that_is_silent(monkeypatch):
+    with blackhole() as silent, closed_port() as closed:
+        failure = looked_at(monkeypatch, grpc_server({}), before=(silent, closed))
+    assert (failure.kind, "what gRPC said" in failure.message) == ("unavailable", True)
+
+
+def test_a_look_at_a_port_with_tls_takes_no_dot_into_the_certificates_name(monkeypatch, tmp_path):
+    named = Certificate(tmp_path, name="both.example", address=None)
+    context = Terms(tls=True, ca=named.pem.decode()).ssl_context()
+    context.set_alpn_protocols(["h2"])
+    failure = looked_at(monkeypatch, grpc_server({}, named), host="both.example.", context=context)
+    assert (failure.kind, "what gRPC said" in failure.message) == ("unavailable", True)
+
+
 @pytest.mark.parametrize(
     ("terms", "named"),
     [
+        *(({name: value}, name) for name in ("timeout", "deadline") for value in (float("inf"), float("nan"), 1e300)),
+        ({"retries": 10**9}, "retries"),
+        ({"concurrency": 10**9}, "concurrency"),
         ({"timeout": 0}, "timeout"),
         ({"deadline": -1}, "deadline"),
         ({"retries": -1}, "retries"),

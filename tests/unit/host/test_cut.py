@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
@@ -14,6 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
+from ansible_collections.skywalking.banyandb.tests.unit.peers import byte_server, closed_port, http_answer
 
 # The liaison that is drained is in the other network, and so is a client. The server here shows whom it uses in `used`.
 SCENE = """
@@ -131,9 +135,32 @@ def test_a_server_whose_view_is_not_to_be_had_is_told():
     assert refused.value.kind == "no_view"
 
 
+ASKED = {
+    "state": "cut", "name": "l", "node_name": "l1", "ports": [17912], "url": "http://127.0.0.1:1", "ca_path": None, "username": None,
+    "metrics_url": "http://127.0.0.1:1", "password": None, "user": None, "lease": 120.0, "patience": 15.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("registered", "changed", "addresses"),
+    [({"metadata": {"name": "l1"}, "grpcAddress": "127.0.0.1:18912"}, True, ["127.0.0.1:18912"]), ({"metadata": {"name": "l2"}}, False, [])],
+)
+def test_check_mode_predicts_whether_there_is_something_to_cut_off_from(registered, changed, addresses):
+    body = json.dumps({"routeTables": {"tire1": {"registered": [registered], "active": [], "evictable": []}}}).encode()
+
+    async def run():
+        async with byte_server(http_answer("200 OK", body)) as address:
+            return await asyncio.to_thread(act, {**ASKED, "url": f"http://{address}"}, True)
+
+    assert asyncio.run(run()) == {"changed": changed, "addresses": addresses, "waited": 0.0, "under_way": 0}
+
+
+def test_check_mode_of_a_server_that_does_not_run_predicts_no_change():
+    with closed_port() as address:
+        assert act({**ASKED, "url": f"http://{address}"}, True)["changed"] is False
+
+
 @pytest.mark.parametrize(("wrong", "said"), [({"ports": []}, "ports is"), ({"lease": 0.0}, "lease is"), ({"patience": 0.0}, "patience is")])
 def test_what_cannot_be_meant_is_refused(wrong, said):
-    asked = {"state": "cut", "name": "l", "node_name": "l1", "ports": [17912], "url": "http://127.0.0.1:1", "ca_path": None, "username": None}
-    asked["metrics_url"] = "http://127.0.0.1:1"
     with pytest.raises(ValueError, match=f"{said}.*expected"):
-        act({**asked, "password": None, "user": None, "lease": 120.0, "patience": 15.0, **wrong}, True)
+        act({**ASKED, **wrong}, True)

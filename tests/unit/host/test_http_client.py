@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.ht
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms, TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     Certificate,
     blackhole,
@@ -63,16 +67,40 @@ def test_a_recorded_answer_becomes_a_view(port):
     assert asked(byte_server(http_answer("200 OK", body))) == View.from_mapping(json.loads(body))
 
 
-def test_a_chunked_answer_is_put_together():
-    body = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{"routeT\r\nb\r\nables": {}}\r\n0\r\n\r\n'
-    assert asked(byte_server(body)) == View()
+def test_a_question_is_of_http_1_0_which_has_no_chunks():
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        return b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{"routeT\r\nb\r\nables": {}}\r\n0\r\n\r\n'
+
+    failure = asked(byte_server(answer))
+    assert requests[0].startswith(b"GET /api/v1/cluster/state HTTP/1.0\r\n")
+    assert (failure.kind, "a transfer encoding" in failure.message) == ("not_banyandb", True)
 
 
-@pytest.mark.parametrize(("length", "told"), [(b"5", "3 bytes"), (b"9" * 4200, "<a number of 13953 bits> bytes")])
-def test_an_answer_that_ends_too_early_says_how_much_was_to_come_in_few_words(length, told):
-    failure = asked(byte_server(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n{}"))
+@pytest.mark.parametrize("headers", [b"", b"content-length:19", b"CONTENT-LENGTH : 19 "])
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+def test_an_answer_ends_at_its_length_or_with_its_connection(headers, newline):
+    lines = [b"HTTP/1.0 200 OK", *filter(None, [headers]), b"", b'{"routeTables": {}}']
+    assert asked(byte_server(newline.join(lines))) == View()
+
+
+def test_an_answer_that_ends_too_early_says_how_much_was_to_come():
+    failure = asked(byte_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}"))
     assert failure.kind == "unavailable"
-    assert f"the connection was lost with {told} to come" in failure.message
+    assert "the connection was lost with 3 bytes to come" in failure.message
+
+
+def test_a_connection_that_is_lost_within_the_headers_may_be_asked_again():
+    failure = asked(byte_server(b"HTTP/1.1 200 OK\r\nContent-Le"))
+    assert (failure.kind, failure.passing, "lost within the headers" in failure.message) == ("unavailable", True, True)
+
+
+@pytest.mark.parametrize("length", [b"-1", b"x", b"", b"9" * 4200], ids=["negative", "a letter", "none", "4,200 digits"])
+def test_a_length_that_is_none_is_broken_http_in_few_words(length):
+    failure = asked(byte_server(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n{}"))
+    assert (failure.kind, "the Content-Length" in failure.message, len(failure.message) < 500) == ("not_banyandb", True, True)
 
 
 @pytest.mark.parametrize("body", [b"SERVING", b'{"status":"SERVING"}', b'{"status": "SERVING"}\n'])
@@ -299,13 +327,59 @@ def test_a_ca_file_that_cannot_be_used_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("start", "tail"),
-    [(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"a" * 65536), (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)],
-    ids=["a chunk of a negative size", "nothing but continue"],
+    ("start", "tail", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536, "more than 100000 bytes"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", "a head of more than 65536 bytes"),
+        (b"HTTP/1.1 ", b"2", "the status line"),
+    ],
+    ids=["body", "headers", "status line"],
 )
-def test_an_answer_without_end_is_not_read_to_its_end(start, tail, monkeypatch):
+def test_an_answer_without_end_is_not_read_to_its_end(start, tail, said, monkeypatch):
     monkeypatch.setattr(http_client, "MAX_BYTES", 100_000)
-    monkeypatch.setattr(http_client, "MAX_EXTRA_BYTES", 100_000)
     answer = asked(byte_server(start + tail * (20_000_000 // len(tail))), timeout=600.0)
     assert answer.kind == "not_banyandb"
-    assert "without end" in answer.message
+    assert said in answer.message
+
+
+# Hosts with several addresses
+
+
+@pytest.fixture
+def addresses(monkeypatch):
+    """Makes a host name have the given addresses, each ``host:port``; the port that is asked for does not count."""
+
+    def have(*places):
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, _colon, port in (each.partition(":") for each in places)]
+        real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: found if host.startswith("both.example") else real(host, *a, **k))
+
+    return have
+
+
+def test_an_address_that_is_silent_does_not_use_up_the_time_of_the_one_that_answers(addresses):
+    async def run():
+        async with byte_server(EMPTY) as good:
+            with blackhole() as silent:
+                addresses(silent, good)
+                return await asyncio.to_thread(state, "both.example:17913", Terms(timeout=60.0, deadline=60.0, retries=0))
+
+    assert asyncio.run(run()) == View()
+
+
+def test_the_dot_behind_a_full_name_is_no_part_of_the_certificates_name(addresses, tmp_path):
+    named = Certificate(tmp_path, name="both.example.org", address=None)
+
+    async def run():
+        async with byte_server(EMPTY, named) as good:
+            addresses(good)
+            return await asyncio.to_thread(state, "both.example.org.:17913", Terms(**QUICK, tls=True, ca=named.pem.decode()))
+
+    assert asyncio.run(run()) == View()
+
+
+def test_without_tls_neither_http_client_nor_ssl_is_imported():
+    code = "import sys, {}.host.server.http_client as it; print(sorted({{'http.client', 'ssl'}} & set(sys.modules)))"
+    words = [sys.executable, "-c", code.format("ansible_collections.skywalking.banyandb.plugins.module_utils")]
+    done = subprocess.run(words, env={"PYTHONPATH": COLLECTIONS}, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering, answers
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.address_order import interleaved
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.tests.unit.following import SETTINGS, Network
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
@@ -169,6 +171,61 @@ def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert not answers(Node("it", "nowhere.invalid:17912"), 1.0)
+
+
+# Hosts with several addresses
+
+
+def addresses(monkeypatch: pytest.MonkeyPatch, *places: str) -> None:
+    """Make the name ``both.example`` have these addresses, ``host:port`` each; the port that is asked for does not count."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, _colon, port in (place.partition(":") for place in places)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_an_address_that_is_silent_does_not_use_up_the_time_of_the_one_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Network() as network, blackhole() as silent:
+        addresses(monkeypatch, silent, silent, network.node("a").grpc_address)
+        assert answers(Node("it", "both.example:17912"), 60.0)
+
+
+def test_the_next_address_is_tried_at_once_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the delay between two attempts, forty refusals would take ten times the time that there is."""
+    with Network() as network, closed_port() as closed:
+        addresses(monkeypatch, *[closed] * 40, network.node("a").grpc_address)
+        assert answers(Node("it", "both.example:17912"), 1.0)
+
+
+def test_a_refusal_says_more_than_the_silence_of_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with blackhole() as silent, closed_port() as closed:
+        addresses(monkeypatch, silent, closed)
+        with pytest.raises(ConnectionRefusedError):
+            connect("both.example", 17912, time.monotonic() + 1.0)
+        addresses(monkeypatch, silent, silent)
+        with pytest.raises(socket.timeout):
+            connect("both.example", 17912, time.monotonic() + 0.6)
+
+
+def test_attempts_that_lose_leave_no_socket_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    class Counted(socket.socket):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    with Network() as network, blackhole() as silent, closed_port() as closed:
+        addresses(monkeypatch, silent, closed, network.node("a").grpc_address)
+        monkeypatch.setattr("socket.socket", Counted)
+        with connect("both.example", 17912, time.monotonic() + 60.0) as winner:
+            assert len(made) == 3
+            assert [each for each in made if each.fileno() >= 0] == [winner]
+
+
+def test_address_families_take_turns_and_keep_their_order() -> None:
+    four, six = socket.AF_INET, socket.AF_INET6
+    assert interleaved([(six, 1), (six, 2), (six, 3), (four, 4)]) == [(six, 1), (four, 4), (six, 2), (six, 3)]
+    assert interleaved([(four, 1), (four, 2), (six, 3), (six, 4)]) == [(four, 1), (six, 3), (four, 2), (six, 4)]
+    assert interleaved([]) == []
 
 
 # Many at once

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 import time
 from contextlib import AsyncExitStack
@@ -100,6 +101,30 @@ def test_tls_is_spoken_where_the_entry_says_so(tmp_path):
 def test_what_is_no_answer_is_named(peer, kind, said):
     failure = asked(peer())
     assert isinstance(failure, Failure) and failure.kind == kind and said in failure.message
+
+
+@pytest.mark.parametrize("length", [63, 126, 127, 128, 253])
+def test_a_host_name_of_any_length_may_be_asked_for(length, monkeypatch):
+    """A real gRPC server reads the header :authority, whose length takes more than one byte from 127 on."""
+    name = ("xy." * 90)[: length - 1] + "a"
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1" if host == name else host, *a, **k))
+
+    async def run():
+        async with grpc_server({**WELL, NODE: node_message("d1:17912")}) as address:
+            return await asyncio.to_thread(ask_node, Node("it", f"{name}:{address.rpartition(':')[2]}"), 5.0)
+
+    assert len(name) == length
+    assert asyncio.run(run()) == NodeAnswer("SERVING", Identity("d1:17912", "d1:17912", ("ROLE_META", "ROLE_DATA")), 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix", "encoded"),
+    [(10, 5, b"\x0a"), (1337, 5, b"\x1f\x9a\x0a"), (42, 8, b"\x2a"), (126, 7, b"\x7e"), (127, 7, b"\x7f\x00"), (255, 7, b"\x7f\x80\x01")],
+)
+def test_integers_are_those_of_hpack(value, prefix, encoded):
+    """The first three are the examples of RFC 7541, appendix C.1."""
+    assert grpc_call.integer(value, prefix) == encoded
 
 
 def test_silence_and_refusal_are_told_apart():

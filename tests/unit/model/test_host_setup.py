@@ -118,6 +118,13 @@ def test_what_a_server_could_not_ask_dns_with_is_a_problem():
     assert problems({**wrong, "banyandb_discovery_mode": "file"}) == []
 
 
+def test_only_a_server_that_is_alone_finds_no_others():
+    alone = {**VARIABLES, "banyandb_artifact": "", "banyandb_discovery_mode": "none"}
+    (problem,) = problems({**alone, "banyandb_kind": "liaison"})
+    assert problem == 'banyandb_discovery_mode is "none": expected file or dns on a host of kind "liaison".'
+    assert problems({**alone, "banyandb_kind": "standalone"}) == []
+
+
 def test_the_topology_is_read_first_where_the_nodes_come_from_dns():
     source = {**VARIABLES, "banyandb_topology_source": "dns"}
     assert topology_to_read(source) == "/etc/banyandb/topology.yml"

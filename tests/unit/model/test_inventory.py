@@ -134,6 +134,12 @@ def test_another_way_is_a_problem(variable: str) -> None:
     assert cluster(d2={variable: "etcd"}).problems[0].startswith(f"d2: {variable} is 'etcd', expected ")
 
 
+@pytest.mark.parametrize("host", ["d2", "l1"])
+def test_a_server_of_a_cluster_has_to_find_the_others(host: str) -> None:
+    said = f"{host}: banyandb_discovery_mode is 'none', expected file or dns"
+    assert said in cluster(**{host: {"banyandb_discovery_mode": "none"}}).problems
+
+
 def test_a_standalone_server_has_no_say_in_how_a_cluster_finds_its_nodes() -> None:
     found = cluster(GROUPS | {"banyandb_standalone": ["s1"]}, {"banyandb_discovery_mode": "dns"}, s1={"banyandb_discovery_mode": "none"})
     assert (found.mode, found.problems) == ("dns", [])

@@ -189,14 +189,40 @@ def test_an_entry_that_takes_the_address_of_another_does_not_stand_in_for_it() -
     assert made([A, B, C], [Node("b", "a:17912"), C], readdress=STAGE, remove=["a"]).final.listed == (Node("b", "a:17912"), C)
 
 
-def test_an_address_in_other_letters_is_another_address_of_the_same_place() -> None:
-    upper = Node("x", "A:17912")
-    assert lists(made([A, B], [upper, B], remove=["a"])) == [["b"], ["b", "A"]]
-    assert lists(made([A, B], [Node("a", "A:17912"), B], readdress=STAGE)) == [["b"], ["A", "b"]]
-    # a stays where it is as long as it does not answer elsewhere, but not at a place that is another's now.
+SIX = Node("s", "[2001:db8::1]:17912")
+
+
+@pytest.mark.parametrize(
+    ("current", "desired"),
+    [(A, Node("a", "A:17912")), (Node("a", "A:17912"), A), (SIX, Node("s", "[2001:db8:0::1]:17912")), (SIX, Node("s", "[2001:DB8::0:1]:17912"))],
+    ids=lambda node: node.grpc_address,
+)
+def test_another_spelling_of_an_address_is_the_same_address_and_stays_unwritten(current: Node, desired: Node) -> None:
+    for answering in (None, {desired.grpc_address, "b:17912"}, {current.grpc_address, "b:17912"}):
+        result = made([current, B], [desired, B], answering)
+        assert (result.steps, result.final.listed, result.away) == ((), tuple(sorted([current, B])), ())
+
+
+def test_what_else_changes_of_an_entry_is_written_with_the_spelling_that_stands_there() -> None:
+    with_tls = made([A, B], [Node("a", "A:17912", True, "/ca.pem"), B])
+    assert [step.listed for step in with_tls.steps] == [(Node("a", "a:17912", True, "/ca.pem"), B)]
+    renamed = made([A, B], [Node("x", "A:17912"), B])
+    assert [step.listed for step in renamed.steps] == [(B, Node("x", "a:17912"))]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("[2001:db8::1]:17912", "[2001:db8::1]:17913"), ("a:17912", "a.:17912"), ("[::1%eth0]:1", "[::1%ETH0]:1")]
+)
+def test_an_address_that_is_another_is_re_addressed(before: str, after: str) -> None:
+    result = made([Node("a", before), B], [Node("a", after), B], readdress=STAGE)
+    assert [[node.grpc_address for node in step.listed] for step in result.steps] == [["b:17912"], [after, "b:17912"]]
+
+
+def test_an_entry_does_not_stay_at_a_place_that_is_another_entrys_now() -> None:
     alive = {"a:17912", "b:17912", "c:17912", "A:17912"}
     result = made([A, B, C], [A2, Node("b", "A:17912"), C], answering=alive, readdress=STAGE)
-    assert (result.final.listed, result.held_back) == ((Node("b", "A:17912"), C), ("a",))
+    assert (result.final.listed, result.held_back) == ((Node("b", "a:17912"), C), ("a",))
+
 
 
 def test_what_is_held_back_is_not_forgotten_while_its_new_address_is_taken() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     Node,
     Topology,
     TopologyError,
+    canonical_address,
     from_document,
     from_entries,
     held_back_in,
@@ -111,6 +112,22 @@ def test_a_good_address_is_split(address: str, parts: tuple[str, int]) -> None:
     assert split_address(address) == parts
 
 
+@pytest.mark.parametrize(
+    ("spellings", "canonical"),
+    [
+        (("Node1.Example.org:17912", "node1.example.ORG:17912"), "node1.example.org:17912"),
+        (("[2001:db8::1]:1", "[2001:db8:0::1]:1", "[2001:0DB8:0:0:0:0:0:1]:1"), "[2001:db8::1]:1"),
+        (("[FE80:0::1%eth0]:1",), "[fe80::1%eth0]:1"),
+        (("10.0.0.1:1",), "10.0.0.1:1"),
+        (("h.:1",), "h.:1"),
+        (("No Address",), "no address"),
+        (("[::G]:1",), "[::g]:1"),
+    ],
+)
+def test_all_spellings_of_an_address_are_compared_as_one(spellings: tuple[str, ...], canonical: str) -> None:
+    assert {canonical_address(spelling) for spelling in spellings} == {canonical}
+
+
 def test_a_name_or_an_address_stands_once() -> None:
     with pytest.raises(TopologyError, match="name 'a' stands more than once"):
         Topology((A, Node("a", "h:1")))
@@ -118,6 +135,8 @@ def test_a_name_or_an_address_stands_once() -> None:
         Topology((A,), (Node("x", "10.0.0.1:17912"),))
     with pytest.raises(TopologyError, match="more than once"):
         Topology((Node("x", "Host:1"), Node("y", "host:1")))
+    with pytest.raises(TopologyError, match="address '\\[2001:db8::1\\]:1' stands more than once"):
+        Topology((Node("x", "[2001:db8::1]:1"), Node("y", "[2001:db8:0::1]:1")))
 
 
 def test_a_foreign_document_is_read_as_the_server_reads_it() -> None:

@@ -156,6 +156,51 @@ def test_a_missing_node_is_converging_at_first_and_drift_is_what_cannot_heal():
     assert result["matrix"]["liaison1"]["data1"] == "stale"
 
 
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_label_is_expected_as_the_server_shows_it(value):
+    def label(tables):
+        (node,) = [node for node in tables["tire2"].registered if node.metadata.name == DATA[0]["node_name"]]
+        node.labels.clear()
+        node.labels.update({"ssd": "true", "rack": "1.5", "row": "7"})
+
+    ssd = [LIAISONS[0], {**DATA[0], "labels": {"ssd": value, "rack": 1.5, "row": 7}}, *DATA[1:]]
+
+    async def run():
+        async with grpc_server(changed("liaison-public", label)) as liaison:
+            return await ask({"liaison1": liaison}, nodes=ssd)
+
+    assert asyncio.run(run())["matrix"]["liaison1"]["data1"] == "active"
+
+
+def test_reach_takes_a_relative_ca_path_and_compares_addresses_as_values(tmp_path, monkeypatch):
+    certificate = Certificate(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    async def run():
+        async with grpc_server(recorded("data"), certificate) as data:
+            upper = f"LOCALHOST:{data.rpartition(':')[2]}"
+            nodes = [{**DATA[0], "grpc_address": upper.lower()}]
+            return upper, await ask(
+                {"data1": data}, nodes=nodes, reach=[upper], observer="data1", tls=True, ca_path=certificate.path.name
+            )
+
+    upper, result = asyncio.run(run())
+    assert result["reach"] == {upper: True}
+    entries = [{"name": "six", "grpc_address": "[2001:db8::1]:1"}, {"name": "none", "grpc_address": None}]
+    assert cluster_state_info.by_node(entries, {"data1": {"[2001:DB8:0::1]:1": True, "h:1": False}}) == {("data1", "six"): True}
+
+
+def test_a_ca_file_may_have_any_text_around_its_certificates(tmp_path):
+    certificate = Certificate(tmp_path)
+    (tmp_path / "ca.pem").write_bytes("Büro-CA, gültig für alle\n".encode() + b"\xff\xfe\n" + certificate.pem + b"# \xe4\n")
+
+    async def run():
+        async with grpc_server(recorded("data"), certificate) as address:
+            return await ask({"it": address}, tls=True, ca_path=str(tmp_path / "ca.pem"))
+
+    assert asyncio.run(run())["endpoints"]["it"]["error"] is None
+
+
 def test_what_other_hosts_reached_tells_a_partition():
     def evict(tables):
         tables["tire2"].active.remove("node3:17912")
@@ -326,6 +371,8 @@ def test_a_password_is_neither_returned_nor_sent_readably_without_a_warning(tmp_
         ({"reached": {"data1": ["h:1"]}}, "reached"),
         ({"reached": {"data1": {"h:1": "perhaps"}}}, "reached"),
         ({"wait": -1}, "wait"),
+        *(({name: value}, name) for name in ("timeout", "deadline", "wait", "settle") for value in ("inf", "nan", "1e300")),
+        ({"nodes": [{**DATA[0], "labels": {"ssd": None}}]}, "node 'data1': labels: node label 'ssd': expected text or a number"),
         ({"observer": "nobody", "nodes": DATA}, "nobody"),
     ],
 )

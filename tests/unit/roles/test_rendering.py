@@ -27,7 +27,7 @@ HOSTS = {
     "standalone1": (["banyandb_standalone"], {}),
     "bare": (["others"], {"banyandb_artifact_checksum": f"sha512:{DIGEST}"}),
     "both": (["banyandb_data", "banyandb_liaison"], {}),
-    "chosen": (["banyandb_data", "banyandb_liaison"], {"banyandb_kind": "liaison", "banyandb_discovery_mode": "none"}),
+    "chosen": (["banyandb_data", "banyandb_liaison"], {"banyandb_kind": "liaison"}),
     "overridden": (
         ["banyandb_data"],
         {
@@ -182,7 +182,7 @@ def test_a_host_of_two_kinds_is_refused(rendered):
 
 def test_all_problems_of_the_variables_are_told_at_once(rendered):
     starts = (
-        'banyandb_discovery_mode is "etcd": expected none, file or dns.',
+        'banyandb_discovery_mode is "etcd": expected file or dns on a host of kind "data".',
         "banyandb_artifact is",
         "banyandb_version cannot",
         "banyandb_config_dir and",

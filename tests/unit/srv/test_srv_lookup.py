@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
+from ansible_collections.skywalking.banyandb.plugins.lookup import srv
 from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Knot, Lie, LyingProxy
 
@@ -62,6 +64,17 @@ def test_one_bad_name_among_good_ones_is_an_error(look_up: Any, proxy: LyingProx
     proxy.lie = lambda name, _kind: lie if name.startswith("_data") else None
     with pytest.raises(LookUpFailedError, match=says):
         look_up(proxy, "_elsewhere", label, timeout=0.5)
+
+
+def test_the_example_that_asks_every_liaison_gives_endpoints_with_ansible_core_alone(programs: Programs, knot: Knot) -> None:
+    task = yaml.safe_load(srv.EXAMPLES)[1]
+    asked = f"'_data._tcp.{ZONE}', nameservers=['{knot.address}:{knot.port}']"
+    targets = task["vars"]["targets"].replace("'_liaison._tcp.example.org'", asked)
+    assert asked in targets
+    arguments = json.dumps({"msg": task["skywalking.banyandb.cluster_state_info"]["endpoints"]})
+    done = programs.run("adhoc", "localhost", "-m", "debug", "-a", arguments, "-e", json.dumps({"targets": targets}))
+    names = [f"node{at}.{ZONE}" for at in (1, 2, 3)]
+    assert json.loads(done.stdout.partition("=>")[2])["msg"] == [{"name": name, "address": f"{name}:17912"} for name in names]
 
 
 def test_no_names_are_no_records(look_up: Any, knot: Knot) -> None:

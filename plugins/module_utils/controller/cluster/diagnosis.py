@@ -14,9 +14,11 @@ import asyncio
 import errno
 import socket
 import ssl
+from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.address_order import ATTEMPT_DELAY, interleaved
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, tls_failure, verified_name
 
 # The client's preface and an empty SETTINGS frame; a server's first frame is SETTINGS too, on stream 0.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -49,12 +51,12 @@ async def _look(address: str, context: ssl.SSLContext | None, server_name: str) 
         reader, writer = await _connect(address, context, server_name)
     except socket.gaierror as error:
         return ErrorKind.UNRESOLVED, f"the host name has no address ({error.strerror})"
-    except ssl.SSLCertVerificationError as error:
-        return ErrorKind.TLS, f"the certificate is not trusted ({error.verify_message})"
     except ConnectionRefusedError:
         return ErrorKind.REFUSED, "connection refused, nothing listens there"
     except OSError as error:
-        if isinstance(error, ssl.SSLError) or (context is not None and isinstance(error, ConnectionError)):
+        if tls_failure(error):
+            return ErrorKind.TLS, tls_failure(error)
+        if context is not None and isinstance(error, ConnectionError):
             return ErrorKind.TLS, f"the port completes no TLS handshake ({error})"
         return ErrorKind.TIMEOUT if error.errno in AWAY else ErrorKind.UNAVAILABLE, f"no connection ({error})"
     try:
@@ -89,24 +91,45 @@ async def _speaks_tls(address: str, within: float) -> bool:
 
 
 async def _connect(address: str, context: ssl.SSLContext | None, server_name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first of the host's addresses that takes it; raises the last one's OSError.
+    """Return a connection to whichever of the host's addresses answers first (RFC 8305), inside TLS where there is a ``context``.
 
-    asyncio.open_connection() alone would sum up several refusals as an OSError without a number.
+    Raises the OSError that says most: asyncio.open_connection() alone sums up several failures as an OSError without a number.
     """
     host, port = split_address(address)
     loop = asyncio.get_running_loop()
-    failed: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-    for family, kind, protocol, _name, where in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
-        try:
-            await loop.sock_connect(sock, where)
-            name = (server_name or host) if context else None
-            return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
-        except OSError as error:
-            failed = error
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-    raise failed
+    waiting = interleaved(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    failures: list[OSError] = []
+    attempts: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while waiting or attempts:
+            if waiting:
+                attempts.add(asyncio.create_task(_attempt(waiting.pop(0))))
+            done, attempts = await asyncio.wait(
+                attempts, timeout=ATTEMPT_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for attempt in done:
+                try:
+                    sock = attempt.result()
+                except OSError as error:
+                    failures.append(error)
+                    continue
+                name = (server_name or verified_name(host)) if context else None
+                return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+    raise next((error for error in failures if isinstance(error, ConnectionRefusedError)), failures[0])
+
+
+async def _attempt(answer: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that is connected by one answer of getaddrinfo(). Raises OSError."""
+    family, kind, protocol, _name, where = answer
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -84,10 +84,9 @@ def cut(
     nftables; ``no_view``; ``not_resolved``; ``still_used`` after ``patience``, when nothing is cut any more.
     """
     table = _table(name)
-    known = _known(ask_view())
-    if node_name not in known.by_name:
+    address = foreseen(node_name, ask_view())
+    if not address:
         return Cut((), 0.0, 0)
-    address = known.by_name[node_name].grpc_address
     found = _resolved(address)
     nftables.apply(_TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user)))
     began = time.monotonic()
@@ -108,6 +107,15 @@ def cut(
         raise
     clients.let_in()
     return Cut((address,), clients.waited, under_way)
+
+
+def foreseen(node_name: str, view: View | Failure) -> str:
+    """Return the address that cut() would cut the server here off from; empty when the view does not show that node. Raises HostStateError."""
+    known = _known(view).by_name.get(node_name)
+    if known is None:
+        return ""
+    _resolved(known.grpc_address)
+    return known.grpc_address
 
 
 def is_cut(name: str) -> bool:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import time
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import verified_name
 
 WORKERS = 64
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -50,14 +51,16 @@ def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
     ``deadline`` on the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
     """
     host, port = split_address(node.grpc_address)
-    with socket.create_connection((host, port), left(deadline)) as plain:
+    with connect(host, port, deadline) as plain:
         if not node.tls_enabled:
             yield plain
             return
+        import ssl  # not above: it takes 5 ms, which a push without TLS would pay for on every host
+
         context = ssl.create_default_context(cafile=node.ca_cert_path)
         context.set_alpn_protocols(["h2"])
         plain.settimeout(left(deadline))
-        with context.wrap_socket(plain, server_hostname=host.rstrip(".")) as wrapped:
+        with context.wrap_socket(plain, server_hostname=verified_name(host)) as wrapped:
             yield wrapped
 
 

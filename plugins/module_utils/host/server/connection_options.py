@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,6 +35,8 @@ LOCAL_SERVER: Mapping[str, Any] = {
     **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
 }
 
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----")
+
 # For AnsibleModule's required_if and required_together.
 REQUIRED_IF = (("tls", True, ("ca_path",)),)
 REQUIRED_TOGETHER = (("username", "password"),)
@@ -55,14 +58,15 @@ def terms(params: Mapping[str, Any]) -> Terms:
 
 
 def read_ca(path: str) -> str:
-    """The text of a CA file. Raises TermsError."""
+    """The certificates of a CA file, without the text around them, which may be in any encoding. Raises TermsError."""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
+        with open(path, "rb") as file:
+            found = _CERTIFICATE.findall(file.read())
     except OSError as error:
         raise TermsError(f"ca_path {path}: {error.strerror}; expected a readable file on the machine that asks") from None
-    except ValueError:
-        raise TermsError(f"ca_path {path}: not text; expected certificates in PEM form") from None
+    if not found:
+        raise TermsError(f"ca_path {path}: no certificate in it; expected certificates in PEM form")
+    return "".join(f"{each.decode()}\n" for each in found)
 
 
 def addresses(endpoints: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from typing import Union
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import PREFACE, connected, exactly, left
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, tls_failure
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
 _END_STREAM, _ACK, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
@@ -57,9 +56,9 @@ def call(node: Node, methods: Sequence[str], timeout: float) -> list[bytes] | Fa
         return Failure.at(node.grpc_address, ErrorKind.REFUSED, "connection refused, nothing listens there")
     except socket.timeout:
         return Failure.at(node.grpc_address, ErrorKind.TIMEOUT, f"no whole answer within {timeout:g} s")
-    except ssl.SSLError as error:
-        return Failure.at(node.grpc_address, ErrorKind.TLS, f"the port completes no TLS handshake ({error.reason or error})")
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and tls_failure(error):
+            return Failure.at(node.grpc_address, ErrorKind.TLS, tls_failure(error))
         away = isinstance(error, OSError) and error.errno in _AWAY
         return Failure.at(node.grpc_address, ErrorKind.TIMEOUT if away else ErrorKind.UNAVAILABLE, f"no whole answer ({error})")
 
@@ -151,10 +150,22 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _text(value: str) -> bytes:
+    """Return a string literal without Huffman coding (RFC 7541, section 5.2)."""
     data = value.encode("ascii")
-    if len(data) > 126:
-        raise ValueError(f"a header value of {len(data)} bytes")
-    return bytes([len(data)]) + data
+    return integer(len(data), 7) + data
+
+
+def integer(value: int, prefix: int) -> bytes:
+    """Return ``value`` in the integer representation of HPACK (RFC 7541, section 5.1), the bits before its ``prefix`` bits 0."""
+    most = (1 << prefix) - 1
+    if value < most:
+        return bytes([value])
+    encoded = [most]
+    value -= most
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

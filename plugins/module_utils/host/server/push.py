@@ -10,7 +10,6 @@ side effects and the waiting.
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     CONVERGED,
@@ -265,6 +264,8 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
 
 def _require_ca_files(nodes: Sequence[Node]) -> None:
     for path, name in sorted({node.ca_cert_path: node.name for node in nodes if node.tls_enabled}.items()):
+        import ssl  # not above: a push without TLS would pay for it on every host
+
         try:
             ssl.create_default_context(cafile=path)
         except FileNotFoundError:
@@ -305,12 +306,13 @@ def _differences(
     under a name that the server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and
     a name that was there before the push and belongs to no other entry is taken to be its.
     """
-    wanted = {node.name: node.grpc_address for node in request.nodes}
+    wanted = {node.name: canonical_address(node.grpc_address) for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}
     expected, nameless = [], False
     for node in topology.listed:
         known = request.expected.get(node.name)
-        if known is None or wanted[node.name] != node.grpc_address or node.name in pending or node.name in request.as_listed:
+        elsewhere = wanted.get(node.name) != canonical_address(node.grpc_address)
+        if known is None or elsewhere or node.name in pending or node.name in request.as_listed:
             names = [known.node_name] if known else []
             name = next((name for name in [*names, node.grpc_address] if name in found.shown), None)
             if name is None:

@@ -9,7 +9,6 @@ An empty list never stands for a failure: each outcome is a type of its own, and
 from __future__ import annotations
 
 import ipaddress
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
@@ -175,25 +174,6 @@ def duration(seconds: float) -> str:
 def membership(records: Iterable[SrvRecord]) -> tuple[SrvRecord, ...]:
     """The same set in the same order, whatever order the server gave it in: by target and port."""
     return tuple(sorted(set(records), key=lambda record: (record.target, record.port, record.priority, record.weight, record.ttl, record.addresses)))
-
-
-def selection(records: Iterable[SrvRecord], chance: random.Random) -> tuple[SrvRecord, ...]:
-    """The order in which a client tries them (RFC 2782, "Usage rules"): lowest priority first; among equals by
-    chance in proportion to the weight, those of weight 0 with hardly any."""
-    ordered: list[SrvRecord] = []
-    remaining = list(membership(records))
-    for priority in sorted({record.priority for record in remaining}):
-        # Weight 0 goes first, so that the running sum reaches it only when 0 is drawn.
-        group = sorted((record for record in remaining if record.priority == priority), key=lambda record: record.weight)
-        while group:
-            drawn = chance.randint(0, sum(record.weight for record in group))
-            sums = 0
-            for at, record in enumerate(group):
-                sums += record.weight
-                if sums >= drawn:
-                    ordered.append(group.pop(at))
-                    break
-    return tuple(ordered)
 
 
 class NameServerError(ValueError):

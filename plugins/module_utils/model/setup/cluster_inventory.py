@@ -37,6 +37,8 @@ INVENTORY = "inventory"
 NONE = "none"
 # How servers find each other, and where the topology of those that read it from a file comes from.
 MODES = (NONE, FILE, DNS)
+# A server of a cluster has to find the others: with the mode none it starts and shows no node.
+CLUSTER_MODES = (FILE, DNS)
 SOURCES = (INVENTORY, DNS)
 
 # What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
@@ -114,7 +116,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
 
 def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
     """Note what one host says of how its cluster finds its nodes. A server that is alone has no say. Raises TopologyError."""
-    for variable, default, expected in (("banyandb_discovery_mode", FILE, MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
+    for variable, default, expected in (("banyandb_discovery_mode", FILE, CLUSTER_MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
         if STANDALONE in roles:
             continue
         value = _text(variables.get(variable) or default, f"{host}: {variable}")

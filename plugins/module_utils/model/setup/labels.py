@@ -44,6 +44,17 @@ def labels_read(labels: Mapping[str, Any]) -> dict[str, str]:
     return read
 
 
+def labels_expected(labels: Mapping[str, Any] | None, where: str) -> tuple[tuple[str, str], ...] | None:
+    """Return the labels that a view must show of a node, by name; None when none are expected. Raises BadLabel that begins with ``where``.
+
+    The server shows labels as text, just as its flag has them (tests/contract/test_identity.py): of ``{ssd: true}`` it shows ``true``.
+    """
+    try:
+        return None if labels is None else tuple(sorted(labels_read(labels).items()))
+    except BadLabel as error:
+        raise BadLabel(f"{where}: {error}") from None
+
+
 def _part(name: object, part: object) -> str:
     if not isinstance(part, (str, int, float)) or (isinstance(part, int) and part.bit_length() > 64):
         what = "a larger number" if isinstance(part, int) else type(part).__name__

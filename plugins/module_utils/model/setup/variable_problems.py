@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, ROLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, LIAISON, ROLES
 
 HOOK = "hook"
 LEAST_FILES = 1024
@@ -26,6 +26,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     ``variables`` has besides those of the roles ``search_list``, the domains of the search list of the machine that runs this.
     """
     kind, mode = variables["banyandb_kind"], variables["banyandb_discovery_mode"]
+    modes = CLUSTER_MODES if kind in (DATA, LIAISON) else MODES
     artifact, version = variables["banyandb_artifact"], variables["banyandb_version"]
     config_dir, data_dir = variables["banyandb_config_dir"], variables["banyandb_data_dir"]
     grpc_port, http_port = int(variables["banyandb_grpc_port"]), int(variables["banyandb_http_port"])
@@ -35,7 +36,10 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f'banyandb_kind is "{kind}": a host is one of data, liaison and standalone. Leave it in one of the groups '
             "banyandb_data, banyandb_liaison and banyandb_standalone, or set banyandb_kind for it.",
         ),
-        (mode not in MODES, f'banyandb_discovery_mode is "{mode}": expected {", ".join(MODES[:-1])} or {MODES[-1]}.'),
+        (
+            mode not in modes,
+            f'banyandb_discovery_mode is "{mode}": expected {", ".join(modes[:-1])} or {modes[-1]} on a host of kind "{kind}".',
+        ),
         (
             not re.match(r"(https?://|/|~|$)", artifact),
             f'banyandb_artifact is "{without_credentials(artifact)}": expected a URL or an absolute path on the controller, such as '

@@ -10,13 +10,14 @@ deletes the old one *by node name*. So whatever both leaves and arrives takes tw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     Node,
     Topology,
     TopologyError,
+    canonical_address,
     ordered,
 )
 
@@ -77,12 +78,15 @@ def plan(
 ) -> Plan:
     """Plan the writes that take a host from ``current`` to ``desired``.
 
-    ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries.
+    ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries. A desired address that stands in
+    ``current`` in another spelling (case, IPv6 zeros) is the same address, and keeps the spelling of ``current``.
     ``remove``: entry names that may leave; no other entry does. ``refresh``: entry names to drop and admit again.
     ``batch``: how many re-addressed or refreshed entries may be out of the view at one time. ``needs``: entry names of which one has to answer.
     Raises PlanRefused, or TopologyError for a desired list that is no topology.
     """
-    wanted = Topology(tuple(desired))
+    spelling = {canonical_address(node.grpc_address): node.grpc_address for node in current.nodes}
+    wanted = Topology(tuple(replace(node, grpc_address=_spelt(node.grpc_address, spelling)) for node in desired))
+    answering = {*answering, *(_spelt(address, spelling) for address in answering)}
     _refuse_bad_requests(current, wanted, remove, refresh)
     moving = {
         node.name
@@ -144,6 +148,11 @@ def plan(
     )
 
 
+def _spelt(address: str, spelling: Mapping[str, str]) -> str:
+    """Return the address as the file spells it: another spelling is another address to the server, and would re-address the entry."""
+    return spelling.get(canonical_address(address), address)
+
+
 def _refuse_bad_requests(
     current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]
 ) -> None:
@@ -178,8 +187,8 @@ def _admit(
     listed: list[Node] = []
     held_back: list[Node] = []
     addresses = {node.grpc_address for node in current.listed}
-    taken = {node.grpc_address.lower(): node.name for node in wanted.nodes}
-    stays = {node.name: node for node in current.listed if taken.get(node.grpc_address.lower(), node.name) == node.name}
+    taken = {canonical_address(node.grpc_address): node.name for node in wanted.nodes}
+    stays = {node.name: node for node in current.listed if taken.get(canonical_address(node.grpc_address), node.name) == node.name}
     for node in wanted.nodes:
         if admit == ADMIT_ALL or node.grpc_address in answering:
             listed.append(node)
@@ -296,7 +305,7 @@ def _linked(leaving: Iterable[Node], arriving: Iterable[Node], waiting: Iterable
     group_of: dict[str, _Group] = {}
     for side, nodes in (("leaving", leaving), ("arriving", arriving), ("waiting", waiting)):
         for node in sorted(nodes):
-            keys = (f"name {node.name}", f"address {node.grpc_address.lower()}")
+            keys = (f"name {node.name}", f"address {canonical_address(node.grpc_address)}")
             into = next((group_of[key] for key in keys if key in group_of), None)
             if into is None:
                 groups.append(into := _Group())

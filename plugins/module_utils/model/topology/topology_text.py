@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
@@ -48,8 +48,8 @@ class ForeignFormat(TopologyError):
 class Node:
     """One entry: ``grpc_address`` is ``host:port``; a ``ca_cert_path`` is a file on the host that reads it.
 
-    To the server an address in other letters (``Host:1``, ``host:1``) is another address, so addresses are compared
-    as they are written.
+    To the server an address in another spelling (``Host:1``, ``host:1``) is another address, so the spelling that stands in a file
+    stays there; see canonical_address().
 
     Raises TopologyError for an entry that the server would reject or misread.
     """
@@ -108,7 +108,7 @@ class Topology:
     def __post_init__(self) -> None:
         for what, values in (
             ("name", [node.name for node in self.nodes]),
-            ("address", [node.grpc_address.lower() for node in self.nodes]),
+            ("address", [canonical_address(node.grpc_address) for node in self.nodes]),
         ):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
@@ -210,6 +210,35 @@ def split_address(address: str, where: str = "address") -> tuple[str, int]:
         except ValueError as error:
             raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv4 address ({cut(str(error))})") from None
     return host, int(port)
+
+
+def canonical_host(host: str) -> str:
+    """Return one spelling for all spellings of a host: lower case, and RFC 5952 for an IPv6 address, with or without brackets.
+
+    A trailing dot stays: a resolver's search list may lead the name without the dot to another host. So does the zone of an IPv6 address.
+    """
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" in bare:
+        address, percent, zone = bare.partition("%")
+        try:
+            return f"{ipaddress.IPv6Address(address).compressed}{percent}{zone}"
+        except ValueError:
+            pass  # no address: compared as text
+    return bare.lower()
+
+
+@lru_cache(maxsize=4096)
+def canonical_address(address: str) -> str:
+    """Return one spelling for all spellings of ``host:port``; of a text that is no address, the text in lower case.
+
+    For comparison only. To the server each spelling is an address of its own (tests/contract/test_addresses.py), so a file keeps the
+    spelling that stands there.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return address.lower()
+    host = canonical_host(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_port(text: str) -> bool:

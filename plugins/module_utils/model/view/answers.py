@@ -9,10 +9,15 @@ missing in the same words, so that a verdict does not depend on the way that was
 
 from __future__ import annotations
 
-import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class ErrorKind:
@@ -78,6 +83,10 @@ class Failure:
         return {"kind": self.kind, "message": self.message}
 
 
+# Name of a term -> the least and the most that it may be. Times in seconds.
+LIMITS = (("timeout", 0.001, LONGEST_SECONDS), ("deadline", 0.001, LONGEST_SECONDS), ("retries", 0, 1000), ("concurrency", 1, 10_000))
+
+
 class TermsError(ValueError):
     """Terms that no endpoint can be asked on; the message says what to change."""
 
@@ -105,9 +114,9 @@ class Terms:
     password: str = ""
 
     def __post_init__(self) -> None:
-        for name, least in (("timeout", 0.001), ("deadline", 0.001), ("retries", 0), ("concurrency", 1)):
-            if not getattr(self, name) >= least:
-                raise TermsError(f"{name} is {getattr(self, name)}: expected at least {least}")
+        for name, least, most in LIMITS:
+            if not least <= getattr(self, name) <= most:
+                raise TermsError(f"{name} is {getattr(self, name)}: expected {least:g} to {most}")
         for name in ("username", "password"):
             if not (getattr(self, name).isascii() and getattr(self, name).isprintable()):
                 raise TermsError(f"{name}: expected printable ASCII, gRPC and HTTP headers carry nothing else")
@@ -119,11 +128,28 @@ class Terms:
         """A context that trusts ``ca`` alone, or None without TLS."""
         if not self.tls:
             return None
+        import ssl  # not above: it takes 5 ms, which a push without TLS would pay for on every host
+
         try:
             context = ssl.create_default_context(cadata=self.ca or "-")
         except (ssl.SSLError, ValueError) as error:
             raise TermsError(f"the file of ca_path holds no usable certificate in PEM form ({error})") from None
         return context
+
+
+def verified_name(host: str) -> str:
+    """Return the name that a certificate must have for ``host``: certificates and SNI carry no trailing dot (RFC 6066, section 3)."""
+    return host[:-1] if host.endswith(".") else host
+
+
+def tls_failure(error: OSError) -> str:
+    """Return what went wrong with TLS; empty for an error that is not one of TLS. Works without an import of ``ssl``."""
+    if type(error).__module__ != "ssl":
+        return ""
+    distrust = getattr(error, "verify_message", "")
+    if distrust:
+        return f"the certificate is not trusted ({distrust})"
+    return f"the port completes no TLS handshake ({getattr(error, 'reason', None) or error})"
 
 
 def pause_before(attempt: int, address: str) -> float:
