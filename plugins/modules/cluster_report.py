@@ -13,6 +13,8 @@ version_added: 0.9.0
 description:
   - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with
     what to do about each finding, and can write it all to a JSON file.
+  - Prints the table only where a person reads the output, with the callback C(default) or one made of it. With C(oneline), C(minimal), C(json)
+    and the like, the table is in the result.
   - Runs on the controller alone.
 options:
   register:

@@ -50,7 +50,8 @@ def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready
 
 
 def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
-    found = steps({"default": cluster(("a", "data"), ("b", "data"), ("l", "liaison"))}, {"a": probed(needs_restart=["x"]), "b": probed(), "l": probed()})
+    described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"))
+    found = steps({"default": described}, {"a": probed(needs_restart=["x"]), "b": probed(), "l": probed()})
     assert found == {
         "a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"],
         "b": ["banyandb_stay", "__banyandb_rollout"],
