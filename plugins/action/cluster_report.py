@@ -14,7 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
@@ -59,6 +59,8 @@ class ActionModule(ActionBase):
         worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
         if worst:
             result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table of this task says which node lacks which, and what to do.")
+            if not details_wanted():
+                del result["clusters"]
         return result
 
 

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 
 
@@ -29,6 +30,8 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": " ".join(setup["problems"])}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
+        variables = task_vars or {}
+        arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("banyandb_clusters") or {})
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]

@@ -18,6 +18,13 @@ def show(lines: Iterable[str]) -> None:
             Display().display(line)
 
 
+def details_wanted() -> bool:
+    """Return whether a failed task should return its details: to a program always, to a person with -v, whose screen they would fill."""
+    from ansible.utils.display import Display
+
+    return Display().verbosity > 0 or not people_read_output()
+
+
 def people_read_output() -> bool:
     """Return whether the stdout callback of this run writes as ansible-core's own ``default`` does.
 
