@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
@@ -53,15 +53,15 @@ class ActionModule(ActionBase):
             settle = cluster.get("settle", SETTLE_SECONDS)
             reports[name] = cluster_report(name, cluster["nodes"], answers, settle, cluster["mode"])
             reports[name]["lines"] += given_up([node["name"] for node in cluster["nodes"]], hostvars, arguments["failed_parts"])
-        for one in reports.values():
-            for line in one["lines"]:
-                Display().display(line)
+        show(line for one in reports.values() for line in one["lines"])
         if arguments["path"]:
             _write(arguments["path"], reports)
         result.update(changed=False, clusters=reports)
         worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
         if worst:
-            result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table above says who misses whom and what to do.")
+            result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table of this task says which node lacks which, and what to do.")
+            if not details_wanted():
+                del result["clusters"]
         return result
 
 

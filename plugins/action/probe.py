@@ -14,6 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
@@ -33,6 +34,8 @@ class ActionModule(ActionBase):
             return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
+        variables = task_vars or {}
+        arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("banyandb_clusters") or {})
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]

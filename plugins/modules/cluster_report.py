@@ -11,8 +11,11 @@ module: cluster_report
 short_description: Judge the views that many hosts gave, and print who sees whom
 version_added: 0.9.0
 description:
+  - Internal to the playbooks of this collection.
   - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with
     what to do about each finding, and can write it all to a JSON file.
+  - Prints the table only where a person reads the output, with the callback C(default) or one made of it. With C(oneline), C(minimal), C(json)
+    and the like, the table is in the result.
   - Runs on the controller alone.
 options:
   register:
@@ -64,7 +67,7 @@ RETURN = r"""
 clusters:
   description: For each cluster its C(verdict), C(pairs), C(matrix) and the printed C(lines).
   type: dict
-  returned: always
+  returned: always; on failure with -v, or with a callback for programs
   sample:
     default:
       verdict: unknown

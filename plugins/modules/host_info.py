@@ -125,6 +125,11 @@ options:
   topology:
     description: A topology file, of which to tell the entries and which of them answer. It need not exist.
     type: path
+  names:
+    description: Host names to resolve, side by side. An IP address needs none of that.
+    type: list
+    elements: str
+    default: []
   root:
     description: Fail unless this runs as root, which what differs is going to be changed by. Without, it fails only for what it may not read.
     type: bool
@@ -241,6 +246,20 @@ nft:
   returned: success
   type: str
   sample: /usr/sbin/nft
+machine:
+  description: What tells the machine from all others. Each is empty where the host does not have it.
+  returned: success
+  type: dict
+  sample:
+    machine_id: 0f9d1f2c7ad94f6ab61a37a1b2c3d4e5
+    boot_id: 0c2f8c0e-6c1b-4e1c-9d55-3d9f6a1c2b7e
+    pid_namespace: "pid:[4026531836]"
+    product_uuid: 4c4c4544-0042-3510-8051-b4c04f4d4e32
+unresolved:
+  description: Of O(names), those without an address on this host, each with V(no_such_name), V(no_answer) or V(no_name), which is not a host name.
+  returned: success
+  type: dict
+  sample: {"d5.example.org": "no_such_name"}
 topology:
   description:
     - The entries that O(topology) lists and those that it holds back, and the names of those that answer, tried from this host. V(null) when
@@ -267,6 +286,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, unit_overrides
 
 # That each address of a topology gets to answer, as the module topology gives it.
@@ -298,6 +318,7 @@ ARGUMENTS: dict[str, Any] = {
     "versions_dir": {"type": "path"},
     "data_dir": {"type": "path"},
     "topology": {"type": "path"},
+    "names": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "bool", "default": False},
 }
 
@@ -314,6 +335,8 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
         "architecture": host_state.architecture(),
         "python_version": platform.python_version(),
+        "machine": machine_identity(),
+        "unresolved": unresolved_here(parameters["names"]),
         "nft": shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin") or "",
     }
     if parameters["data_dir"]:
@@ -322,6 +345,16 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
     return result
+
+
+def unresolved_here(names: Sequence[str]) -> dict[str, str]:
+    """Return which of ``names`` have no address on this host, and why."""
+    if not names:
+        return {}
+    # Imported where it is asked for: every probe of every host compiles what stands above.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.name_resolution import unresolved
+
+    return unresolved(names)
 
 
 def topology_now(path: str) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 # What a release is made of, and the pages of the tree.
 PATTERNS = (
-    "*.md", "docs/**/*.md", "plugins/**/*.py", "plugins/**/*.yml", "roles/**/*.yml", "playbooks/**/*.yml", "roles/**/*.md", "changelogs/fragments/*.yml",
+    "*.md", "docs/**/*.md", "plugins/**/*.py", "plugins/**/*.yml", "roles/**/*.yml", "roles/**/*.md", "playbooks/**/*.yml",
+    "changelogs/fragments/*.yml",
 )
 FILES = sorted({path for pattern in PATTERNS for path in ROOT.glob(pattern)})
 

@@ -46,7 +46,17 @@ def test_a_host_that_differs_is_configured(lacks):
 @pytest.mark.parametrize("ready", [True, False])
 def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=["x"])})
-    assert found == {"a": ["banyandb_stay", "banyandb_change"]}
+    assert found == {"a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
+
+
+def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
+    described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"))
+    found = steps({"default": described}, {"a": probed(needs_restart=["x"]), "b": probed(), "l": probed()})
+    assert found == {
+        "a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"],
+        "b": ["banyandb_stay", "__banyandb_rollout"],
+        "l": ["banyandb_stay", "__banyandb_rollout", "__banyandb_drainable"],
+    }
 
 
 def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():

@@ -13,6 +13,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 STAY = "banyandb_stay"
 CONFIGURE = "banyandb_configure"
 CHANGE = "banyandb_change"
+INSTALL = "__banyandb_install"
+ROLLOUT = "__banyandb_rollout"
+DRAINABLE = "__banyandb_drainable"
 # What a server needs, as need() says it.
 START = "start"
 RESTART = "restart"
@@ -32,6 +35,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     time, ``banyandb_configure`` others that are not yet as they should be, and
     ``banyandb_start_<kind>`` those whose server has to be started, but for ``banyandb_start_first_liaison``, one liaison of each cluster, and
     ``banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
+    ``__banyandb_install`` are the hosts of ``banyandb_change`` and ``banyandb_configure``. While any server is to be changed,
+    ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
     ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
@@ -52,6 +57,12 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
                 groups[name].append(CONFIGURE)
             if cluster["mode"] == FILE and node["role"] != STANDALONE and changes_mode(service):
                 groups[name].append(ENTER_FILE_MODE)
+    liaisons = {node["name"] for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["role"] == LIAISON}
+    rolls = any(CHANGE in each for each in groups.values())
+    for name, each in groups.items():
+        each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
+        each.extend([ROLLOUT] if rolls else [])
+        each.extend([DRAINABLE] if rolls and name in liaisons else [])
     return groups
 
 

@@ -1,0 +1,66 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module ``preflight_report``; it runs here alone, no host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
+    Check,
+    Finding,
+    Level,
+    machine_findings,
+    name_findings,
+    table,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+
+ARGUMENTS: dict[str, Any] = {
+    "clusters": {"type": "dict", "required": True},
+    "register": {"type": "str", "required": True},
+    "refusal": {"type": "str", "required": True},
+    "table": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        variables = task_vars or {}
+        hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
+        looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
+        refusals = {host: str(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
+        findings = [Finding((host,), Check.HOST, Level.FAIL, message) for host, message in refusals.items()]
+        findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
+        findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
+        lost = [host for host in variables["ansible_play_hosts_all"] if host not in hosts]
+        unfit = list(dict.fromkeys(host for finding in findings if finding.level is Level.FAIL for host in finding.hosts))
+        if arguments["table"]:
+            findings = [Finding((host,), Check.HOST, Level.FAIL, f"{host}: unreachable, see above.") for host in lost] + findings
+            result["lines"] = table(variables["ansible_play_hosts_all"], findings)
+            show(result["lines"])
+            unfit = sorted({*unfit, *lost})
+            problems = [f"Preflight failed on {listed(unfit)}. The table of this task says why, and what to do."] if unfit else []
+        else:
+            result["warnings"] = [finding.message for finding in findings if finding.level is Level.WARN]
+            # Each host has printed its own refusal in the task that looked at it.
+            problems = [finding.message for finding in findings if finding.level is Level.FAIL and finding.check is not Check.HOST]
+            if refusals:
+                problems.append(f"Nothing was changed: {listed(list(refusals))} cannot be deployed as the inventory says. Each error is above.")
+        result.update(changed=False, findings=[finding.to_mapping() for finding in findings])
+        if problems:
+            if not details_wanted():
+                result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
+            result.update(refused(problems))
+        return result

@@ -1,0 +1,43 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which host names this host cannot resolve. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
+
+NO_SUCH_NAME = "no_such_name"
+NO_ANSWER = "no_answer"
+NO_NAME = "no_name"
+
+WORKERS = 64
+#: A dead first nameserver costs 5 s (resolv.conf(5), option timeout) before the second one is asked; then both once more.
+SECONDS = 11.0
+#: EAI_NODATA and EAI_ADDRFAMILY of netdb.h, which Python names on some platforms only.
+_NO_ADDRESS = (socket.EAI_NONAME, -5, -9)
+
+
+def unresolved(names: Collection[str]) -> dict[str, str]:
+    """Return host name -> why it has no address on this host: ``no_such_name``, ``no_answer`` or ``no_name``.
+
+    All names are looked up side by side; what has no answer after ``SECONDS`` for each round of ``WORKERS`` names is ``no_answer``.
+    """
+    wanted = sorted(set(names))
+    rounds = -(-len(wanted) // WORKERS)
+    found = side_by_side(_why_unresolved, wanted, WORKERS, rounds * SECONDS)
+    reasons = {name: found.get(name, NO_ANSWER) for name in wanted}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _why_unresolved(name: str) -> str | None:
+    try:
+        socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return NO_SUCH_NAME if error.errno in _NO_ADDRESS else NO_ANSWER
+    except (OSError, ValueError):  # ValueError: IDNA cannot encode the name
+        return NO_NAME
+    return None

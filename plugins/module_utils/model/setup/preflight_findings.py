@@ -1,0 +1,157 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What preflight has found of each host, what the user reads of it, and whether a run may go on. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import INVENTORY
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import FILE, STANDALONE
+
+#: Names that a message spells out.
+
+
+class Check(str, Enum):
+    """What preflight checks of each host."""
+
+    HOST = "host"
+    MACHINE = "machine"
+    NAMES = "names"
+
+
+class Level(str, Enum):
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+#: Why a name has no address, by the module ``host_info``, as a message says it.
+REASONS = {"no_such_name": "no such name", "no_answer": "no answer from DNS", "no_name": "not a host name"}
+
+#: Names that a message lists before it counts the rest: two lists share one line.
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with ``hosts``, and the line that says what to do."""
+
+    hosts: tuple[str, ...]
+    check: Check
+    level: Level
+    message: str
+
+    def to_mapping(self) -> dict[str, Any]:
+        return {"hosts": list(self.hosts), "check": self.check.value, "level": self.level.value, "message": self.message}
+
+
+def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Finding]:
+    """Return which hosts are one machine (fail), and which others share a machine-id (warn).
+
+    ``identities``: host -> what the module ``host_info`` returned as ``machine``.
+    """
+    machines: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    clones: dict[str, list[str]] = defaultdict(list)
+    for host, identity in sorted(identities.items()):
+        if identity["boot_id"]:
+            machine = (identity["boot_id"], identity["pid_namespace"], identity["product_uuid"])
+            machines[machine].append(host)
+            if machines[machine] == [host] and identity["machine_id"]:
+                clones[identity["machine_id"]].append(host)
+    found = [
+        Finding(
+            tuple(hosts),
+            Check.MACHINE,
+            Level.FAIL,
+            f"{listed(hosts, FEW)}: these inventory names lead to one machine. Leave one of them in the inventory, or correct ansible_host.",
+        )
+        for hosts in machines.values()
+        if len(hosts) > 1
+    ]
+    found += [
+        Finding(
+            tuple(hosts),
+            Check.MACHINE,
+            Level.WARN,
+            f"{listed(hosts, FEW)}: two machines with the same /etc/machine-id. Give each its own: remove the file and run systemd-machine-id-setup.",
+        )
+        for hosts in clones.values()
+        if len(hosts) > 1
+    ]
+    return found
+
+
+def names_to_resolve(host: str, clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the host names that the server of ``host`` has to resolve: those of its cluster's nodes that are no IP addresses.
+
+    ``clusters``: what the filter ``clusters`` gave. A server that is alone has none, and where nodes come from DNS they are not known yet.
+    """
+    for cluster in clusters.values():
+        node = next((node for node in cluster["nodes"] if node["name"] == host), None)
+        if node is not None:
+            if node["role"] == STANDALONE or cluster["mode"] != FILE or cluster["source"] != INVENTORY:
+                return []
+            names = {split_address(other["grpc_address"])[0] for other in cluster["nodes"] if other["role"] != STANDALONE}
+            return sorted(name for name in names if not _is_ip_address(name))
+    return []
+
+
+def name_findings(unresolved: Mapping[str, Mapping[str, str]], clusters: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Return which names have no address on which hosts: one finding for all names that fail for one reason on the same hosts.
+
+    ``unresolved``: host -> name -> reason, as the module ``host_info`` returned it.
+    """
+    nodes = {split_address(node["grpc_address"])[0]: node["name"] for cluster in clusters.values() for node in cluster["nodes"]}
+    failing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for host, reasons in sorted(unresolved.items()):
+        for name, reason in reasons.items():
+            failing[name, reason].append(host)
+    together: dict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
+    for (name, reason), hosts in sorted(failing.items()):
+        together[tuple(hosts), reason].append(name)
+    return [
+        Finding(
+            hosts,
+            Check.NAMES,
+            Level.FAIL,
+            f"{listed(hosts, FEW)}: cannot resolve {listed(names, FEW)} ({REASONS[reason]}). Set banyandb_node_host of "
+            f"{listed([nodes.get(n, n) for n in names], 1)} "
+            "to an address, or add the name to DNS or /etc/hosts.",
+        )
+        for (hosts, reason), names in sorted(together.items())
+    ]
+
+
+def table(hosts: Sequence[str], findings: Sequence[Finding]) -> list[str]:
+    """Return the lines of the table: a row for each host, a column for each check, then each finding."""
+    cells = [["preflight", *(check.value for check in Check)]]
+    for host in hosts:
+        of_host = [finding for finding in findings if host in finding.hosts]
+        broken = any(finding.check is Check.HOST and finding.level is Level.FAIL for finding in of_host)
+        levels = {check: _worst([finding.level for finding in of_host if finding.check is check]) for check in Check}
+        # A host that was not looked at has passed nothing.
+        cells.append([host, *("-" if broken and check is not Check.HOST else levels[check].value for check in Check)])
+    widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
+    rows = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    return [*rows, *(f"  {finding.level.value}: {finding.message}" for finding in findings)]
+
+
+def _worst(levels: Sequence[Level]) -> Level:
+    return max(levels, key=list(Level).index, default=Level.PASS)
+
+
+def _is_ip_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

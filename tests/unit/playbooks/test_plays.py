@@ -1,0 +1,51 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every play of the playbooks says for itself, so that no ansible.cfg decides it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
+FILES = sorted([*PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("plays/*.yml")])
+# Keyword -> its value in every play. In brackets: the setting of ansible.cfg that decides it in a play without the keyword.
+REQUIRED = {
+    "any_errors_fatal": False,  # (any_errors_fatal) one host that is down would end the run of all others
+    "debugger": "never",  # (enable_task_debugger) a failed task would wait for an answer before its rescue
+    "gather_facts": False,  # (gathering) each play would ask each host for facts
+    "strategy": "ansible.builtin.linear",  # (strategy) waves and gates need all hosts at the same task
+    "timeout": 0,  # (task_timeout) a drain or a start that takes its time would be stopped half-way
+}
+FIRST_PLAY = "plays/cluster_hosts.yml"
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+PLAYS = [(path, entry) for path in FILES for entry in entries(path) if "hosts" in entry]
+NAMES = [f"{path.name}: {play['name']}" for path, play in PLAYS]
+
+
+@pytest.mark.parametrize("play", [play for _path, play in PLAYS], ids=NAMES)
+def test_a_play_sets_all_that_ansible_cfg_would_decide(play: dict[str, Any]) -> None:
+    assert {keyword: play.get(keyword) for keyword in REQUIRED} == REQUIRED
+
+
+@pytest.mark.parametrize("play", [play for _path, play in PLAYS], ids=NAMES)
+def test_a_play_is_for_a_group_that_an_earlier_play_has_made_or_for_no_host(play: dict[str, Any]) -> None:
+    # A pattern without a host gives a warning, or with host_pattern_mismatch an error; an empty list is all hosts.
+    assert play["name"] == "Find the hosts of the clusters" or re.fullmatch(r"\{\{ groups\.\w+ \| default\('!all'\) \}\}", play["hosts"])
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent == PLAYBOOKS], ids=lambda path: path.name)
+def test_the_first_play_of_every_playbook_makes_the_group_of_its_hosts(path: Path) -> None:
+    first = entries(path)[0].get("ansible.builtin.import_playbook")
+    assert first == FIRST_PLAY or entries(path)[0]["ansible.builtin.import_playbook"] == "deploy.yml"
