@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_summary import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_failures import (
     Failure,
     failures_of,
     gate_lines,
