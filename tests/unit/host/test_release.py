@@ -177,7 +177,6 @@ def test_what_others_put_among_the_versions_is_never_superfluous(root, program, 
 def test_a_version_that_is_pruned_is_gone_and_the_others_stay(root, program):
     release = installed(root, program, "1", "2", "3")
     installed_release.prune(release, ["1", "2"])
-    assert everything_under(root) == [path for path in everything_under(root) if "/versions/1" not in path and "/versions/2" not in path]
     assert os.listdir(os.path.join(root, "versions")) == ["3"]
 
 

@@ -160,6 +160,26 @@ def test_a_topology_file_is_told_with_who_of_it_answers(tmp_path):
     assert failed["failed"] and failed["error_type"] == "unreadable" and str(path) in failed["msg"]
 
 
+@pytest.mark.parametrize(("content", "differs"), [("# ours; x\n", False), ("# theirs, hunter2\n", True), ("# our", True), ("", True)])
+def test_a_file_that_somebody_else_wrote_is_told_apart_without_what_it_says(tmp_path, content, differs):
+    path = tmp_path / "data.env"
+    path.write_text(content)
+    found = look(files=[{"path": str(path), "mark": "# ours"}])["differs"]
+    assert found == ([{"what": "file", "path": str(path), "expected": {"mark": "# ours"}, "found": {"mark": ""}}] if differs else [])
+
+
+def test_a_unit_is_told_with_its_file_and_what_its_drop_ins_set(systemd, tmp_path):
+    drop_in = tmp_path / f"{UNIT}.d" / "local.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nEnvironment=TOKEN=hunter2\n")
+    systemd.unit(UNIT, LoadState="masked", FragmentPath="/lib/systemd/system/x.service", DropInPaths=drop_in)
+    found = look(services=[{"name": UNIT}])["services"][UNIT]
+    assert (found["load_state"], found["fragment_path"]) == ("masked", "/lib/systemd/system/x.service")
+    assert found["drop_ins"] == [
+        {"path": str(drop_in), "settings": [{"section": "Service", "option": "Environment", "reset": False, "variables": ["TOKEN"]}]}
+    ]
+
+
 def test_the_documentation_names_every_option_and_return_value(tmp_path):
     documented = yaml.safe_load(host_info.DOCUMENTATION)["options"]
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {

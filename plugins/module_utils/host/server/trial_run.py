@@ -68,7 +68,7 @@ def try_program(name: str, unit_files: Sequence[str]) -> None:
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     if done.returncode in STAGES:
         why = _why_not_executed(program) if done.returncode == 203 else STAGES[done.returncode]
-        raise HostStateError("does_not_start", f"{name}: {why}. The running server was not touched.")
+        raise HostStateError("does_not_start", f"{name}: {why}.")
     raise HostStateError("does_not_start", f"{name}: {program} refuses its settings: {decisive(said)}. Correct banyandb_env.")
 
 
@@ -85,7 +85,7 @@ def _why_not_executed(program: str) -> str:
     real = os.path.realpath(program)
     try:
         if os.statvfs(real).f_flag & os.ST_NOEXEC:
-            return f"{real} is on a file system that is mounted noexec. Mount it without noexec, or set banyandb_root"
+            return f"{real} is on a file system mounted noexec. Remount it with exec"
         subprocess.run([real, "--version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         pass

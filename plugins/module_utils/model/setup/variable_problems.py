@@ -69,8 +69,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
     )
-    checks += _host_checks(variables)
-    return [sentence for wrong, sentence in checks if wrong] + (_dns_problems(variables) if mode == DNS else [])
+    return [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
 
 
 def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
