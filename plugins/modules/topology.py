@@ -356,6 +356,12 @@ pairs:
   elements: dict
   returned: always
   sample: []
+entries:
+  description: All entries that a refusal is about, where its message has only the first.
+  type: list
+  elements: str
+  returned: with C(-v), when the push is refused
+  sample: ["node6 (10.0.0.16:17912)"]
 backup_file:
   description: The copy of the file that was there.
   type: str
@@ -465,7 +471,8 @@ def main() -> None:
     try:
         outcome = push.push(request(module.params, module.check_mode))
     except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
-        module.fail_json(msg=str(error), changed=False)
+        entries = getattr(error, "entries", ()) if module._verbosity else ()
+        module.fail_json(msg=str(error), changed=False, **({"entries": entries} if entries else {}))
     except push.PushFailed as error:
         warn(module, error.outcome)
         module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
