@@ -26,7 +26,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start_with_topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.modules import topology
@@ -342,10 +342,10 @@ def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, po
 
 
 def test_a_server_that_never_watches_its_file_is_left_to_what_proves_it(host: Host, systemd: Any, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "WATCH_PATIENCE", 0.2)
+    monkeypatch.setattr(start_with_topology, "WATCH_PATIENCE", 0.2)
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, RUNS)
-    _outcome, _difference, ready = start.start(to_start(host), start.Server(UNIT, [port], 30))
+    _outcome, _difference, ready = start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [port], 30))
     assert ready is not None and ready.service.main_pid == os.getpid()
 
 
@@ -397,11 +397,11 @@ def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(
     monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
     systemd.unit(UNIT, MainPID=os.getpid())
     with pytest.raises(service_start.NotReady, match=f"no space. {UNIT} is stopped: repair this, then run deploy"):
-        start.start(to_start(host), start.Server(UNIT, [], 1))
+        start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
     assert orders(systemd) == ["stop"]
     systemd.unit(UNIT, ActiveState="inactive")
     with pytest.raises(topology_file.TopologyFileError, match="^no space$"):
-        start.start(to_start(host), start.Server(UNIT, [], 1))
+        start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
 
 
 def test_check_mode_foresees_a_start_and_does_nothing(host: Host, systemd: Any, port: int) -> None:
