@@ -95,11 +95,11 @@ def plan(
         if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address
     }
     listed_before = {node.name: node for node in current.listed}
-    moved_names = sorted(moving & set(listed_before))
-    if moved_names and readdress == REFUSE:
+    readdressed = sorted(moving & set(listed_before))
+    if readdressed and readdress == REFUSE:
         raise PlanRefused(
-            f"topology.yml: refusing to change the address of {shown_names(moved_names)}. Correct the address, or set readdress: stage.",
-            [f"{name}: {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}" for name in moved_names],
+            f"topology.yml: refusing to change the address of {shown_names(readdressed)}. Correct the address, or set readdress: stage.",
+            [f"{name}: {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}" for name in readdressed],
         )
 
     listed, held_back = _admit(current, wanted, answering, admit)
