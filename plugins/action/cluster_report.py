@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
         result.update(changed=False, clusters=reports)
         worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
         if worst:
-            result.update(failed=True, msg=f"Not converged: {', '.join(worst)}. The table of this task says which node lacks which, and what to do.")
+            result.update(failed=True, msg=f"Not converged: {listed(worst, 3)}. The table of this task says which node lacks which, and what to do.")
             if not details_wanted():
                 del result["clusters"]
         return result

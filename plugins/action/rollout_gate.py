@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_failures import failures_of, gate_lines, without_consequences
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import failures_of, gate_lines, without_consequences
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import wave_summary
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import wave_summary
 
 DOCUMENTATION = r"""
 name: wave_summary
@@ -53,7 +53,7 @@ _value:
 
 
 def summary(gate: Mapping[str, Any], wave: Mapping[str, Any], rolled_back: bool | None = None, left: Sequence[str] = ()) -> str:
-    return wave_summary.wave_summary(wave, gate["reasons"], gate["failures"], rolled_back, left)
+    return wave_summary(wave, gate["reasons"], gate["failures"], rolled_back, left)
 
 
 class FilterModule:

@@ -287,7 +287,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, unit_overrides
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
 
 # That each address of a topology gets to answer, as the module topology gives it.
 REACH_SECONDS = 2.0
@@ -379,12 +379,12 @@ def topology_now(path: str) -> dict[str, Any] | None:
 
 
 def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = service.services([item["name"] for item in asked])
+    found = systemd_services.services([item["name"] for item in asked])
     return {item["name"]: _facts(found[item["name"]], item) for item in asked}
 
 
-def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
-    silent = service.silent_ports(unit.main_pid, item["ports"]) if unit.main_pid else sorted(item["ports"])
+def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str, Any]:
+    silent = running_process.silent_ports(unit.main_pid, item["ports"]) if unit.main_pid else sorted(item["ports"])
     return {
         "exists": unit.exists,
         "load_state": unit.load_state,
@@ -401,7 +401,7 @@ def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
         "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
-        "needs_restart": service.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
+        "needs_restart": running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
     }
 
 

@@ -144,7 +144,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, setup_files
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 
 ARGUMENTS: dict[str, Any] = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
@@ -180,7 +180,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     found = host_state.differences(wanted) if check else setup_files.make(wanted, texts)
     paths = [difference.path for difference in found]
     if not check and (_of_systemd(paths, parameters) or _is_outdated(os.path.basename(unit_path))):
-        service.read_units_again()
+        systemd_services.read_units_again()
     diff = [_shown(difference, before.get(difference.path), texts.get(difference.path)) for difference in found]
     return {"changed": bool(found), "paths": paths, "diff": diff}
 
@@ -191,7 +191,7 @@ def _of_systemd(paths: list[str], parameters: Mapping[str, Any]) -> bool:
 
 def _is_outdated(name: str) -> bool:
     """Whether systemd has an older unit in mind than the file says, of a run that was cut off."""
-    return service.services([name])[name].need_daemon_reload
+    return systemd_services.services([name])[name].need_daemon_reload
 
 
 def _text(path: str) -> str:

@@ -116,7 +116,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, service_start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, systemd_services
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},
@@ -130,7 +130,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def predict(name: str, restart: bool) -> dict[str, Any]:
     """What would change, from the state as it is."""
-    changed, diff = service_start.foreseen(service.services([name])[name], restart)
+    changed, diff = service_start.foreseen(systemd_services.services([name])[name], restart)
     return {"changed": changed, "diff": diff}
 
 

@@ -54,14 +54,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service, trial_run
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services, trial_run
 
 ARGUMENTS: dict[str, Any] = {"name": {"required": True}}
 
 
 def act(name: str) -> None:
     """Return when the program of the unit would start. Raises HostStateError."""
-    unit = service.services([name])[name]
+    unit = systemd_services.services([name])[name]
     trial_run.try_program(name, [path for path in (unit.fragment_path, *unit.drop_in_paths) if path])
 
 

@@ -356,6 +356,12 @@ pairs:
   elements: dict
   returned: always
   sample: []
+entries:
+  description: All entries that a refusal is about, where its message has only the first.
+  type: list
+  elements: str
+  returned: with C(-v), when the push is refused
+  sample: ["node6 (10.0.0.16:17912)"]
 backup_file:
   description: The copy of the file that was there.
   type: str
@@ -467,7 +473,8 @@ def main() -> None:
     try:
         outcome = push.push(request(module.params, module.check_mode))
     except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
-        module.fail_json(msg=str(error), changed=False)
+        entries = getattr(error, "entries", ()) if module._verbosity else ()
+        module.fail_json(msg=str(error), changed=False, **({"entries": entries} if entries else {}))
     except push.PushFailed as error:
         warn(module, error.outcome)
         module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
@@ -482,8 +489,7 @@ def start(module: AnsibleModule) -> None:
     """Start the local server with its file, in place of a push."""
     # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import start as starting
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, start_with_topology
 
     local = module.params["start"]
 
@@ -492,9 +498,9 @@ def start(module: AnsibleModule) -> None:
             module.exit_json(changed=changed, **error.to_mapping())
         module.fail_json(changed=changed, **error.to_failure(module._verbosity))
 
-    server = starting.Server(local["service"], local["ports"], local["timeout"])
+    server = start_with_topology.Server(local["service"], local["ports"], local["timeout"])
     try:
-        outcome, difference, started = starting.start(request(module.params, module.check_mode), server)
+        outcome, difference, started = start_with_topology.start(request(module.params, module.check_mode), server)
     except (TopologyError, topology_file.TopologyFileError, ValueError, HostStateError) as error:
         return end(service_start.NotReady(str(error)), changed=False)
     except service_start.NotReady as error:

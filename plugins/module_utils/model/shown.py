@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 #: Longest value, and longest summary of a refusal, a warning or a failed run, in characters.
 MOST = 200
+#: Longest value in a message.
+VALUE = 80
 #: Names that a message lists before it counts the rest.
 NAMES = 5
 
@@ -19,7 +21,7 @@ class _Shortened(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
         self.maxlevel = 3
-        self.maxstring = self.maxother = MOST
+        self.maxstring = self.maxother = VALUE
 
     def repr_int(self, x: int, level: int) -> str:
         # Python refuses to spell out a number of more than 4300 digits.
@@ -31,7 +33,7 @@ _SHORTENED = _Shortened()
 
 def shown(value: object) -> str:
     """``repr(value)``, shortened before it is made: a small YAML file with aliases may stand for gigabytes."""
-    return cut(_SHORTENED.repr(value))
+    return cut(_SHORTENED.repr(value), VALUE)
 
 
 def cut(text: str, most: int = MOST) -> str:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, InvalidArgument
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.modules import node_files
 
 
@@ -31,7 +31,7 @@ def systemd(monkeypatch):
         found.reads += 1
         found.outdated = False
 
-    monkeypatch.setattr(service, "read_units_again", read_again)
+    monkeypatch.setattr(systemd_services, "read_units_again", read_again)
     monkeypatch.setattr(node_files, "_is_outdated", lambda name: found.outdated)
     return found
 

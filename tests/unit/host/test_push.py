@@ -120,7 +120,7 @@ def test_an_unchanged_file_is_no_proof_when_the_view_differs(host: Host) -> None
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server._table.pop(b.grpc_address)
-    says = r"is right, but after .* own view differs: b is missing in property, expected registered\. "
+    says = r"is right, but for .* s b is missing in property, expected registered\. "
     with pytest.raises(PushFailed, match=says) as failed:
         host.push(a, b, timeout=0.2)
     assert (failed.value.outcome.writes, failed.value.outcome.changed, failed.value.outcome.proved) == (0, False, False)
@@ -137,7 +137,7 @@ def test_a_reload_that_does_not_come_fails_and_says_what_differs(host: Host) -> 
     a, b = host.nodes("ab")
     host.runs_with(a)
     host.server.delay = None
-    with pytest.raises(PushFailed, match=r"was written, but after .* b is missing in property") as failed:
+    with pytest.raises(PushFailed, match=r"was written, but for .* s b is missing in property") as failed:
         host.push(a, b, timeout=0.3)
     outcome = failed.value.outcome
     assert (outcome.writes, outcome.proved, outcome.verdict) == (1, False, "converging")
@@ -150,7 +150,7 @@ def test_a_server_that_does_not_show_its_view_gets_no_file(host: Host) -> None:
     host.runs_with(a)
     before = host.file()
     host.server.failure = Failure("refused", "127.0.0.1:17913: connection refused")
-    with pytest.raises(PushFailed, match="refused.*nothing was written") as failed:
+    with pytest.raises(PushFailed, match="nothing was written .refused: ") as failed:
         host.push(a, b)
     assert failed.value.outcome.writes == 0
     assert unchanged(host, before)
@@ -163,7 +163,7 @@ def test_a_server_that_falls_silent_after_the_write_is_not_taken_for_fine(host: 
     answers = itertools.chain([host.server.ask()], itertools.repeat(Failure("timeout", "no answer")))
     assert request.proof is not None
     object.__setattr__(request.proof, "ask", lambda: next(answers))
-    with pytest.raises(PushFailed, match=r"was written, but for .* did not show its view \(timeout: no answer\)") as failed:
+    with pytest.raises(PushFailed, match=r"was written, but for .* s the server shows no view \(timeout: no answer\)") as failed:
         push(request)
     assert failed.value.outcome.writes == 1
 
@@ -175,7 +175,7 @@ def test_a_slow_reload_is_proved_and_said_to_come_from_the_poll(host: Host, monk
     host.server.delay = 0.3
     outcome = host.push(a, b)
     assert outcome.proved and outcome.reload_seconds is not None and outcome.reload_seconds >= 0.3
-    assert len(outcome.warnings) == 1 and "lost its watch" in outcome.warnings[0]
+    assert len(outcome.warnings) == 1 and "no longer watches" in outcome.warnings[0]
 
 
 def test_a_lost_watch_is_said_once_a_push(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +241,7 @@ def test_a_start_may_hold_back_one_that_still_answers(host: Host) -> None:
 def test_a_start_with_a_file_that_was_not_read_replaces_it_whatever_it_lists(host: Host) -> None:
     a, b, gone = host.nodes("abc")
     host.path.write_text(Topology((a, host.network.node("b"), gone)).render())
-    with pytest.raises(PlanRefused, match=r"would vanish though nobody named them: c "):
+    with pytest.raises(PlanRefused, match=r"refusing to drop c, which is not"):
         host.push(a, b, timeout=None, admit=ADMIT_START)
     outcome = host.push(a, b, timeout=None, admit=ADMIT_START, unread=True)
     assert (outcome.changed, outcome.writes) == (True, 1)
@@ -424,7 +424,7 @@ def test_a_staged_change_without_proof_is_refused(host: Host) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     before = host.file()
-    with pytest.raises(PlanRefused, match="two writes.*needs prove"):
+    with pytest.raises(PlanRefused, match="two writes.* Set prove"):
         host.push(a, b, timeout=None, refresh=["b"])
     assert unchanged(host, before)
 
@@ -433,7 +433,7 @@ def test_a_drop_that_is_not_seen_stops_the_push_with_the_entry_held_back(host: H
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server.delay = None
-    says = "was written, but .* is still in property, so the server has not taken the file.*stopped between its writes"
+    says = "was written, but .* the server still shows .* in property. .*Entries are left out"
     with pytest.raises(PushFailed, match=says) as failed:
         host.push(a, b, refresh=["b"], timeout=0.3)
     assert failed.value.outcome.writes == 1
@@ -449,7 +449,7 @@ def test_after_such_a_stop_nothing_is_added_before_the_server_has_read_the_drop(
     with pytest.raises(PushFailed):
         host.push(a, moved, readdress=STAGE, timeout=0.3)
     before = host.file()
-    with pytest.raises(PushFailed, match="has not read the file as it stands: it shows b:17912, not listed there") as failed:
+    with pytest.raises(PushFailed, match="not read by the server for .* s, it still shows b:17912") as failed:
         host.push(a, moved, readdress=STAGE, timeout=0.3)
     assert failed.value.outcome.writes == 0
     assert unchanged(host, before)
@@ -615,7 +615,7 @@ def test_a_second_write_that_fails_says_that_the_first_was_done(host: Host, monk
         real(path, text, wanted)
 
     monkeypatch.setattr(topology_file, "write", full_at_the_second)
-    with pytest.raises(PushFailed, match="No space left on device after write 1 of this push.*push again") as failed:
+    with pytest.raises(PushFailed, match="No space left on device after write 1 of this push.*Run topology again") as failed:
         host.push(a, b, refresh=["b"])
     assert (failed.value.outcome.writes, failed.value.outcome.proved) == (1, False)
     assert host.path.read_text() == given[0]
@@ -681,7 +681,7 @@ def test_pushes_to_one_file_wait_for_each_other(host: Host) -> None:
     # Either order: the shorter list is refused when it comes second, and then nothing is lost.
     found = topology_file.read(str(host.path))
     assert found is not None and found[0] == Topology(ordered([a, b, c]))
-    assert all("c (" in str(error) for error in failures)
+    assert all("refusing to drop c," in str(error) for error in failures)
 
 
 # Refusals: nothing changed
@@ -695,14 +695,14 @@ def tls(node: Node, path: Path) -> Node:
     ("case", "says"),
     [
         ("empty", "list of nodes is empty"),
-        ("shrunken", r"would vanish though nobody named them: b \(127"),
+        ("shrunken", "refusing to drop b, which is not"),
         ("two names", "name 'a' stands more than once"),
         ("two addresses", "address '127.* stands more than once"),
-        ("readdress", "re-addressing was not asked for: b 127.*readdress: stage"),
+        ("readdress", "refusing to change the address of b. .*readdress: stage"),
         ("wanted and removed", "a: in nodes and in remove"),
-        ("nobody answers", "none of the nodes answers"),
-        ("no CA", "ca_cert_path .*missing.pem does not exist on this host; put the CA there first"),
-        ("CA is a directory", "ca_cert_path .* put the CA there first"),
+        ("nobody answers", "no node responds"),
+        ("no CA", "ca_cert_path .*missing.pem does not exist on this host. Copy the CA there"),
+        ("CA is a directory", "ca_cert_path .* Copy the CA there"),
         ("CA is no certificate", "holds no certificate in PEM form"),
         ("a directory", "not a regular file"),
         ("a link", "symbolic link"),

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""service: what systemd and /proc tell of a server, read from text as they give it."""
+"""systemd_services and running_process: what systemd and /proc tell of a server, read from text as they give it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 
@@ -69,7 +69,7 @@ def systemctl(tmp_path):
 
 
 def test_all_services_are_asked_in_one_call(systemctl, tmp_path):
-    found = service.services(["banyandb-data.service", "none.service"], systemctl(RUNNING + "\n" + ABSENT))
+    found = systemd_services.services(["banyandb-data.service", "none.service"], systemctl(RUNNING + "\n" + ABSENT))
     data, none = found["banyandb-data.service"], found["none.service"]
     assert (data.exists, data.active_state, data.enabled, data.main_pid, data.invocation) == (True, "active", "enabled", 4711, "0f1e")
     assert (data.started_at, data.started_us, data.restarts) == ("2026-11-21T10:29:02Z", 2754604219, 11)
@@ -81,15 +81,15 @@ def test_all_services_are_asked_in_one_call(systemctl, tmp_path):
 
 
 def test_no_service_costs_no_call():
-    assert service.services([], systemctl="/no/such/program") == {}
+    assert systemd_services.services([], systemctl="/no/such/program") == {}
 
 
 def test_a_host_without_systemd_is_told(systemctl):
     with pytest.raises(HostStateError, match="needs a host with systemd") as error:
-        service.services(["a.service"], "/no/such/program")
+        systemd_services.services(["a.service"], "/no/such/program")
     assert error.value.kind == "no_systemd"
     with pytest.raises(HostStateError, match="not been booted") as error:
-        service.services(["a.service"], systemctl("", 1, "System has not been booted with systemd as init system"))
+        systemd_services.services(["a.service"], systemctl("", 1, "System has not been booted with systemd as init system"))
     assert error.value.kind == "no_systemd"
 
 
@@ -105,11 +105,11 @@ def running(tmp_path, environ, arguments=("/opt/b/current/bin/s", "data"), exe=N
         text = "".join(
             f"{name}={value}\n" if line.startswith(name + "=") else line + "\n" for line in text.splitlines()
         )
-    return service._service("banyandb-data.service", service._properties(text))
+    return systemd_services._service("banyandb-data.service", systemd_services._properties(text))
 
 
 def reasons(tmp_path, unit, wanted=None, program=None, target=None):
-    return service.restart_reasons(
+    return running_process.restart_reasons(
         unit, None if wanted is None else digests(wanted), program, target, str(tmp_path / "proc")
     )
 
@@ -131,7 +131,7 @@ def test_what_the_operator_sets_in_a_drop_in_is_no_reason(tmp_path):
     more = tmp_path / "more"
     more.write_text("# a comment\nBYDB_A=theirs\n  BYDB_B='theirs'\n")
     unit = running(tmp_path, {"BYDB_A": "theirs", "BYDB_B": "theirs", "BYDB_EXTRA": "1"})
-    unit = service.Service(**{**vars(unit), "environment_files": ("/etc/banyandb/data.env", str(more))})
+    unit = systemd_services.Service(**{**vars(unit), "environment_files": ("/etc/banyandb/data.env", str(more))})
     assert reasons(tmp_path, unit, {"BYDB_A": "ours"}) == []
 
 
@@ -193,8 +193,8 @@ def test_a_port_counts_when_the_process_itself_listens_on_it(family):
         bound.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
         port, silent = server.getsockname()[1], bound.getsockname()[1]
         server.listen()
-        assert service.silent_ports(os.getpid(), [port, silent]) == [silent]
-        assert service.port_holder(port).endswith(f"(pid {os.getpid()})")
+        assert running_process.silent_ports(os.getpid(), [port, silent]) == [silent]
+        assert running_process.port_holder(port).endswith(f"(pid {os.getpid()})")
 
 
 def test_a_stranger_on_the_port_does_not_count():
@@ -209,31 +209,31 @@ def test_a_stranger_on_the_port_does_not_count():
             os._exit(0)
         try:
             deadline = time.monotonic() + 60
-            while service.silent_ports(child, [port]) != [port] and time.monotonic() < deadline:
+            while running_process.silent_ports(child, [port]) != [port] and time.monotonic() < deadline:
                 time.sleep(0.01)
-            assert service.silent_ports(child, [port]) == [port]
+            assert running_process.silent_ports(child, [port]) == [port]
         finally:
             os.kill(child, 9)
             os.waitpid(child, 0)
-        assert service.silent_ports(child, [port]) == [port]
+        assert running_process.silent_ports(child, [port]) == [port]
 
 
 def test_a_process_watches_the_file_that_stands_there_now(tmp_path):
     path, other = tmp_path / "topology.yml", tmp_path / "other"
     path.write_text("nodes: []\n")
     other.write_text("nodes: []\n")
-    assert not service.watches(os.getpid(), str(path))
+    assert not running_process.watches(os.getpid(), str(path))
     with watched(path):
-        assert service.watches(os.getpid(), str(path))
-        assert not service.watches(os.getpid(), str(other))
+        assert running_process.watches(os.getpid(), str(path))
+        assert not running_process.watches(os.getpid(), str(other))
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other_process:
-            assert not service.watches(other_process.pid, str(path))
+            assert not running_process.watches(other_process.pid, str(path))
         other.replace(path)
-        assert not service.watches(os.getpid(), str(path))
+        assert not running_process.watches(os.getpid(), str(path))
     path.unlink()
-    assert not service.watches(os.getpid(), str(path))
-    assert not service.watches(2**22 + 1, str(tmp_path)), "no such process"
+    assert not running_process.watches(os.getpid(), str(path))
+    assert not running_process.watches(2**22 + 1, str(tmp_path)), "no such process"
 
 
 def test_no_port_is_silent_when_none_is_asked_for():
-    assert service.silent_ports(os.getpid(), []) == []
+    assert running_process.silent_ports(os.getpid(), []) == []

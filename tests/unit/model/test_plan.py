@@ -47,7 +47,7 @@ def test_a_first_file_is_one_write() -> None:
 
 
 def test_a_node_leaves_only_by_name() -> None:
-    with pytest.raises(PlanRefused, match=r"c \(c:17912\).*name them in remove"):
+    with pytest.raises(PlanRefused, match=r"refusing to drop c, which is not in the inventory.*banyandb_remove"):
         made([A, B, C], [A, B])
     result = made([A, B, C], [A, B], remove=["c"])
     assert lists(result) == [["a", "b"]]
@@ -56,7 +56,7 @@ def test_a_node_leaves_only_by_name() -> None:
 
 def test_a_held_back_node_is_known_and_leaves_only_by_name_too() -> None:
     current = Topology((A,), (B,))
-    with pytest.raises(PlanRefused, match="b "):
+    with pytest.raises(PlanRefused, match="refusing to drop b,"):
         plan(current, [A], answering={A.grpc_address})
     assert plan(current, [A], answering={A.grpc_address}, remove=["b"]).final == Topology((A,))
 
@@ -77,7 +77,7 @@ def test_removing_a_name_that_is_not_there_is_done_already() -> None:
 
 
 def test_readdressing_is_refused_unless_asked_for() -> None:
-    with pytest.raises(PlanRefused, match=r"a a:17912 -> a2:17912.*readdress: stage"):
+    with pytest.raises(PlanRefused, match=r"refusing to change the address of a\. .*readdress: stage"):
         made([A, B], [A2, B])
 
 
@@ -125,12 +125,12 @@ def test_a_refresh_drops_the_entry_and_admits_it_again() -> None:
 
 
 def test_a_refresh_of_an_unknown_name_is_refused() -> None:
-    with pytest.raises(PlanRefused, match="refresh names z"):
+    with pytest.raises(PlanRefused, match="refresh: z not found in nodes"):
         made([A], [A], refresh=["z"])
 
 
 def test_the_only_entry_cannot_be_refreshed_on_a_running_server() -> None:
-    with pytest.raises(PlanRefused, match="empty topology is never given"):
+    with pytest.raises(PlanRefused, match="every entry would leave the view at once"):
         made([A], [A], refresh=["a"])
 
 
@@ -158,7 +158,7 @@ def test_admitting_all_lists_the_silent_last() -> None:
 
 
 def test_a_running_server_is_never_given_an_empty_list_because_nobody_answers() -> None:
-    with pytest.raises(PlanRefused, match="none of the nodes answers"):
+    with pytest.raises(PlanRefused, match="no node responds"):
         made([], [A, B], answering=set())
 
 
@@ -170,13 +170,13 @@ def test_a_start_lists_only_what_answers_and_remembers_the_rest() -> None:
 
 def test_a_start_needs_one_of_those_that_were_named_to_answer() -> None:
     alive = {A.grpc_address}
-    with pytest.raises(PlanRefused, match="^none of b, c answers, and the server serves only when one of them has answered at its start"):
+    with pytest.raises(PlanRefused, match="^b, c: no response, and this server starts only while one of these nodes responds"):
         made([], [A, B, C], alive, admit=ADMIT_START, needs=["c", "b"])
     assert lists(made([], [A, B, C], alive, admit=ADMIT_START, needs=["a", "b"])) == [["a"]]
 
 
 def test_a_start_does_not_forget_a_node_either() -> None:
-    with pytest.raises(PlanRefused, match="c "):
+    with pytest.raises(PlanRefused, match="refusing to drop c,"):
         made([A, C], [A], answering=set(), admit=ADMIT_START)
 
 
@@ -184,7 +184,7 @@ def test_a_start_does_not_forget_a_node_either() -> None:
 
 
 def test_an_entry_that_takes_the_address_of_another_does_not_stand_in_for_it() -> None:
-    with pytest.raises(PlanRefused, match=r"a \(a:17912\).*name them in remove"):
+    with pytest.raises(PlanRefused, match="refusing to drop a, which is not in the inventory"):
         made([A, B, C], [Node("b", "a:17912"), C], readdress=STAGE)
     assert made([A, B, C], [Node("b", "a:17912"), C], readdress=STAGE, remove=["a"]).final.listed == (Node("b", "a:17912"), C)
 

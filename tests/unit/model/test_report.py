@@ -55,3 +55,9 @@ def test_of_a_large_cluster_only_rows_and_columns_with_findings_are_shown() -> N
     assert view_report.table(nodes, judge(nodes, views)) == ["  all 40 nodes see all that concern them"]
     views["d07"] = view([node for node in nodes if node.name != "d33"])
     assert view_report.table(nodes, judge(nodes, views)) == ["              d33", "  d07 (data)  missing"]
+
+
+def test_a_finding_is_one_line_of_at_most_200_characters() -> None:
+    nodes = data(1)
+    (line,) = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens " * 40)}))[-1:]
+    assert len(line) <= 200 and line.startswith("  unknown: d00: refused: nobody listens ") and "Find out why d00" in line

@@ -27,7 +27,7 @@ import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start_with_topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.modules import topology
@@ -139,8 +139,8 @@ TLS = {**GOOD, "tls_enabled": True}
 @pytest.mark.parametrize(
     ("nodes", "arguments", "says"),
     [
-        ([], {}, "list of nodes is empty.*give at least one"),
-        (["a"], {}, r"would vanish though nobody named them: b \(127.0.0.1:\d+\); list them in nodes, or name them in remove"),
+        ([], {}, "list of nodes is empty.*Put at least one node into nodes"),
+        (["a"], {}, "refusing to drop b, which is not in the inventory. Add the host to the inventory, or to banyandb_remove"),
         (["a", {"name": "b"}], {}, "missing required arguments: grpc_address found in nodes"),
         (["a", {"name": "b", "grpc_address": "h"}], {}, "node 'b': grpc_address 'h': expected host:port with a port from 1 to 65535"),
         (["a", {"name": "b", "grpc_address": "h:99999"}], {}, "expected host:port with a port from 1 to 65535"),
@@ -153,10 +153,10 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b", {**TLS, "ca_cert_path": "/no/ca.pem"}], {}, "ca_cert_path /no/ca.pem does not exist on this host"),
         (["a", "b", {**GOOD, "role": "liaison"}], {}, "node 'c': .* a liaison is listed on its internal port 18912"),
         (["a", "b", {**GOOD, "role": "standalone"}], {}, "value of role must be one of: data, liaison"),
-        (["a", {"name": "b", "grpc_address": "127.0.0.1:1"}], {}, "re-addressing was not asked for: b .* -> 127.0.0.1:1.*readdress: stage"),
-        (["a", "b"], {"remove": ["b"]}, "b: in nodes and in remove at once"),
-        (["a", "b"], {"refresh": ["b"]}, "takes two writes.*needs prove"),
-        (["a", "b"], {"refresh": ["x"]}, "refresh names x, which nodes does not list"),
+        (["a", {"name": "b", "grpc_address": "127.0.0.1:1"}], {}, "refusing to change the address of b. .*readdress: stage"),
+        (["a", "b"], {"remove": ["b"]}, "b: in nodes and in remove. Take"),
+        (["a", "b"], {"refresh": ["b"]}, "takes two writes.* Set prove"),
+        (["a", "b"], {"refresh": ["x"]}, "refresh: x not found in nodes"),
         (["a", "b"], {"path": "topology.yml"}, "path 'topology.yml': expected an absolute path"),
         (["a", "b"], {"path": "/no/such/topology.yml"}, "/no/such: No such file or directory.*existing directory"),
         (["a", "b"], {"mode": "rw"}, "mode 'rw': expected octal permission bits"),
@@ -343,10 +343,10 @@ def test_a_server_is_started_with_those_that_answer(host: Host, systemd: Any, po
 
 
 def test_a_server_that_never_watches_its_file_is_left_to_what_proves_it(host: Host, systemd: Any, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "WATCH_PATIENCE", 0.2)
+    monkeypatch.setattr(start_with_topology, "WATCH_PATIENCE", 0.2)
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, RUNS)
-    _outcome, _difference, ready = start.start(to_start(host), start.Server(UNIT, [port], 30))
+    _outcome, _difference, ready = start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [port], 30))
     assert ready is not None and ready.service.main_pid == os.getpid()
 
 
@@ -368,9 +368,9 @@ def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, s
 
 def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> None:
     systemd.unit(UNIT, MainPID=os.getpid())
-    assert "would vanish though nobody named them" in host.push(host.a, **starting())["msg"]
+    assert "refusing to drop b" in host.push(host.a, **starting())["msg"]
     result = host.push(host.a, host.b, **starting(needs=["b"]))
-    assert re.search(r"none of b answers, and the server serves only when one of them has answered at its start", result["msg"])
+    assert re.search(r"^b: no response, and this server starts only while one of these nodes responds", result["msg"])
     assert result["failed"] and not result["changed"]
     host.path.write_text("nodes: [")
     assert "mend the file" in host.push(host.a, host.b, **starting())["msg"]
@@ -398,11 +398,11 @@ def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(
     monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
     systemd.unit(UNIT, MainPID=os.getpid())
     with pytest.raises(service_start.NotReady, match=f"no space. {UNIT} is stopped: repair this, then run deploy"):
-        start.start(to_start(host), start.Server(UNIT, [], 1))
+        start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
     assert orders(systemd) == ["stop"]
     systemd.unit(UNIT, ActiveState="inactive")
     with pytest.raises(topology_file.TopologyFileError, match="^no space$"):
-        start.start(to_start(host), start.Server(UNIT, [], 1))
+        start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
 
 
 def test_check_mode_foresees_a_start_and_does_nothing(host: Host, systemd: Any, port: int) -> None:
@@ -467,7 +467,7 @@ def test_a_view_that_does_not_come_fails_with_pairs_and_remedy(host: Host, serve
     with serving(server) as url:
         result = host.push(host.a, host.b, new, prove=proof(url, timeout=0.5))
     assert (result["failed"], result["changed"], result["proved"], result["writes"]) == (True, True, False, 1)
-    assert "was written, but after" in result["msg"] and "c is missing in property" in result["msg"]
+    assert "was written, but for" in result["msg"] and "c is missing in property" in result["msg"]
     assert [(pair["subject"], pair["seen"], bool(pair["remedy"])) for pair in result["pairs"]] == [("c", "missing", True)]
     assert result["verdict"] == "converging"
 
@@ -504,7 +504,7 @@ def test_https_and_a_password_are_used_and_the_password_is_never_shown(host: Hos
 def test_warnings_reach_the_user(host: Host) -> None:
     result = host.push(host.a, path=str(host.path.parent / "missing" / "topology.yml"), check=True)
     assert (result["changed"], result["added"]) == (True, ["a"])
-    assert "missing does not exist yet; the push itself would refuse that" in json.dumps(result["warnings"])
+    assert "missing: not there yet. Run deploy, which makes the directory" in json.dumps(result["warnings"])
 
 
 # Its documentation

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.service import run
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import run
 
 # A server that crash-loops writes about 100 lines a start.
 _MOST_LINES = 1000

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ANSWERING,
     REFUSE,
@@ -149,7 +150,7 @@ def push(request: Request) -> Outcome:
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
         # On a new host, what makes the directory only predicted that it would.
-        outcome.warnings.append(f"{os.path.dirname(request.path)} does not exist yet; the push itself would refuse that")
+        outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. Run deploy, which makes the directory, before a push.")
         return _foresee(request, outcome)
     with topology_file.locked(request.path, request.lock_timeout):
         if request.check:
@@ -166,8 +167,8 @@ def push(request: Request) -> Outcome:
             again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
             outcome.plan = replace(outcome.plan, refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
             outcome.warnings.append(
-                f"{', '.join(sorted(left_over))}: answered, was listed anew and not used, as a node that went down while the server had it no more; "
-                "its entry was dropped and added once more"
+                f"{listed(sorted(left_over))}: responded, and the server did not use the entry, as of a node that went down while it was not listed. "
+                "Nothing to do: the entry was dropped and added once more."
             )
             _carry_out(request, again.steps, outcome.plan.final, found, ownership, outcome, once_more=True)
         if not steps:
@@ -256,8 +257,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     outcome.changed = bool(steps) or not owned
     if len(steps) > 1 and request.proof is None:
         raise PlanRefused(
-            "this change takes two writes with the server's view between them (an entry is re-addressed, refreshed, or "
-            "removed while another is added), so it needs prove"
+            f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove."
         )
     return steps, found
 
@@ -269,10 +269,10 @@ def _require_ca_files(nodes: Sequence[Node]) -> None:
         try:
             ssl.create_default_context(cafile=path)
         except FileNotFoundError:
-            raise PlanRefused(f"node {name!r}: ca_cert_path {path} does not exist on this host; put the CA there first") from None
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} does not exist on this host. Copy the CA there.") from None
         except OSError as error:
             what = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
-            raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}; put the CA there first") from None
+            raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}. Copy the CA there.") from None
 
 
 def _kept(request: Request) -> Ownership:
@@ -287,10 +287,8 @@ def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | Non
     answer = proof.ask()
     if not isinstance(answer, Failure):
         return answer
-    message = (
-        f"the local server does not show its view ({answer.kind}: {answer.message}); nothing was written. "
-        "Start it first, or push without prove for a server that is stopped"
-    )
+    what = f"the local server shows no view, so nothing was written ({answer.kind}: "
+    message = fitted(what, answer.message, "). Run deploy, which starts the server.")
     if not request.check:
         raise PushFailed(message, outcome)
     outcome.warnings.append(message)
@@ -345,7 +343,7 @@ def _write(request: Request, step: Topology, ownership: Ownership, outcome: Outc
         if not outcome.writes:
             raise
         raise PushFailed(
-            f"{error} after write {outcome.writes} of this push, which left entries out for a moment; push again soon", outcome
+            fitted("", str(error), f" after write {outcome.writes} of this push: entries are left out. Run topology again now."), outcome
         ) from None
     outcome.writes += 1
 
@@ -363,9 +361,8 @@ def _await_read(request: Request, proof: Proof, standing: Topology, step: Topolo
     while outcome.view and added & outcome.view.registered_names():
         if time.monotonic() >= deadline:
             raise PushFailed(
-                f"{request.path}: for {proof.timeout:g} s the local server has not read the file as it stands: it shows "
-                f"{', '.join(sorted(added & outcome.view.registered_names()))}, not listed there; adding them now could lose them. "
-                "It reads the file at its next poll or restart: push again after that",
+                f"{request.path}: not read by the server for {proof.timeout:g} s, it still shows "
+                f"{listed(sorted(added & outcome.view.registered_names()), 2)}. Wait 30 s for its poll, then run topology again.",
                 outcome,
             )
         time.sleep(POLL_SECONDS)
@@ -415,26 +412,22 @@ def _await_view(
         silent = sum(1 for node in step.listed if node.grpc_address not in found.alive)
         if elapsed > WATCH_SECONDS + silent * SILENT_ENTRY_SECONDS and not outcome.warnings:
             outcome.warnings.append(
-                f"{request.path}: the server took this change only after {elapsed:.1f} s: it has lost its watch on the file (somebody "
-                "deleted or replaced it for a while) and now only polls it; a restart of the server brings the watch back"
+                f"{request.path}: the server took this change only after {elapsed:.1f} s: it no longer watches the file, it polls. "
+                "Restart the server when convenient."
             )
     return set()
 
 
 def _unproved(request: Request, outcome: Outcome, failure: Failure | None, elapsed: float, last: bool) -> str:
-    state = f"{request.path} {'was written' if outcome.writes else 'is right'}, but "
+    file = os.path.basename(request.path)
+    state = f"{file} {'was written' if outcome.writes else 'is right'}, but for {elapsed:.0f} s "
     # Between two writes an entry is left out on purpose.
-    then = "" if last else ". The push stopped between its writes, with entries left out: push again soon"
+    then = "" if last else " Entries are left out: run topology again now."
     if failure:
-        return f"{state}for {elapsed:.0f} s the local server did not show its view ({failure.kind}: {failure.message}){then}"
-    seen = "; ".join(_said(pair, bool(outcome.writes)) for pair in outcome.pairs)
-    return f"{state}after {elapsed:.0f} s the local server's own view differs: {seen}{then}"
-
-
-def _said(pair: Pair, written: bool) -> str:
-    if written and pair.seen == EXTRA:
-        return (
-            f"{pair.subject} is still in {pair.table}, so the server has not taken the file. If it lost its watch it takes it at its "
-            "next poll or restart"
-        )
-    return f"{pair.subject} is {pair.seen} in {pair.table}, expected {pair.expected}. {pair.remedy}"
+        return fitted(f"{state}the server shows no view ({failure.kind}: ", failure.message, f").{then}")
+    first = outcome.pairs[0]
+    more = f" ({len(outcome.pairs) - 1} more in pairs)" if len(outcome.pairs) > 1 else ""
+    if outcome.writes and first.seen == EXTRA:
+        return fitted(f"{state}the server still shows {first.subject} in {first.table}{more}. ", "Restart the server, then run topology.", then)
+    what = f"{first.subject} is {first.seen} in {first.table}, expected {first.expected}"
+    return fitted(f"{state}{what}{more}. ", first.remedy, then)

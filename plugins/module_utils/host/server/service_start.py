@@ -15,14 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.journal_excerpt import lines_since
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.service import (
-    CommandFailed,
-    Service,
-    port_holder,
-    run,
-    services,
-    silent_ports,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_process import port_holder, silent_ports
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import CommandFailed, Service, run, services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.journal_line import decisive, excerpt
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     GRPC_PORT,
     HTTP_PORT,
@@ -229,7 +229,7 @@ def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
     if (data or liaisons) and not any("ROLE_META" in node["roles"] for node in data):
         problems.append(
-            f"{', '.join(node['name'] for node in [*data, *liaisons])}: no data node has the META role, without which no liaison "
+            f"{listed([node['name'] for node in [*data, *liaisons]], 3)}: no data node has the META role, without which no liaison "
             "starts; add a data node, or let one keep banyandb_has_meta_role: true"
         )
     return problems
@@ -248,7 +248,7 @@ def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
             at[split_address(node["grpc_address"])[0].lower()].append((name, node["name"]))
     return [
         (
-            f"{', '.join(host for _cluster, host in sharing)}: all at the address {address}; each node needs a host of its own, check "
+            f"{listed([host for _cluster, host in sharing], 3)}: all at the address {address}; each node needs a host of its own, check "
             "ansible_host and banyandb_node_host",
             [cluster for cluster, _host in sharing],
         )

@@ -33,8 +33,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     checks = (
         (
             kind not in ("", *ROLES),
-            f'banyandb_kind is "{kind}": a host is one of data, liaison and standalone. Leave it in one of the groups '
-            "banyandb_data, banyandb_liaison and banyandb_standalone, or set banyandb_kind for it.",
+            f'banyandb_kind is "{kind}": expected data, liaison or standalone. Put the host into one of the groups '
+            "banyandb_data, banyandb_liaison and banyandb_standalone.",
         ),
         (
             mode not in modes,

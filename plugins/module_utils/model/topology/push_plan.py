@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed as shown_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     Node,
     Topology,
@@ -33,7 +34,11 @@ READDRESS = (REFUSE, STAGE)
 
 
 class PlanRefused(TopologyError):
-    """The change would lose a node that nobody named, or is one that was not asked for."""
+    """The change would lose a node that nobody named, or is one that was not asked for. ``entries``: all that the refusal is about, as text."""
+
+    def __init__(self, message: str, entries: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.entries = list(entries)
 
 
 @dataclass(frozen=True)
@@ -94,28 +99,27 @@ def plan(
         if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address
     }
     listed_before = {node.name: node for node in current.listed}
-    if moving & set(listed_before) and readdress == REFUSE:
+    readdressed = sorted(moving & set(listed_before))
+    if readdressed and readdress == REFUSE:
         raise PlanRefused(
-            "re-addressing was not asked for: "
-            + ", ".join(
-                f"{name} {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}"
-                for name in sorted(moving & set(listed_before))
-            )
-            + "; the addresses of known entries change only with readdress: stage"
+            f"topology.yml: refusing to change the address of {shown_names(readdressed)}. Correct the address, or set readdress: stage.",
+            [f"{name}: {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}" for name in readdressed],
         )
 
     listed, held_back = _admit(current, wanted, answering, admit)
     away = {node.name for node in listed if node.grpc_address not in answering}
     if needs and not set(needs) & {node.name for node in listed} - away:
         raise PlanRefused(
-            f"none of {', '.join(sorted(needs))} answers, and the server serves only when one of them has answered at its start: find out why they "
-            "do not; then run this again"
+            f"{shown_names(sorted(needs))}: no response, and this server starts only while one of these nodes responds. "
+            "Start one of these nodes, then run deploy.",
+            sorted(needs),
         )
     final = Topology(ordered(listed, away), ordered(held_back))
     if not final.listed and admit != ADMIT_START:
         raise PlanRefused(
-            "none of the nodes answers, so the server would be given an empty list, which drops every node it knows: "
-            "start the nodes first, or check their addresses: " + ", ".join(node.grpc_address for node in wanted.nodes)
+            f"topology.yml: no node responds ({shown_names(sorted(wanted.by_name), 3)}), and an empty list drops every node. "
+            "Start the nodes, or correct their addresses.",
+            [node.grpc_address for node in wanted.nodes],
         )
 
     renamed = _renamed(current, wanted, remove)
@@ -157,13 +161,13 @@ def _refuse_bad_requests(
     current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]
 ) -> None:
     if not wanted.nodes:
-        raise PlanRefused("the list of nodes is empty: an empty topology drops every node from the server; give at least one")
+        raise PlanRefused("topology.yml: the list of nodes is empty, which drops every node from the server. Put at least one node into nodes.")
     both = sorted(set(remove) & set(wanted.by_name))
     if both:
-        raise PlanRefused(f"{', '.join(both)}: in nodes and in remove at once; take the name out of one of them")
+        raise PlanRefused(f"{shown_names(both)}: in nodes and in remove. Take the name out of nodes, or out of remove.", both)
     unknown = sorted(set(refresh) - set(wanted.by_name))
     if unknown:
-        raise PlanRefused(f"refresh names {', '.join(unknown)}, which nodes does not list")
+        raise PlanRefused(f"refresh: {shown_names(unknown)} not found in nodes. Correct refresh.", unknown)
     vanished = [
         node
         for node in current.nodes
@@ -172,10 +176,11 @@ def _refuse_bad_requests(
         if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)
     ]
     if vanished:
+        names = [node.name for node in sorted(vanished)]
         raise PlanRefused(
-            "these entries would vanish though nobody named them: "
-            + ", ".join(f"{node.name} ({node.grpc_address})" for node in sorted(vanished))
-            + "; list them in nodes, or name them in remove"
+            f"topology.yml: refusing to drop {shown_names(names)}, which {'is' if len(names) == 1 else 'are'} not in the inventory. "
+            "Add the host to the inventory, or to banyandb_remove.",
+            [f"{node.name} ({node.grpc_address})" for node in sorted(vanished)],
         )
 
 
@@ -253,8 +258,7 @@ def _staged(
                 waiting[node.name] = by_name[node.name]
         if not standing:
             raise PlanRefused(
-                "every listed entry would have to leave the view at once, and an empty topology is never given to a "
-                "running server: start it anew with admit: start"
+                "topology.yml: every entry would leave the view at once, and an empty list drops every node. Stop the server, then run deploy."
             )
         write()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, cut, fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     ACTIVE,
     CONVERGED,
@@ -27,7 +28,7 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
     for pair in verdict.pairs:
         what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{pair.subject}: {pair.seen}"
         where = f" in {pair.table} (expected {pair.expected})" if pair.table else ""
-        result.append(f"  {pair.verdict}: {what}{where}. {pair.remedy}")
+        result.append(fitted(f"  {pair.verdict}: {cut(what, MOST // 2)}{where}. ", pair.remedy, ""))
     return result
 
 

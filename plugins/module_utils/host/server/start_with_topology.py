@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service, service_start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, running_process, service_start, systemd_services
 
 # For how long a server that listens is given to watch its file. A healthy one needs far less than a second. One whose discovery is off never does;
 # what is asked next, its view, tells that better.
@@ -38,7 +38,7 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     written), PushFailed (its file may not outlast a power cut), and HostStateError.
     """
     if request.check:
-        found = service.services([server.unit])[server.unit]
+        found = systemd_services.services([server.unit])[server.unit]
         return push.push(request), _difference(found), None
     found = service_start.known(server.unit)
     stopped = False
@@ -55,11 +55,11 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         raise service_start.NotReady(f"{error}. {server.unit} is stopped: repair this, then run deploy") from error
     ready = service_start.come_up(server.unit, False, server.ports, server.timeout)
     deadline = time.monotonic() + WATCH_PATIENCE
-    while not service.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
+    while not running_process.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
         time.sleep(push.POLL_SECONDS)
     return outcome, _difference(found), ready
 
 
-def _difference(found: service.Service) -> dict[str, str]:
+def _difference(found: systemd_services.Service) -> dict[str, str]:
     _changed, difference = service_start.foreseen(found, restart=found.main_pid != 0)
     return difference

@@ -1,13 +1,13 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wave_summary: the one line that ends a run whose wave failed."""
+"""failed_wave: the one line that ends a run whose wave failed."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.wave_failures import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import (
     Failure,
     failures_of,
     gate_lines,
