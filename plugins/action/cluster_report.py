@@ -147,7 +147,9 @@ def cluster_report(
     views = {observer: answer.view for observer, answer in answers.items()}
     stood = {observer: answer.stood for observer, answer in answers.items()}
     verdict = judge(nodes, views, reach, stood, settle, discovery)
-    return {**verdict.to_mapping(), "lines": view_report.lines(name, nodes, verdict)}
+    stopped = bool(views) and all(isinstance(view, Failure) and view.kind == ErrorKind.REFUSED for view in views.values())
+    told = (view_report.lines_of_stopped if stopped else view_report.lines)(name, nodes, verdict)
+    return {**verdict.to_mapping(), "lines": told}
 
 
 def _write(path: str, reports: Mapping[str, Any]) -> None:

@@ -117,3 +117,12 @@ def test_parts_that_a_liaison_gave_up_are_told_of() -> None:
     assert unseen.strip() == "l3: whether parts were given up is not seen without become: true."
     assert line.strip().startswith("l1: 2 parts in /var/lib/banyandb/measure/data/g/shard-0/failed-parts: acknowledged, taken by no data node")
     assert cluster_report.given_up(["l1"], hostvars, None) == []
+
+
+def test_a_cluster_that_was_stopped_is_one_line_and_no_finding_for_each_server() -> None:
+    refused = cluster_report.Answer(Failure("refused", "127.0.0.1:17913: connection refused"))
+    found = cluster_report.cluster_report("default", ENTRIES, {"d1": refused, "d2": refused})
+    assert [line.split(":")[0] for line in found["lines"]] == ["cluster default, 2 nodes", "  No server of this cluster runs"]
+    assert len(found["pairs"]) == 2
+    one_runs = cluster_report.cluster_report("default", ENTRIES, {"d1": refused, "d2": cluster_report.Answer(view("d1", "d2"))})
+    assert not [line for line in one_runs["lines"] if "No server of this cluster runs" in line]

@@ -32,6 +32,15 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
     return result
 
 
+def lines_of_stopped(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
+    """Return the report of a cluster none of whose servers runs: its verdict, and what to do instead of a finding for each server."""
+    return [
+        lines(name, nodes, verdict)[0],
+        "  No server of this cluster runs: on every host nothing listens on the HTTP port. Start the cluster with skywalking.banyandb.deploy, or "
+        "take its hosts out of the inventory.",
+    ]
+
+
 def table(nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
     """Who sees whom: a row for each observer, a column for each subject."""
     names = {node.name for node in nodes}
