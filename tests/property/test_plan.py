@@ -52,6 +52,7 @@ class Push:
         try:
             return plan(self.current, self.desired, **self.options())
         except PlanRefused as error:
+            assert len(str(error)) <= 200 and "\n" not in str(error)
             assert str(error)
             return None
 

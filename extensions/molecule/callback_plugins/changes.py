@@ -81,8 +81,11 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._note_warnings(result)
-        self.failed[result.host.get_name()] = str(result.result.get("msg"))
-        self._note(result, str(result.result.get("msg")), len(self._dump_results(result.result)))
+        # Of a task with a loop, Ansible prints the items and not the whole.
+        items = [item for item in result.result.get("results", ()) if item.get("failed")] or [result.result]
+        self.failed[result.host.get_name()] = " ".join(str(item.get("msg")) for item in items)
+        for item in items:
+            self._note(result, str(item.get("msg")), len(self._dump_results(item)))
 
     def v2_runner_on_unreachable(self, result):
         self.failed[result.host.get_name()] = "unreachable"
