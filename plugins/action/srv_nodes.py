@@ -30,10 +30,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_
     found,
     wanted_topology,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NameServerError, Standing, disagreements
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import KEEP, changes_mode, need
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import canonical_host, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, SETTLE_SECONDS, STANDALONE
 
@@ -46,6 +46,7 @@ VARIABLES = (
     "banyandb_srv_nameservers",
     "banyandb_srv_timeout",
     "banyandb_srv_attempts",
+    "banyandb_srv_tcp",
     "banyandb_srv_second_opinion",
     "banyandb_srv_snapshot_dir",
     "banyandb_srv_interval",
@@ -141,6 +142,11 @@ class _Finder:
         live = Live.of(self._looks())
         seen = found(sighting, self.hosts, live, memory)
         remove, override = self.cluster["remove"], self.settings.override
+        doubts: list[str] = []
+        if whole and self.cluster["mode"] != DNS and set(live.addresses) - set(seen.candidates) - set(remove):
+            # A shorter list counts when a second look is as short: a server that cuts an answer off says nothing of it.
+            doubts = disagreements(standings, self._standings_again(services))
+            whole = not doubts
         if self.cluster["mode"] == DNS:
             wanted = followed(seen, standings, self.hosts, memory, remove, override, self._servers())
         else:
@@ -149,7 +155,15 @@ class _Finder:
         if not wanted.entries:
             # Why there is none is what DNS said.
             wanted = replace(wanted, problems=(*wanted.problems, *sighting.warnings))
-        return wanted, [*warnings, *sighting.warnings, *wanted.warnings]
+        doubted = [f"{doubt}. No node leaves the topology" for doubt in doubts if doubt not in sighting.warnings]
+        return wanted, [*warnings, *sighting.warnings, *doubted, *wanted.warnings]
+
+    def _standings_again(self, services: Sequence[str]) -> dict[str, Standing]:
+        """What DNS alone says of the names, asked once more. Raises _RefusedError."""
+        try:
+            return DnsNodeRegistry(services, self.settings.terms, None).standings()
+        except SrvTermsError as error:
+            raise _RefusedError(str(error)) from None
 
     def cluster_with(self, wanted: Wanted) -> dict[str, Any]:
         """The cluster with these nodes; ``hosts`` are those of the inventory."""
@@ -190,7 +204,7 @@ class _Finder:
 
 def _known_as(node: Mapping[str, Any], variables: Mapping[str, Any]) -> frozenset[str]:
     places = (split_address(node["grpc_address"])[0], variables.get("ansible_host") or "", node["name"])
-    return frozenset(str(place).lower().rstrip(".") for place in places if place)
+    return frozenset(canonical_host(str(place).rstrip(".")) for place in places if place)
 
 
 def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
@@ -200,7 +214,7 @@ def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
         others = [host for host in given if host[name] != given[0][name]]
         if others:
             raise _RefusedError(f"{name} is not the same for all hosts of the cluster: set it for all of them, or for none")
-    values, problems = validated(("topology",), given[0])
+    values, problems = validated(("topology",), given[0], optional=("banyandb_srv_timeout", "banyandb_srv_attempts"))
     if problems:
         raise _RefusedError(" ".join(problems))
     try:
@@ -210,6 +224,7 @@ def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
             values["banyandb_srv_timeout"],
             values["banyandb_srv_attempts"],
             second_opinion=values["banyandb_srv_second_opinion"],
+            tcp=values["banyandb_srv_tcp"],
         )
         names = srv_names(values["banyandb_srv_names"])
     except (NameServerError, SrvTermsError, SrvNamesError) as error:

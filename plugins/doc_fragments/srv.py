@@ -15,24 +15,37 @@ options:
   nameservers:
     description:
       - Servers to ask, in this order. Each an C(address), C(address:port) or C([IPv6 address]:port).
-      - Without any, those of C(/etc/resolv.conf).
+      - Without any, those of C(/etc/resolv.conf), with its options C(timeout), C(attempts), C(ndots), C(rotate), C(use-vc), C(no-aaaa) and
+        C(edns0).
     type: list
     elements: str
     default: []
   timeout:
-    description: Seconds that a server has for one question. A silent server costs O(timeout) times O(attempts).
+    description:
+      - Seconds that a server has for one question. A silent server costs O(timeout) times O(attempts).
+      - The default is what C(/etc/resolv.conf) says where its servers are asked, else 2.
     type: float
-    default: 2.0
   attempts:
-    description: Rounds through all O(nameservers).
+    description:
+      - Rounds through all O(nameservers).
+      - The default is what C(/etc/resolv.conf) says where its servers are asked, else 2.
     type: int
-    default: 2
+  tcp:
+    description:
+      - V(auto) asks by UDP, and by TCP where an answer is truncated, or so long that a server may have cut it off without saying so (about
+        nine SRV records). Where TCP gives no answer, the records of UDP count, with a warning.
+      - V(always) asks by TCP alone.
+    type: str
+    choices: [auto, always]
+    default: auto
   search:
     description: Let the search list of the system complete names without a trailing dot. Otherwise every name is absolute.
     type: bool
     default: false
   address_types:
-    description: Asked for each target, side by side.
+    description:
+      - Asked for each target, side by side.
+      - A target with addresses of one type counts also where no server answers for the other type, with a warning.
     type: list
     elements: str
     choices: [A, AAAA]
@@ -55,7 +68,8 @@ options:
     choices: [fail, empty]
     default: fail
   on_bad_target:
-    description: What to do about a target that is an alias, that does not exist, that has no address, or that is C(.) beside others.
+    description: What to do about a target that is an alias, that does not exist, that has no address, or that has port 0, or
+      that is C(.) beside others.
     type: str
     choices: [fail, warn]
     default: fail

@@ -104,7 +104,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
     OverrideNodeRegistry,
     StaticNodeRegistry,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import terms_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import require_age, terms_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
@@ -156,6 +156,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             terms = Terms(timeout=self.get_option("enrich_timeout"), retries=0)
             ask = partial(identities_apart, terms=terms)
         options = self.get_options()
+        require_age(options["max_age"])
         directory = options["snapshot_dir"] if options["serve_stale"] else ""
         registry = DnsNodeRegistry(names, terms_of(options), ask, directory, options["max_age"], within_ttl=options["within_ttl"])
         if not options["static"]:

@@ -74,6 +74,11 @@ _raw:
       type: list
       elements: str
       sample: [192.0.2.1, "2001:db8::1"]
+    unanswered:
+      description: Types of addresses, C(A) or C(AAAA), for which no server answered. The list of addresses may lack those.
+      type: list
+      elements: str
+      sample: []
 """
 
 from typing import Any
@@ -83,7 +88,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, consulted, told
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
@@ -101,6 +106,6 @@ class LookupModule(LookupBase):
         except (SrvTermsError, NameServerError, SnapshotError, RefusedError) as error:
             raise AnsibleLookupError(str(error)) from None
         for answer in answers:
-            for warning in answer.warnings:
+            for warning in told(answer):
                 display.warning(warning)
         return [{"name": answer.outcome.name, **record.to_mapping()} for answer in answers for record in answer.records]

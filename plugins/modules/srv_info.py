@@ -92,6 +92,11 @@ records:
       type: list
       elements: str
       sample: [192.0.2.1, "2001:db8::1"]
+    unanswered:
+      description: Types of addresses, C(A) or C(AAAA), for which no server answered. RV(records[].addresses) may lack those.
+      type: list
+      elements: str
+      sample: []
 problems:
   description: Targets that cannot be used.
   returned: when RV(outcome=records)
@@ -103,13 +108,37 @@ problems:
       type: str
       sample: also1.example.org.
     kind:
-      description: V(alias), V(withdrawn), V(no_data) or V(no_such_name).
+      description: V(alias), V(withdrawn), V(port) (the port is 0), V(no_data) or V(no_such_name).
       type: str
       sample: alias
     message:
       description: What is wrong.
       type: str
       sample: target also1.example.org. is an alias of node1.example.org., which RFC 2782 forbids
+gaps:
+  description: Types of addresses for which no server answered, though the targets have addresses of another type. Each is also a warning.
+  returned: when RV(outcome=records)
+  type: list
+  elements: dict
+  contains:
+    address_type:
+      description: V(A) or V(AAAA).
+      type: str
+      sample: AAAA
+    targets:
+      description: The targets.
+      type: list
+      elements: str
+      sample: [node1.example.org.]
+    reason:
+      description: What became of the question for the first of the targets.
+      type: str
+      sample: "node1.example.org. AAAA: NOTIMP from 192.0.2.53 port 53; look into that server's log"
+confirmed:
+  description: False when a long answer by UDP could not be had by TCP too, so that records may be missing. That is also a warning.
+  returned: when RV(outcome=records)
+  type: bool
+  sample: true
 age:
   description: Seconds since DNS gave these records, when they are served from the snapshot.
   returned: when the records are stale
@@ -127,7 +156,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, argument_spec, consulted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, argument_spec, consulted, told
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError, Records, ServerFailure, Standing
@@ -138,6 +167,8 @@ def result(standing: Standing) -> dict[str, Any]:
     found: dict[str, Any] = {"outcome": outcome.kind, "records": [record.to_mapping() for record in standing.records]}
     if isinstance(outcome, Records):
         found["problems"] = [problem.to_mapping() for problem in outcome.problems]
+        found["gaps"] = [gap.to_mapping() for gap in outcome.gaps]
+        found["confirmed"] = not outcome.unconfirmed
     if isinstance(outcome, ServerFailure):
         found["code"] = outcome.code
     if standing.age is not None:
@@ -158,7 +189,7 @@ def main() -> None:
         module.fail_json(msg=str(refused), **result(refused.standing))
     except (SrvTermsError, NameServerError, SnapshotError) as error:
         module.fail_json(msg=str(error))
-    for warning in standing.warnings:
+    for warning in told(standing):
         module.warn(warning)
     module.exit_json(changed=False, **result(standing))
 

@@ -32,11 +32,18 @@ class Lie(enum.Enum):
     REFUSED = "REFUSED"
     TRUNCATE = "an empty answer with the TC bit; by TCP the connection is closed without an answer"
     HALF = "every second record of the answer"
+    OTHER_HALF = "the other records of the answer"
     NXDOMAIN = "NXDOMAIN"
     NO_DATA = "NOERROR without records"
     WRONG_ID = "the truth under another message id"
     DOT = "one SRV record with the target ."
     GARBAGE = "bytes that are no DNS message"
+    NOTIMP = "NOTIMP"
+    NO_EDNS = "FORMERR to a question with EDNS"
+    DROP_EDNS = "takes a question with EDNS and never answers"
+    NO_ADDITIONAL = "the truth without the additional section"
+    CUT = "by UDP the first 12 records of the answer, without the TC bit"
+    NO_TCP = "the same, and by TCP the connection is closed without an answer"
 
 
 class LyingProxy:
@@ -102,13 +109,18 @@ class LyingProxy:
         name, kind = question.question[0].name.to_text(), dns.rdatatype.to_text(question.question[0].rdtype)
         self.asked.append((name, kind, way))
         lie = self.lie(name, kind) if callable(self.lie) else self.lie
-        if lie is Lie.DROP:
+        if lie is Lie.NO_TCP and way == "tcp":
+            return None
+        if lie is Lie.DROP or (lie is Lie.DROP_EDNS and question.edns >= 0):
             # By TCP the connection stays open, as a black hole's would.
             await asyncio.Event().wait()
         if lie is Lie.GARBAGE:
             return b"\xff" * 40
         answer = dns.message.make_response(question)
-        if lie in (Lie.SERVFAIL, Lie.REFUSED, Lie.NXDOMAIN):
+        if lie is Lie.NO_EDNS and question.edns >= 0:
+            # As a server that stops at the record it does not know: a header and no more.
+            return wire[:2] + b"\x80\x01" + bytes(8)
+        if lie in (Lie.SERVFAIL, Lie.REFUSED, Lie.NXDOMAIN, Lie.NOTIMP):
             answer.set_rcode(dns.rcode.from_text(lie.name))
         elif lie is Lie.TRUNCATE:
             answer.flags |= dns.flags.TC
@@ -122,13 +134,24 @@ class LyingProxy:
     async def _truth(self, wire: bytes, way: str, lie: Lie | None) -> bytes:
         if lie is Lie.DELAY:
             await asyncio.sleep(0.005)
-        truth = await self._upstream(wire, way)
+        truth = await self._upstream(wire, "tcp" if lie in (Lie.CUT, Lie.NO_TCP) else way)
         if lie is Lie.WRONG_ID:
             return bytes([truth[0] ^ 0xFF]) + truth[1:]
-        if lie is Lie.HALF:
+        if lie is Lie.NO_ADDITIONAL:
+            message = dns.message.from_wire(truth)
+            message.additional = []
+            return message.to_wire()
+        if lie in (Lie.CUT, Lie.NO_TCP) and way == "udp":
+            message = dns.message.from_wire(truth)
+            message.additional = []
+            for rrset in message.answer:
+                for rdata in list(rrset)[12:]:
+                    rrset.remove(rdata)
+            return message.to_wire()
+        if lie in (Lie.HALF, Lie.OTHER_HALF):
             message = dns.message.from_wire(truth)
             for rrset in message.answer:
-                for rdata in list(rrset)[1::2]:
+                for rdata in sorted(rrset)[lie is Lie.HALF :: 2]:
                     rrset.remove(rdata)
             return message.to_wire()
         return truth

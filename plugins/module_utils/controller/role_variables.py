@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -14,8 +14,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 ROLES = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", "..", "roles"))
 
 
-def validated(roles: Sequence[str], variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The variables in the types that the roles declare, and what is wrong with them: a sentence for each."""
+def validated(
+    roles: Sequence[str], variables: Mapping[str, Any], optional: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """The variables in the types that the roles declare, and what is wrong with them: a sentence for each.
+
+    ``optional``: names that may be left out and have no default.
+    """
     # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
     import yaml
 
@@ -27,7 +32,7 @@ def validated(roles: Sequence[str], variables: Mapping[str, Any]) -> tuple[dict[
     # The validator copies what it is given: of Ansible's lazy mappings, every variable of the play with them.
     given = {name: plain(value) for name, value in variables.items() if value is not None}
     found = ArgumentSpecValidator(options).validate(given)
-    nulls = [name for name in variables if found.validated_parameters.get(name) is None]
+    nulls = [name for name in variables if found.validated_parameters.get(name) is None and name not in optional]
     return found.validated_parameters, [*found.error_messages, *(f"{name} is null: give it a value, or leave it out." for name in nulls)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.search_list import search_list
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.system_resolver import system_resolver
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.artifact import known_sha512
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain, validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_environment, service_unit, variable_problems, wanted_host
@@ -31,7 +31,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
         values[BASE] = given_environment({**parts, BASE: values[BASE]})
     except GivenEnvironmentError as error:
         problems.append(f"{error}.")
-    values["search_list"] = search_list()
+    values["search_list"] = system_resolver().search
     problems = problems or variable_problems.problems(values)
     if problems:
         return {"problems": problems}

@@ -139,9 +139,30 @@ def test_what_is_no_node_of_a_cluster_is_a_problem(roles: tuple[str, ...]) -> No
     assert "neither data node nor liaison" in wanted.problems[0]
 
 
-def test_a_node_with_a_name_that_is_no_address_is_a_problem() -> None:
-    wanted = topology(Sighting((answering(candidate("x", 99), "no address"),), silent(*RECORDS)))
-    assert "whose own name is none" in wanted.problems[0]
+def six(spelling: str, *addresses: str, unanswered: tuple[str, ...] = ()) -> tuple[Live, Sighting]:
+    """d1 listed at an IPv6 address in this spelling, and what DNS says of d1."""
+    one = Candidate("d1.lab.test", 17912, DATA, addresses, unanswered)
+    return Live({**LIVE.addresses, "d1": f"[{spelling}]:17912"}, LIVE.answering), Sighting(apart=silent(one, *RECORDS[1:]))
+
+
+@pytest.mark.parametrize("spelling", ["2001:db8::1", "2001:db8:0::1", "2001:DB8:0:0::1"])
+def test_an_ipv6_address_in_another_spelling_is_the_same_and_stays_as_it_is_written(spelling: str) -> None:
+    live, seen = six(spelling, "2001:db8::1")
+    known = hosts(d1=("2001:db8::1",))
+    assert addresses(topology(seen, live, hosts=known))["d1"] == f"[{spelling}]:17912"
+    assert addresses(topology(seen, live))["d1"] == f"[{spelling}]:17912"
+
+
+def test_an_ipv6_address_that_is_another_is_taken_from_dns() -> None:
+    live, seen = six("2001:db8::1", "2001:db8::2")
+    assert addresses(topology(seen, live, Memory(members=MEMBERS)))["d1"] == "[2001:db8::2]:17912"
+
+
+def test_a_live_address_of_a_type_that_dns_did_not_tell_of_stays() -> None:
+    live, seen = six("2001:db8::1", "10.0.0.1", unanswered=("AAAA",))
+    assert addresses(topology(seen, live))["d1"] == "[2001:db8::1]:17912"
+    live, seen = six("2001:db8::1", "10.0.0.1", unanswered=("A",))
+    assert addresses(topology(seen, live))["d1"] == "10.0.0.1:17912"
 
 
 def test_a_name_of_a_host_that_is_listed_already_stays_while_dns_leads_to_it() -> None:

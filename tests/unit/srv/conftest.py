@@ -38,7 +38,16 @@ _elsewhere._tcp SRV 0 0 17912 node1.other.test.
 _large._tcp SRV 0 0 17912 large.other.test.
 _text._tcp TXT "no SRV"
 _data._tcp.xn--bcher-kva SRV 0 0 17912 node1
+_two._tcp SRV 0 0 17912 two1
+_two._tcp SRV 0 0 17912 two2
+_zero._tcp SRV 0 0 0 node1
+_zero._tcp SRV 0 0 17912 node1
+two1 A 192.0.2.31
+two1 AAAA 2001:db8::31
+two2 A 192.0.2.32
+two2 AAAA 2001:db8::32
 """ + "".join(f"_many._tcp SRV 0 0 {20000 + at} many{at}\nmany{at} A 192.0.2.{at}\n" for at in range(1, 201))
+RECORDS += "".join(f"_thirty._tcp SRV 0 0 17912 many{at}\n" for at in range(1, 31))
 OTHER = "node1 A 198.51.100.1\n" + "".join(f"large A 203.0.113.{at}\n" for at in range(1, 101))
 
 

@@ -59,10 +59,10 @@ def test_targets_of_the_names_are_nodes(proxy: LyingProxy) -> None:
 
 
 def test_a_candidate_that_does_not_answer_is_apart_with_the_reason(proxy: LyingProxy) -> None:
-    asked_at: dict[str, str] = {}
+    asked_at: list[dict[str, str]] = []
 
     def ask(endpoints: Mapping[str, str]) -> dict[str, Identity | Failure]:
-        asked_at.update(endpoints)
+        asked_at.append(dict(endpoints))
         silent = Failure.at("192.0.2.2:17912", ErrorKind.TIMEOUT, "no answer")
         return {name: silent if "node2" in name else Identity(f"{name}:17912", roles=("ROLE_DATA",)) for name in endpoints}
 
@@ -71,7 +71,42 @@ def test_a_candidate_that_does_not_answer_is_apart_with_the_reason(proxy: LyingP
     sighting = dns.look()
     assert seen(sighting) == [NODES[0], NODES[2]]
     assert [(each.name, each.failure.kind) for each in sighting.apart] == [(NODES[1], "timeout")]
-    assert asked_at == {NODES[0]: "192.0.2.1:17912", NODES[1]: "192.0.2.2:17912", NODES[2]: "[2001:db8::3]:17912"}
+    assert asked_at == [
+        {NODES[0]: "192.0.2.1:17912", NODES[1]: "192.0.2.2:17912", NODES[2]: "[2001:db8::3]:17912"},
+        {NODES[1]: "192.0.2.22:17912"},
+    ]
+
+
+def test_a_node_that_answers_at_its_second_address_alone_is_a_node(proxy: LyingProxy) -> None:
+    def ask(endpoints: Mapping[str, str]) -> dict[str, Identity | Failure]:
+        silent = Failure.at("192.0.2.1:17912", ErrorKind.TIMEOUT, "no answer")
+        return {name: silent if address == "192.0.2.1:17912" else Identity(f"{name}:17912") for name, address in endpoints.items()}
+
+    dns = registry(proxy)
+    dns.ask = ask
+    assert (seen(dns.look()), dns.look().apart) == (NODES, ())
+
+
+@pytest.mark.parametrize("node_name", [":17912", "node1", "", "node1:0", "node 1:17912"])
+def test_a_node_with_an_odd_name_is_set_apart_and_the_others_stand(proxy: LyingProxy, node_name: str) -> None:
+    dns = registry(proxy)
+    dns.ask = lambda endpoints: {name: Identity(node_name if "node1" in name else f"{name}:17912") for name in endpoints}
+    sighting = dns.look()
+    assert seen(sighting) == NODES[1:]
+    (apart,) = sighting.apart
+    assert apart.failure.kind == "not_banyandb"
+    assert f"node1.example.test:17912: the node calls itself {node_name!r}, expected host:port" in apart.failure.message
+
+
+def test_a_record_that_nobody_can_ask_is_set_apart_and_named_once(proxy: LyingProxy) -> None:
+    dns = registry(proxy)
+    dns.services = [f"_zero._tcp.{ZONE}"]
+    dns.ask = lambda endpoints: {name: Identity("node1:17912") for name in endpoints}
+    sighting = dns.look()
+    assert [(node.name, node.candidate.port) for node in sighting.nodes] == [("node1.example.test", 17912)]
+    assert [each.failure.message.count("node1.example.test") for each in sighting.apart] == [1]
+    assert "has port 0" in sighting.apart[0].failure.message
+    assert sighting.warnings == ()
 
 
 def test_an_answer_is_remembered_for_its_ttl(proxy: LyingProxy) -> None:

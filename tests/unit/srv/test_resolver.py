@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.resolver
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, SrvTermsError, resolve_all
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import (
+    SrvResolver,
+    SrvTerms,
+    SrvTermsError,
+    resolve_all,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.resolv_conf import ResolvConf
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
     NameServer,
     NoAnswer,
@@ -41,11 +48,13 @@ def targets(outcome: Outcome) -> list[str]:
 def test_records_come_in_the_order_of_their_targets_with_all_their_addresses(knot: Knot) -> None:
     outcome = ask(knot, f"_data._tcp.{ZONE}")
     assert isinstance(outcome, Records)
-    assert [record.to_mapping() for record in outcome.records] == [
+    answered: dict[str, object] = {"unanswered": []}
+    expected = [
         {"target": "node1.example.test.", "port": 17912, "priority": 10, "weight": 5, "ttl": 15, "addresses": ["192.0.2.1", "2001:db8::1"]},
         {"target": "node2.example.test.", "port": 17912, "priority": 10, "weight": 5, "ttl": 30, "addresses": ["192.0.2.2", "192.0.2.22"]},
         {"target": "node3.example.test.", "port": 17912, "priority": 5, "weight": 0, "ttl": 30, "addresses": ["2001:db8::3"]},
     ]
+    assert [record.to_mapping() for record in outcome.records] == [{**record, **answered} for record in expected]
     assert outcome.ttl == 15
     assert outcome.problems == ()
 
@@ -161,11 +170,182 @@ def test_silence_is_no_answer(proxy: LyingProxy, lie: Lie) -> None:
 
 @pytest.mark.parametrize(("lie", "kind"), [(Lie.DROP, NoAnswer), (Lie.SERVFAIL, ServerFailure)])
 def test_a_target_that_cannot_be_asked_for_fails_the_whole_name(proxy: LyingProxy, lie: Lie, kind: type[Outcome]) -> None:
-    proxy.lie = lambda name, _kind: lie if name == "node2.example.test." else None
-    outcome = ask(proxy, f"_data._tcp.{ZONE}", timeout=0.5)
+    proxy.lie = lambda name, _kind: lie if name == "node1.other.test." else None
+    outcome = ask(proxy, f"_elsewhere._tcp.{ZONE}", timeout=0.5)
     assert isinstance(outcome, kind)
-    assert outcome.name == f"_data._tcp.{ZONE}"
-    assert "_data._tcp.example.test.: its target node2.example.test. AAAA: " in outcome.message
+    assert outcome.name == f"_elsewhere._tcp.{ZONE}"
+    assert outcome.message.startswith("_elsewhere._tcp.example.test.: its target node1.other.test. A: ")
+    assert outcome.message.count("node1.other.test.") == 1
+
+
+# Servers as they are: measured with srv_info on servers and middleboxes that know less than they should.
+
+
+def only_addresses(kinds: str, lie: Lie, **also: Lie) -> Callable[[str, str], Lie | None]:
+    """Lie about the address types alone; ``also``: type -> another lie."""
+    return lambda _name, kind: lie if kind in kinds.split() else also.get(kind)
+
+
+def reasons(outcome: Outcome) -> dict[str, str]:
+    assert isinstance(outcome, Records), outcome
+    return {gap.address_type: gap.reason for gap in outcome.gaps}
+
+
+@pytest.mark.parametrize("lie", [Lie.NO_EDNS, Lie.DROP_EDNS])
+def test_a_server_that_does_not_know_edns_is_asked_without(proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lie
+    attempts = 2 if lie is Lie.DROP_EDNS else 1
+    outcome = ask(proxy, f"_data._tcp.{ZONE}", timeout=1.0, attempts=attempts)
+    assert len(targets(outcome)) == 3
+    assert reasons(outcome) == {}
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"), [(Lie.NOTIMP, "NOTIMP from"), (Lie.SERVFAIL, "SERVFAIL from"), (Lie.DROP, "no answer"), (Lie.GARBAGE, "no answer")]
+)
+def test_addresses_of_one_type_are_used_where_the_other_is_not_to_be_had(proxy: LyingProxy, lie: Lie, says: str) -> None:
+    proxy.lie = lambda _name, kind: lie if kind == "AAAA" else Lie.NO_ADDITIONAL
+    outcome = ask(proxy, f"_two._tcp.{ZONE}", timeout=0.5)
+    assert isinstance(outcome, Records)
+    assert [(record.addresses, record.unanswered) for record in outcome.records] == [(("192.0.2.31",), ("AAAA",)), (("192.0.2.32",), ("AAAA",))]
+    assert [(gap.address_type, gap.targets) for gap in outcome.gaps] == [("AAAA", ("two1.example.test.", "two2.example.test."))]
+    assert says in reasons(outcome)["AAAA"]
+    (warning,) = outcome.warnings
+    assert warning.startswith("_two._tcp.example.test.: addresses of type AAAA are left out for two1.example.test., two2.example.test.: ")
+
+
+def test_a_type_of_addresses_that_no_server_ever_answers_for_does_not_cost_its_time_for_each_target(proxy: LyingProxy) -> None:
+    """Two questions at a time: with the time-out for each of 200 targets this would take over three minutes, and the proxy hears of few."""
+    proxy.lie = only_addresses("AAAA", Lie.DROP)
+    outcome = ask(proxy, f"_many._tcp.{ZONE}", timeout=1.0, concurrency=2, tcp="always")
+    assert len(targets(outcome)) == 200
+    assert len(proxy_asked(proxy, "AAAA")) < 20
+    assert reasons(outcome)["AAAA"]
+
+
+def proxy_asked(proxy: LyingProxy, kind: str) -> list[str]:
+    return [name for name, asked, _way in proxy.asked if asked == kind]
+
+
+def test_a_target_with_addresses_of_the_silent_type_alone_is_still_asked_for(proxy: LyingProxy) -> None:
+    proxy.lie = lambda name, kind: Lie.DROP if kind == "AAAA" and name.startswith("many") else None
+    found = resolve_all(
+        [f"_many._tcp.{ZONE}", f"_data._tcp.{ZONE}"],
+        SrvTerms(nameservers=(NameServer(proxy.address, proxy.port),), timeout=1.0, attempts=1, concurrency=4, tcp="always"),
+    )
+    assert [record.addresses for record in found[f"_data._tcp.{ZONE}"].records][2] == ("2001:db8::3",)  # type: ignore[union-attr]
+
+
+def test_a_long_answer_by_udp_that_is_cut_off_without_a_word_comes_whole_by_tcp(proxy: LyingProxy) -> None:
+    proxy.lie = lambda _name, kind: Lie.CUT if kind == "SRV" else None
+    outcome = ask(proxy, f"_thirty._tcp.{ZONE}", timeout=30.0)
+    assert len(targets(outcome)) == 30
+    assert isinstance(outcome, Records) and outcome.unconfirmed == ""
+
+
+def test_a_long_answer_by_udp_that_tcp_does_not_confirm_says_so(proxy: LyingProxy) -> None:
+    proxy.lie = lambda _name, kind: Lie.NO_TCP if kind == "SRV" else None
+    outcome = ask(proxy, f"_thirty._tcp.{ZONE}", timeout=1.0)
+    assert len(targets(outcome)) == 12
+    assert isinstance(outcome, Records) and outcome.warnings == (outcome.unconfirmed,)
+    where = f"127.0.0.1 port {proxy.port}"
+    assert outcome.unconfirmed.endswith(f"may be cut off, and TCP gives none. Open TCP port {proxy.port} of {where}")
+
+
+def test_a_short_answer_is_not_asked_for_twice(proxy: LyingProxy) -> None:
+    ask(proxy, f"_data._tcp.{ZONE}")
+    assert [way for name, kind, way in proxy.asked if kind == "SRV"] == ["udp"]
+
+
+def test_tcp_always_asks_for_everything_by_tcp(proxy: LyingProxy) -> None:
+    proxy.lie = lambda _name, kind: Lie.CUT if kind == "SRV" else None
+    assert len(targets(ask(proxy, f"_thirty._tcp.{ZONE}", timeout=30.0, tcp="always"))) == 30
+    assert {way for _name, _kind, way in proxy.asked} == {"tcp"}
+
+
+def test_a_record_with_port_0_is_a_bad_target_and_the_other_stands(knot: Knot) -> None:
+    outcome = ask(knot, f"_zero._tcp.{ZONE}")
+    assert isinstance(outcome, Records)
+    assert [(record.port, record.addresses) for record in outcome.records] == [(0, ()), (17912, ("192.0.2.1", "2001:db8::1"))]
+    assert [(problem.kind, "has port 0" in problem.message) for problem in outcome.problems] == [("port", True)]
+
+
+# resolv.conf
+
+
+@pytest.fixture
+def resolv_conf(proxy: LyingProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Make the system ask the proxy, with these options."""
+
+    def write(options: str) -> None:
+        path = tmp_path / f"resolv-{options.replace(' ', '-').replace(':', '')}.conf"
+        path.write_text(f"nameserver {proxy.address}\nsearch example.test\noptions {options}\n", encoding="utf-8")
+        monkeypatch.setattr(f"{DNS}.system_resolver.RESOLV_CONF", str(path))
+        monkeypatch.setattr(f"{DNS}.srv_resolver.DNS_PORT", proxy.port)
+
+    return write
+
+
+DNS = "ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns"
+SYSTEM: dict[str, object] = {"nameservers": (), "attempts": None, "timeout": None}
+
+
+def test_use_vc_of_resolv_conf_asks_by_tcp_alone(proxy: LyingProxy, resolv_conf: Callable[[str], None]) -> None:
+    resolv_conf("use-vc")
+    assert len(targets(ask(proxy, f"_data._tcp.{ZONE}", **SYSTEM))) == 3
+    assert {way for _name, _kind, way in proxy.asked} == {"tcp"}
+
+
+def test_no_aaaa_of_resolv_conf_asks_for_no_ipv6_addresses(proxy: LyingProxy, resolv_conf: Callable[[str], None]) -> None:
+    resolv_conf("no-aaaa")
+    outcome = ask(proxy, f"_two._tcp.{ZONE}", **SYSTEM)
+    assert isinstance(outcome, Records)
+    assert [record.addresses for record in outcome.records] == [("192.0.2.31",), ("192.0.2.32",)]
+    assert proxy_asked(proxy, "AAAA") == []
+
+
+def test_timeout_and_attempts_of_resolv_conf_count_where_the_caller_gives_none(proxy: LyingProxy, resolv_conf: Callable[[str], None]) -> None:
+    resolv_conf("timeout:1 attempts:3")
+    proxy.lie = Lie.DROP
+    assert isinstance(ask(proxy, f"_data._tcp.{ZONE}", **SYSTEM), NoAnswer)
+    assert len(proxy.asked) == 3
+    assert isinstance(ask(proxy, f"_data._tcp.{ZONE}", nameservers=(), attempts=1, timeout=0.3), NoAnswer)
+    assert len(proxy.asked) == 4
+
+
+@pytest.mark.parametrize(("options", "first"), [("ndots:3", "_data._tcp.example.test."), ("ndots:1", "_data._tcp.")])
+def test_ndots_of_resolv_conf_says_whether_the_search_list_comes_first(
+    proxy: LyingProxy, resolv_conf: Callable[[str], None], options: str, first: str
+) -> None:
+    resolv_conf(options)
+    proxy.lie = lambda name, _kind: Lie.NXDOMAIN if name == "_data._tcp." else None
+    assert len(targets(ask(proxy, "_data._tcp", search=True, **SYSTEM))) == 3
+    assert proxy.asked[0][0] == first
+
+
+def test_edns0_and_rotate_of_resolv_conf_are_taken_over(proxy: LyingProxy, resolv_conf: Callable[[str], None]) -> None:
+    for options, expected in (("rotate edns0", (True, 0)), ("debug", (False, -1))):
+        resolv_conf(options)
+        servers = SrvResolver(SrvTerms())._servers
+        assert (servers.addresses.rotate, servers.addresses.edns) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ResolvConf()),
+        ("nameserver 192.0.2.1\nnameserver ::1\nnameserver dns.example\n", ResolvConf(("192.0.2.1", "::1"))),
+        ("search a b\ndomain c\n", ResolvConf(search=("c",))),
+        ("options ndots:99 timeout:99 attempts:99\n", ResolvConf(ndots=15, timeout=30, attempts=5)),
+        ("options ndots:0 timeout:0 attempts:x ndots\n", ResolvConf(ndots=0)),
+        ("options use-vc no-aaaa\noptions edns0 rotate\n", ResolvConf(use_vc=True, no_aaaa=True, edns0=True, rotate=True)),
+        ("# options use-vc\n;options rotate\n", ResolvConf()),
+    ],
+)
+def test_resolv_conf_is_read_as_the_c_library_reads_it(text: str, expected: ResolvConf) -> None:
+    assert ResolvConf.parse(text) == expected
+
+
 
 
 @pytest.mark.parametrize("lie", [Lie.DROP, Lie.SERVFAIL, Lie.REFUSED, Lie.TRUNCATE, Lie.WRONG_ID, Lie.GARBAGE])
@@ -259,8 +439,7 @@ def test_many_names_are_asked_at_once_and_each_has_its_outcome(proxy: LyingProxy
 def test_the_search_list_completes_names_only_when_asked_to(proxy: LyingProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     configuration = tmp_path / "resolv.conf"
     configuration.write_text(f"nameserver {proxy.address}\nsearch example.test\n", encoding="utf-8")
-    read = dns.resolver.BaseResolver.read_resolv_conf
-    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, _file: read(self, str(configuration)))
+    monkeypatch.setattr("ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.system_resolver.RESOLV_CONF", str(configuration))
     monkeypatch.setattr("ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver.DNS_PORT", proxy.port)
     proxy.lie = lambda name, _kind: Lie.NXDOMAIN if name == "_data._tcp." else None
     assert len(targets(ask(proxy, "_data._tcp", nameservers=(), search=True))) == 3
@@ -276,9 +455,13 @@ def test_a_name_that_is_none_is_refused(knot: Knot, name: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"timeout": 0}, "timeout is 0: expected at least 0.001"),
-        ({"attempts": 0}, "attempts is 0: expected at least 1"),
-        ({"concurrency": 0}, "concurrency is 0: expected at least 1"),
+        ({"timeout": 0}, "timeout is 0: expected 0.001 to 86400"),
+        ({"attempts": 0}, "attempts is 0: expected 1 to 1000"),
+        ({"timeout": float("inf")}, "timeout is inf: expected"),
+        ({"timeout": float("nan")}, "timeout is nan: expected"),
+        ({"attempts": 10**9}, "attempts is 1000000000: expected"),
+        ({"tcp": "never"}, "tcp is 'never': expected auto or always"),
+        ({"concurrency": 0}, "concurrency is 0: expected 1 to 10000"),
         ({"address_types": ("MX",)}, "address_types is .'MX'.: expected A, AAAA or both"),
         ({"address_types": ()}, "address_types is ..: expected A, AAAA or both"),
     ],

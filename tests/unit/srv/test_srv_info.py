@@ -44,7 +44,27 @@ def test_records_and_outcome(knot: Knot) -> None:
         "weight": 5,
         "ttl": 15,
         "addresses": ["192.0.2.1", "2001:db8::1"],
+        "unanswered": [],
     }
+    assert (result["gaps"], result["confirmed"]) == ([], True)
+
+
+@pytest.mark.parametrize("lie", [Lie.NOTIMP, Lie.DROP])
+def test_addresses_of_one_type_alone_are_a_warning(proxy: LyingProxy, lie: Lie) -> None:
+    proxy.lie = lambda _name, kind: lie if kind == "AAAA" else Lie.NO_ADDITIONAL
+    result = ask(proxy, f"_two._tcp.{ZONE}", timeout=0.5)
+    assert [record["addresses"] for record in result["records"]] == [["192.0.2.31"], ["192.0.2.32"]]
+    assert [(gap["address_type"], gap["targets"]) for gap in result["gaps"]] == [("AAAA", [f"two1.{ZONE}", f"two2.{ZONE}"])]
+    (warning,) = result["warnings"]
+    assert "addresses of type AAAA are left out for two1" in str(warning)
+
+
+def test_a_message_names_a_target_once(knot: Knot) -> None:
+    for label, target in (("_aliased-target", "also1"), ("_bare", "bare"), ("_dangling", "nobody")):
+        refused = ask(knot, f"{label}._tcp.{ZONE}")
+        assert refused["failed"] and refused["msg"].count(f"{target}.{ZONE}") == 1
+        warned = ask(knot, f"{label}._tcp.{ZONE}", on_bad_target="warn")
+        assert str(warned["warnings"]).count(f"{target}.{ZONE}") == 1
 
 
 @pytest.mark.parametrize(
@@ -171,7 +191,12 @@ def test_a_second_opinion_is_asked_against_the_last_good_answer(knot: Knot, prox
         ({"name": "a..b"}, "'a..b' is no DNS name"),
         ({"nameservers": ["ns.example.test"]}, "name server 'ns.example.test': expected an address"),
         ({"nameservers": ["192.0.2.1:0"]}, "expected a port from 1 to 65535, got '0'"),
-        ({"timeout": 0}, "timeout is 0.0: expected at least 0.001"),
+        ({"timeout": 0}, "timeout is 0.0: expected 0.001 to 86400"),
+        ({"timeout": "inf"}, "timeout is inf: expected 0.001 to 86400"),
+        ({"timeout": "nan"}, "timeout is nan: expected 0.001 to 86400"),
+        ({"serve_stale": True, "max_age": "nan"}, "max_age is nan: expected seconds, 0 or more"),
+        ({"serve_stale": True, "max_age": -1}, "max_age is -1.0: expected seconds, 0 or more"),
+        ({"tcp": "never"}, "value of tcp must be one of: auto, always, got: never"),
         ({"second_opinion": True}, "second_opinion needs two name servers, there is 1"),
     ],
 )

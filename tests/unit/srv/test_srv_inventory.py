@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.tests.unit.peers import closed_port, grpc_server, recorded
+from ansible_collections.skywalking.banyandb.tests.unit.peers import NODE, closed_port, grpc_server, recorded
 from ansible_collections.skywalking.banyandb.tests.unit.programs import Programs
 from tests.dns import Knot, Lie, LyingProxy
 
@@ -88,6 +88,20 @@ def test_nodes_are_grouped_by_what_they_say_of_themselves(show: Any, knot: Knot,
     assert "live-data2.example.test is in banyandb_apart" in said
 
 
+def test_one_node_with_an_odd_name_does_not_end_the_inventory(show: Any, knot: Knot, tmp_path: Path) -> None:
+    odd = b"\x0a\x0a\x0a\x08\x12\x06:17912\x12\x00"  # a node whose name is :17912, as of a server without a node host
+
+    async def run() -> tuple[dict[str, Any], str]:
+        async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data, grpc_server({NODE: odd}) as other:
+            live(knot, liaison, data, other)
+            return await show(configuration(knot, tmp_path))
+
+    found, said = asyncio.run(run())
+    assert found["banyandb_liaison"]["hosts"] == ["live-liaison1.example.test"]
+    assert found["banyandb_apart"]["hosts"] == ["live-data2.example.test"]
+    assert "the node calls itself ':17912', expected host:port" in said
+
+
 def test_without_asking_the_groups_are_those_of_the_services(show: Any, knot: Knot, tmp_path: Path) -> None:
     live(knot, "127.0.0.1:1", "127.0.0.1:2")
     keyed = [{"key": "banyandb_srv.port | string", "prefix": "port"}]
@@ -121,7 +135,7 @@ def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(
         ({"services": [{"name": "a.b"}, {"name": "a.b"}]}, "services[1].name: a.b stands more than once"),
         ({"services": [{"name": "a..b"}]}, "'a..b' is no DNS name"),
         ({"nameservers": ["ns"]}, "name server 'ns': expected an address"),
-        ({"timeout": 0}, "timeout is 0.0: expected at least 0.001"),
+        ({"timeout": 0}, "timeout is 0.0: expected 0.001 to 86400"),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file_the_key_and_what_was_expected(

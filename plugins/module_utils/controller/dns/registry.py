@@ -18,8 +18,13 @@ from typing import Protocol
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms, canonical
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import Snapshots, consult
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, Candidate, Sighting, names, sorted_out
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import Records, Standing
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, from_document, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import Records, SrvRecord, Standing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
+    TopologyError,
+    canonical_address,
+    from_document,
+    split_address,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 
@@ -85,11 +90,11 @@ class DnsNodeRegistry:
                 if standing.age is None:
                     warnings.append(standing.outcome.message)
             for record in standing.records:
-                candidate = Candidate(record.target.rstrip("."), record.port, service, record.addresses)
+                candidate = Candidate(record.target.rstrip("."), record.port, service, record.addresses, record.unanswered)
                 if record.addresses:
                     good.append(candidate)
                 else:
-                    apart.append(Apart(candidate.host or ".", candidate, _unusable(standing, record.target)))
+                    apart.append(Apart(candidate.host or ".", candidate, _unusable(standing, record)))
         nodes, silent = sorted_out(good, self._answers(good))
         return Sighting(nodes, (*silent, *apart), tuple(warnings), complete)
 
@@ -114,18 +119,26 @@ class DnsNodeRegistry:
     def _answers(self, candidates: Sequence[Candidate]) -> Mapping[str, Identity | Failure] | None:
         if self.ask is None:
             return None
-        # By address: DNS has just given them, and the controller's own resolver may know others.
-        return self.ask({name: replace(each, host=each.addresses[0]).endpoint for name, each in names(candidates).items()})
+        # By address: DNS has just given them, and the controller's own resolver may know others. A node that does not answer at one of its
+        # addresses may answer at the next.
+        answers: dict[str, Identity | Failure] = {}
+        waiting = names(candidates)
+        turn = 0
+        while waiting:
+            answers.update(self.ask({name: replace(each, host=each.addresses[turn]).endpoint for name, each in waiting.items()}))
+            turn += 1
+            waiting = {name: each for name, each in waiting.items() if isinstance(answers[name], Failure) and turn < len(each.addresses)}
+        return answers
 
 
 def _bounded(ttl: float) -> float:
     return min(max(ttl, LEAST_TTL), MOST_TTL)
 
 
-def _unusable(standing: Standing, target: str) -> Failure:
+def _unusable(standing: Standing, record: SrvRecord) -> Failure:
     problems = standing.outcome.problems if isinstance(standing.outcome, Records) else ()
-    message = next((problem.message for problem in problems if problem.target == target), f"target {target} has no address")
-    return Failure(ErrorKind.UNRESOLVED, message)
+    of_record = (problem.message for problem in problems if problem.target == record.target and (problem.kind == "port") == (record.port == 0))
+    return Failure(ErrorKind.UNRESOLVED, next(of_record, f"target {record.target} has no address"))
 
 
 class StaticNodeRegistry:
@@ -190,9 +203,9 @@ class OverrideNodeRegistry:
     def look(self) -> Sighting:
         """What both know."""
         base, over = self.base.look(), self.override.look()
-        overridden = {node.candidate.endpoint for node in over.nodes} | {each.candidate.endpoint for each in over.apart}
-        nodes = [*over.nodes, *(node for node in base.nodes if node.candidate.endpoint not in overridden)]
-        apart = [*over.apart, *(each for each in base.apart if each.candidate.endpoint not in overridden)]
+        overridden = {canonical_address(seen.candidate.endpoint) for seen in (*over.nodes, *over.apart)}
+        nodes = [*over.nodes, *(node for node in base.nodes if canonical_address(node.candidate.endpoint) not in overridden)]
+        apart = [*over.apart, *(each for each in base.apart if canonical_address(each.candidate.endpoint) not in overridden)]
         return Sighting(
             tuple(sorted(nodes, key=lambda node: node.name)),
             tuple(sorted(apart, key=lambda each: each.name)),

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import SrvTerms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import AUTO, TCP, SrvTerms, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import consult
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NoData, NoSuchName, Records, Standing
 
@@ -18,7 +19,7 @@ class RefusedError(ValueError):
     """What DNS said is not what the options accept. ``standing`` holds the outcome."""
 
     def __init__(self, standing: Standing) -> None:
-        super().__init__("; ".join([standing.outcome.message, *standing.warnings]))
+        super().__init__("; ".join(dict.fromkeys([standing.outcome.message, *standing.warnings])))
         self.standing = standing
 
 
@@ -26,8 +27,9 @@ def argument_spec() -> dict[str, Any]:
     """Of a module; the documentation stands in the fragment ``srv``."""
     return dict(
         nameservers=dict(type="list", elements="str", default=[]),
-        timeout=dict(type="float", default=2.0),
-        attempts=dict(type="int", default=2),
+        timeout=dict(type="float"),
+        attempts=dict(type="int"),
+        tcp=dict(type="str", choices=list(TCP), default=AUTO),
         search=dict(type="bool", default=False),
         address_types=dict(type="list", elements="str", choices=["A", "AAAA"], default=["A", "AAAA"]),
         second_opinion=dict(type="bool", default=False),
@@ -49,6 +51,7 @@ def terms_of(options: Mapping[str, Any]) -> SrvTerms:
         search=options["search"],
         address_types=tuple(options["address_types"]),
         second_opinion=options["second_opinion"],
+        tcp=options["tcp"],
     )
 
 
@@ -57,7 +60,20 @@ def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing
     NameServerError and SnapshotError."""
     terms = terms_of(options)
     directory = options["snapshot_dir"] if options["serve_stale"] else ""
+    require_age(options["max_age"])
     return [_accepted(standing, options) for standing in consult(names, terms, directory, options["max_age"], time.time()).values()]
+
+
+def require_age(seconds: float) -> None:
+    """Raise SrvTermsError unless ``seconds`` is an age of an answer, for the option ``max_age``."""
+    if not 0 <= seconds < math.inf:
+        raise SrvTermsError(f"max_age is {seconds}: expected seconds, 0 or more")
+
+
+def told(standing: Standing) -> list[str]:
+    """Return what to warn of about an accepted answer, each thing once."""
+    problems = standing.outcome.problems if isinstance(standing.outcome, Records) else ()
+    return [*standing.warnings, *(f"{standing.outcome.name}: {problem.message}" for problem in problems)]
 
 
 def _accepted(standing: Standing, options: Mapping[str, Any]) -> Standing:

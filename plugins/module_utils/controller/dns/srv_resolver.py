@@ -10,13 +10,18 @@ resolver (``dns.resolver.default_resolver``) is neither used nor changed.
 from __future__ import annotations
 
 import asyncio
+import copy
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.system_resolver import RESOLV_CONF, system_resolver
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.resolv_conf import ResolvConf
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import (
     DNS_PORT,
+    AddressGap,
     NameServer,
     NoAnswer,
     NoData,
@@ -28,6 +33,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
     TargetProblem,
     membership,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
 
 DNS_IMPORT_ERROR: str | None = None
 try:
@@ -37,6 +43,7 @@ try:
     import dns.name
     import dns.nameserver
     import dns.query
+    import dns.rcode
     import dns.rdatatype
     import dns.resolver
 except ImportError:
@@ -45,13 +52,34 @@ else:
 
     class _Server(dns.nameserver.Do53Nameserver):
         """A server whose long answers are read one at a time. Reading one takes 0.1 s for 500 targets, and while one is read
-        nothing else is: many that came together would let each other's time run out."""
+        nothing else is: many that came together would let each other's time run out.
+
+        Old servers and firewalls refuse a question with EDNS or drop it: after the first of them, this server is asked without EDNS
+        (RFC 6891, section 6.2.2)."""
 
         def __init__(self, address: str, port: int) -> None:
             super().__init__(address, port)
             self._reading = asyncio.Lock()
+            self._plain = False
 
         async def async_query(
+            self, request: Any, timeout: float, source: Any, source_port: int, max_size: bool, backend: Any, *rest: Any, **more: Any
+        ) -> Any:
+            """As dnspython's, and once more without EDNS for a server that does not know EDNS."""
+            given = source, source_port, max_size, backend, *rest
+            asked = _without_edns(request) if self._plain else request
+            try:
+                answer = await self._once(asked, timeout, *given, **more)
+            except dns.exception.Timeout:
+                self._plain = self._plain or not max_size  # the next try may get through
+                raise
+            if asked.edns < 0 or answer.rcode() not in _EDNS_REFUSED:
+                return answer
+            plain = await self._once(_without_edns(request), timeout, *given, **more)
+            self._plain = plain.rcode() not in _EDNS_REFUSED
+            return plain
+
+        async def _once(
             self, request: Any, timeout: float, source: Any, source_port: int, max_size: bool, backend: Any, *rest: Any, **more: Any
         ) -> Any:
             """As dnspython's; only what comes by TCP (``max_size``) is told apart into waiting, which has a time, and reading."""
@@ -66,6 +94,7 @@ else:
                 answer = dns.message.from_wire(wire)
             if not request.is_response(answer):
                 raise dns.query.BadResponse
+            setattr(answer, _BY_TCP, True)
             return answer
 
         async def _by_tcp(self, question: bytes) -> bytes:
@@ -76,6 +105,34 @@ else:
             finally:
                 writer.close()
 
+    _EDNS_REFUSED = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
+
+    def _without_edns(request: Any) -> Any:
+        plain = copy.copy(request)
+        plain.use_edns(-1)
+        return plain
+
+
+# Marks a message that came by TCP, so that it cannot be cut off.
+_BY_TCP = "came_by_tcp"
+
+# DNS without EDNS has so many bytes for an answer (RFC 1035, section 4.2.1). What comes near that is asked for by TCP too: some servers
+# and middleboxes cut an answer off without the bit that says so (measured: 12 of 30 records).
+UDP_BYTES = 512
+# Of an SRV record beside its target: compressed name, type, class, TTL, length, priority, weight, port.
+RECORD_BYTES = 18
+
+# Ways to ask.
+AUTO = "auto"
+ALWAYS = "always"
+TCP = (AUTO, ALWAYS)
+
+# After so many targets for which a type of addresses stayed unanswered beside the other type, that type is not waited for.
+SILENT_TARGETS = 3
+
+# What counts where neither the caller nor resolv.conf says something else.
+TIMEOUT = 2.0
+ATTEMPTS = 2
 
 # DNS Flag Day 2020: larger UDP answers risk fragments, which get lost.
 EDNS_PAYLOAD = 1232
@@ -92,9 +149,10 @@ class SrvTermsError(ValueError):
 class SrvTerms:
     """How DNS is asked.
 
-    ``nameservers`` in the order in which they are tried; none: those of /etc/resolv.conf. ``timeout`` is the seconds that
-    a server has for one question, ``attempts`` the rounds through all servers. ``search`` lets the system's search list
-    complete names without a trailing dot; otherwise every name is absolute. ``address_types`` are asked for each target.
+    ``nameservers`` in the order in which they are tried; none: those of /etc/resolv.conf, with its options. ``timeout`` is the seconds
+    that a server has for one question, ``attempts`` the rounds through all servers; None: what resolv.conf says, else TIMEOUT and
+    ATTEMPTS. ``search`` lets the system's search list complete names without a trailing dot; otherwise every name is absolute.
+    ``address_types`` are asked for each target. ``tcp``: ALWAYS asks by TCP alone, AUTO also where an answer by UDP is long.
     ``concurrency`` is the number of questions under way at a time. With ``second_opinion`` an answer that denies the
     name, or lacks one of the ``known`` targets (name -> ``target:port``), counts only when a second server says so too.
     With ``serial`` the server that gives records is also asked for the serial of their zone.
@@ -103,19 +161,23 @@ class SrvTerms:
     """
 
     nameservers: tuple[NameServer, ...] = ()
-    timeout: float = 2.0
-    attempts: int = 2
+    timeout: float | None = None
+    attempts: int | None = None
     search: bool = False
     address_types: tuple[str, ...] = ("A", "AAAA")
     concurrency: int = 64
     second_opinion: bool = False
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
     serial: bool = False
+    tcp: str = AUTO
 
     def __post_init__(self) -> None:
-        for name, least in (("timeout", 0.001), ("attempts", 1), ("concurrency", 1)):
-            if not getattr(self, name) >= least:
-                raise SrvTermsError(f"{name} is {getattr(self, name)}: expected at least {least}")
+        for name, least, most in (("timeout", 0.001, LONGEST_SECONDS), ("attempts", 1, 1000), ("concurrency", 1, 10_000)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise SrvTermsError(f"{name} is {value}: expected {least:g} to {most}")
+        if self.tcp not in TCP:
+            raise SrvTermsError(f"tcp is {self.tcp!r}: expected {' or '.join(TCP)}")
         if not self.address_types or set(self.address_types) - {"A", "AAAA"}:
             raise SrvTermsError(f"address_types is {list(self.address_types)}: expected A, AAAA or both")
 
@@ -139,10 +201,14 @@ class SrvResolver:
     """One round of questions; a target that several names lead to is asked for once. Raises SrvTermsError."""
 
     def __init__(self, terms: SrvTerms) -> None:
-        self.terms = terms
+        system = ResolvConf() if terms.nameservers else system_resolver()
+        self.terms = terms = _settled(terms, system)
+        self._system = system
+        self._silent: Counter[str] = Counter()
+        self._heard: set[str] = set()
         self._slots = asyncio.Semaphore(terms.concurrency)
         self._targets: dict[tuple[_Servers, Any], asyncio.Task[_Addresses | _Trouble]] = {}
-        self._servers = _servers(terms, terms.nameservers)
+        self._servers = _servers(terms, system)
         if terms.second_opinion and len(self._servers.each) < 2:
             raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._servers.each)}: name another in nameservers")
 
@@ -163,7 +229,7 @@ class SrvResolver:
 
     async def _confirmed(self, name: Any, first: Outcome) -> Outcome:
         """``first``, if every server that answers says the same when it is asked alone, and at least two do."""
-        alone = [_with_servers(self.terms, [server]) for server in self._servers.each]
+        alone = [_with_servers(self.terms, [server], self._system) for server in self._servers.each]
         opinions = await asyncio.gather(*(self._through(server, name) for server in alone))
         answers = [opinion for opinion in opinions if not isinstance(opinion, (ServerFailure, NoAnswer))]
         if len(answers) > 1 and all(type(first) is type(answer) and _members(first) == _members(answer) for answer in answers):
@@ -177,6 +243,9 @@ class SrvResolver:
         answer = await self._ask(servers.services, name, "SRV")
         if isinstance(answer, _Trouble):
             return answer.outcome
+        unconfirmed = ""
+        if self._may_be_cut_off(answer):
+            answer, unconfirmed = await self._whole(answer, name)
         text = name.to_text()
         if [rdata.target for rdata in answer] == [dns.name.root]:
             return NoData(text, f"{text}: its only target is '.', the service is withdrawn (RFC 2782)", withdrawn=True)
@@ -191,20 +260,51 @@ class SrvResolver:
             outcome = incomplete[0].outcome
             return replace(outcome, name=text, message=f"{text}: its target {outcome.message}")
         records, problems = [], set()
+        gaps: dict[str, dict[str, str]] = {}
         for rdata, addresses in zip(answer, (each for each in found if isinstance(each, _Addresses))):
-            ttl = min(answer.chaining_result.minimum_ttl, addresses.ttl)
             target = rdata.target.canonicalize().to_text()
-            records.append(SrvRecord(target, rdata.port, rdata.priority, rdata.weight, ttl, addresses.addresses))
+            if not rdata.port and not addresses.problem:
+                addresses = _Addresses(problem=("port", "has port 0, where no server can listen; correct the record"))
+            ttl = min(answer.chaining_result.minimum_ttl, addresses.ttl)
+            unanswered = tuple(sorted(addresses.unanswered))
+            records.append(SrvRecord(target, rdata.port, rdata.priority, rdata.weight, ttl, addresses.addresses, unanswered))
+            for kind, reason in addresses.unanswered.items():
+                gaps.setdefault(kind, {}).setdefault(target, reason)
             if addresses.problem:
-                kind, what = addresses.problem
-                problems.add(TargetProblem(target, kind, f"target {target} {what}"))
-        server = f"{answer.nameserver} port {answer.port}"
-        return Records(text, membership(records), server, tuple(sorted(problems, key=lambda problem: problem.target)), zone_serial)
+                problem, what = addresses.problem
+                problems.add(TargetProblem(target, problem, f"target {target} {what}"))
+        return Records(
+            text,
+            membership(records),
+            f"{answer.nameserver} port {answer.port}",
+            tuple(sorted(problems, key=lambda problem: problem.target)),
+            zone_serial,
+            tuple(AddressGap(kind, tuple(sorted(reasons)), reasons[min(reasons)]) for kind, reasons in sorted(gaps.items())),
+            unconfirmed,
+        )
+
+    def _may_be_cut_off(self, answer: Any) -> bool:
+        """Whether an answer came by UDP and is so long that one more record would not have been sent in plain DNS."""
+        if getattr(answer.response, _BY_TCP, False):
+            return False
+        longest = max(len(rdata.target.to_wire()) for rdata in answer) + RECORD_BYTES
+        # What dnspython would write: an answer that compresses its targets is shorter, so this asks once too often rather than too seldom.
+        return len(answer.response.to_wire()) + longest > UDP_BYTES
+
+    async def _whole(self, answer: Any, name: Any) -> tuple[Any, str]:
+        """The same by TCP, from the server that gave ``answer``; where there is none, ``answer`` and the reason."""
+        server = _with_servers(replace(self.terms, attempts=1, tcp=ALWAYS), [_Server(answer.nameserver, answer.port)], self._system)
+        by_tcp = await self._ask(server.services, name, "SRV")
+        if not isinstance(by_tcp, _Trouble):
+            return by_tcp, ""
+        where = f"{answer.nameserver} port {answer.port}"
+        reason = f"{name.to_text()}: the answer by UDP is long, may be cut off, and TCP gives none. Open TCP port {answer.port} of {where}"
+        return answer, reason
 
     async def _serial(self, answer: Any) -> int | None:
         """The serial of the zone that SRV records stand in, by the server that gave them; None where it does not say, which is
         no failure. An answer with records does not bring it; the one that the name has no SOA record does (RFC 2308)."""
-        server = _with_servers(replace(self.terms, attempts=1), [_Server(answer.nameserver, answer.port)])
+        server = _with_servers(replace(self.terms, attempts=1), [_Server(answer.nameserver, answer.port)], self._system)
         found = await self._ask(server.addresses, answer.canonical_name, "SOA", must=False)
         if isinstance(found, _Trouble):
             return None
@@ -223,14 +323,51 @@ class SrvResolver:
         """All address types of ``target`` side by side; those that came along with the SRV answer are not asked again."""
         if target == dns.name.root:
             return _Addresses(problem=("withdrawn", "stands beside others, where RFC 2782 allows it only alone"))
-        found = dict(extra)
+        found: dict[str, _Addresses | _Trouble] = {kind: extra[kind] for kind in self.terms.address_types if kind in extra}
         unknown = [kind for kind in self.terms.address_types if kind not in found]
-        answers = await asyncio.gather(*(self._addresses_of(servers, target, kind) for kind in unknown))
-        troubles = [answer for answer in answers if isinstance(answer, _Trouble)]
-        if troubles:
-            return troubles[0]
-        found.update((kind, answer) for kind, answer in zip(unknown, answers) if isinstance(answer, _Addresses))
-        return _together([found[kind] for kind in self.terms.address_types])
+        later = [kind for kind in unknown if self._silent[kind] >= SILENT_TARGETS and kind not in self._heard]
+        await self._gather(servers, target, [kind for kind in unknown if kind not in later], found)
+        if later and not _usable(found):
+            await self._gather(servers, target, later, found)
+        silence = {kind: f"{kind} of {self._silent[kind]} other targets stayed unanswered" for kind in unknown if kind not in found}
+        troubles = {kind: answer for kind in self.terms.address_types for answer in [found.get(kind)] if isinstance(answer, _Trouble)}
+        if troubles and not _usable(found):
+            return next(iter(troubles.values()))
+        unanswered = {**silence, **{kind: trouble.outcome.message for kind, trouble in troubles.items()}}
+        given = [answer for answer in found.values() if isinstance(answer, _Addresses)]
+        return replace(_together(given), unanswered=unanswered)
+
+    async def _gather(self, servers: _Servers, target: Any, kinds: Sequence[str], found: dict[str, _Addresses | _Trouble]) -> None:
+        """Ask for the address types ``kinds`` side by side, into ``found``.
+
+        Once there are addresses, a type that is still unanswered gets the time of one more question: some servers never answer for AAAA.
+        """
+        asked = {asyncio.create_task(self._addresses_of(servers, target, kind)): kind for kind in kinds}
+        loop = asyncio.get_running_loop()
+        ends: float | None = None
+        try:
+            waiting = set(asked)
+            while waiting:
+                if ends is None and _usable(found):
+                    ends = loop.time() + float(self.terms.timeout or TIMEOUT)
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=None if ends is None else max(0.0, ends - loop.time()), return_when=asyncio.FIRST_COMPLETED
+                )
+                found.update((asked[task], task.result()) for task in done)
+                if ends is not None and loop.time() >= ends:
+                    break
+            for task in waiting:
+                text = f"{target.to_text()} {asked[task]}: no answer within {self.terms.timeout:g} s after the other addresses"
+                found[asked[task]] = _Trouble(NoAnswer(target.to_text(), text))
+        finally:
+            for task in asked:
+                task.cancel()
+        for kind in kinds:
+            answer = found[kind]
+            if not (isinstance(answer, _Trouble) and isinstance(answer.outcome, NoAnswer)):
+                self._heard.add(kind)
+            elif _usable(found):
+                self._silent[kind] += 1
 
     async def _addresses_of(self, servers: _Servers, target: Any, kind: str) -> _Addresses | _Trouble:
         """The addresses of one type."""
@@ -247,7 +384,8 @@ class SrvResolver:
         """dnspython's answer to one question, or a _Trouble. ``must``: an answer without records is one."""
         async with self._slots:
             try:
-                return await resolver.resolve(name, kind, raise_on_no_answer=must, search=self.terms.search and not name.is_absolute())
+                search = self.terms.search and not name.is_absolute()
+                return await resolver.resolve(name, kind, tcp=resolver.tcp, raise_on_no_answer=must, search=search)
             except dns.exception.DNSException as error:
                 return _Trouble(_unanswered(resolver, name, kind, error))
 
@@ -275,16 +413,23 @@ _DENIED = {
 
 @dataclass(frozen=True)
 class _Addresses:
-    """Addresses of a target; ``problem``: (kind, what) where it has none, by DNS's own word."""
+    """Addresses of a target; ``problem``: (kind, what) where it has none, by DNS's own word; ``unanswered``: type of addresses -> why
+    nobody knows them."""
 
     addresses: tuple[str, ...] = ()
     ttl: int = 2**31 - 1
     problem: tuple[str, str] | None = None
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Trouble:
     outcome: NoData | NoSuchName | ServerFailure | NoAnswer
+
+
+def _usable(found: Mapping[str, _Addresses | _Trouble]) -> bool:
+    """Whether a type of addresses is there, so that another that stays unanswered is no reason to lose the target."""
+    return any(isinstance(answer, _Addresses) and answer.addresses for answer in found.values())
 
 
 def _together(found: Sequence[_Addresses]) -> _Addresses:
@@ -298,7 +443,7 @@ def _together(found: Sequence[_Addresses]) -> _Addresses:
 
 
 def _members(outcome: Outcome) -> frozenset[str]:
-    return frozenset(record.member for record in outcome.records) if isinstance(outcome, Records) else frozenset()
+    return outcome.members if isinstance(outcome, Records) else frozenset()
 
 
 def _parsed(name: str, search: bool) -> Any:
@@ -324,26 +469,42 @@ class _Servers:
         return list(self.services.nameservers)
 
 
-def _servers(terms: SrvTerms, nameservers: Iterable[NameServer]) -> _Servers:
-    if nameservers:
-        return _with_servers(terms, [_Server(server.address, server.port) for server in nameservers])
-    try:
-        system = dns.asyncresolver.Resolver()
-    except dns.resolver.NoResolverConfiguration:
-        raise SrvTermsError("/etc/resolv.conf names no server: give some in nameservers") from None
-    return _with_servers(terms, system.nameservers, system.domain, system.search)
+def _settled(terms: SrvTerms, system: ResolvConf) -> SrvTerms:
+    """The terms, with what resolv.conf says where the caller does not."""
+    types = terms.address_types
+    if system.no_aaaa and "A" in types:
+        types = ("A",)
+    return replace(
+        terms,
+        timeout=terms.timeout or system.timeout or TIMEOUT,
+        attempts=terms.attempts or system.attempts or ATTEMPTS,
+        tcp=ALWAYS if system.use_vc else terms.tcp,
+        address_types=types,
+    )
 
 
-def _with_servers(terms: SrvTerms, servers: Sequence[Any], domain: Any = None, search: Sequence[Any] = ()) -> _Servers:
+def _servers(terms: SrvTerms, system: ResolvConf) -> _Servers:
+    servers = terms.nameservers or tuple(NameServer(address, DNS_PORT) for address in system.nameservers)
+    if not servers:
+        raise SrvTermsError(f"{RESOLV_CONF} names no server: give some in nameservers")
+    return _with_servers(terms, [_Server(server.address, server.port) for server in servers], system)
+
+
+def _with_servers(terms: SrvTerms, servers: Sequence[Any], system: ResolvConf) -> _Servers:
+    timeout, attempts = terms.timeout or TIMEOUT, terms.attempts or ATTEMPTS
     both = _Servers(dns.asyncresolver.Resolver(configure=False), dns.asyncresolver.Resolver(configure=False))
     for resolver in (both.services, both.addresses):
-        resolver.nameservers = [server if not isinstance(server, str) else _Server(server, DNS_PORT) for server in servers]
-        if domain is not None:
-            resolver.domain, resolver.search = domain, list(search)
-        resolver.timeout = terms.timeout
-        pauses = sum(min(FIRST_PAUSE * 2**round_, 2.0) for round_ in range(terms.attempts - 1))
-        resolver.lifetime = terms.timeout * terms.attempts * len(resolver.nameservers) + pauses
-    both.services.use_edns(0, 0, EDNS_PAYLOAD)
+        resolver.nameservers = list(servers)
+        resolver.domain = dns.name.root
+        resolver.search = [_parsed(domain, search=False) for domain in system.search]
+        resolver.ndots = system.ndots
+        resolver.rotate = system.rotate
+        resolver.tcp = terms.tcp == ALWAYS
+        resolver.timeout = timeout
+        pauses = sum(min(FIRST_PAUSE * 2**round_, 2.0) for round_ in range(attempts - 1))
+        resolver.lifetime = timeout * attempts * len(resolver.nameservers) + pauses
+    for resolver in (both.services, both.addresses) if system.edns0 else (both.services,):
+        resolver.use_edns(0, 0, EDNS_PAYLOAD)
     return both
 
 

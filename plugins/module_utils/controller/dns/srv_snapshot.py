@@ -59,7 +59,9 @@ def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: floa
     standings = {}
     for name, outcome in resolve_all(asked, replace(terms, known=known, serial=True)).items():
         snapshot, warnings = last[asked[name]]
-        if isinstance(outcome, Records) and not outcome.problems:
+        # What may be cut off does not replace what is known to be more.
+        cut_off = isinstance(outcome, Records) and outcome.unconfirmed and known.get(outcome.name, frozenset()) - outcome.members
+        if isinstance(outcome, Records) and not outcome.problems and not cut_off:
             snapshots.keep(outcome, now)
         standing = stand(outcome, snapshot.records if snapshot else None, now - snapshot.time if snapshot else 0, max_age, hold)
         standings[name] = replace(standing, warnings=warnings + standing.warnings)

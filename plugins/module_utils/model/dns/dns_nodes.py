@@ -9,6 +9,7 @@ leave. In the discovery mode ``dns`` the servers decide, and what is told here i
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.removal_guard import Policy, decide, digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
-    TopologyError,
+    canonical_address,
+    canonical_host,
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
@@ -34,7 +36,7 @@ Entry = dict[str, Any]
 @dataclass(frozen=True)
 class Hosts:
     """The nodes that the inventory describes. ``entries``: name -> entry; ``known_as``: name -> the host names and addresses by which
-    its host is known, in lower case."""
+    its host is known, as canonical_host() has them."""
 
     entries: Mapping[str, Entry]
     known_as: Mapping[str, frozenset[str]]
@@ -49,7 +51,8 @@ class Hosts:
 
     def at(self, candidate: Candidate) -> str:
         """Name of the node on whose host the candidate is; empty when it is on none."""
-        return next((self._by_place[place] for place in (candidate.host.lower(), *candidate.addresses) if place in self._by_place), "")
+        places = map(canonical_host, (candidate.host, *candidate.addresses))
+        return next((self._by_place[place] for place in places if place in self._by_place), "")
 
     def called(self, node_name: str) -> str:
         """Name of the node that says of itself that it is ``node_name``; empty when there is none."""
@@ -87,11 +90,11 @@ class Live:
 
     @cached_property
     def _by_address(self) -> dict[str, str]:
-        return {address.lower(): name for name, address in sorted(self.addresses.items(), reverse=True)}
+        return {canonical_address(address): name for name, address in sorted(self.addresses.items(), reverse=True)}
 
     def named(self, candidate: Candidate) -> str:
         """Name of the entry that lists the candidate, by address or by name; empty when none does."""
-        places = [f"{_bracketed(place)}:{candidate.port}" for place in (candidate.host, *candidate.addresses)]
+        places = [_address(place, candidate.port) for place in (candidate.host, *candidate.addresses)]
         found = next((self._by_address[place] for place in places if place in self._by_address), "")
         return found or (candidate.host if candidate.host in self.addresses else "")
 
@@ -159,11 +162,7 @@ def _silent(result: Found, name: str, candidate: Candidate, failure: Failure, be
 
 
 def _add(result: Found, name: str, entry: Entry, candidate: Candidate) -> None:
-    try:
-        expected = split_address(entry["grpc_address"])[1]
-    except TopologyError as error:
-        result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, whose own name is none: {error}")
-        return
+    expected = split_address(entry["grpc_address"])[1]
     if candidate.port != expected:
         result.problems.append(
             f"{candidate.source} leads to {name} on port {candidate.port}, and that {entry['role']} node is listed on {expected}: correct the record"
@@ -250,15 +249,15 @@ def wanted_topology(
 def _renamed(live: Live, seen: Found, remove: Sequence[str]) -> Live:
     """Live entries under the names that DNS's nodes go by now, where the address is the same: an entry name is a label of ours."""
     places = {
-        f"{_bracketed(place)}:{candidate.port}": name
+        _address(place, candidate.port): name
         for name, candidates in seen.candidates.items()
         for candidate in candidates
-        for place in (candidate.host.lower(), *candidate.addresses)
+        for place in (candidate.host, *candidate.addresses)
     }
     new = {
-        name: places.get(address.lower(), name)
+        name: places.get(canonical_address(address), name)
         for name, address in live.addresses.items()
-        if name not in seen.candidates and name not in remove and places.get(address.lower(), name) not in live.addresses
+        if name not in seen.candidates and name not in remove and places.get(canonical_address(address), name) not in live.addresses
     }
     addresses = {new.get(name, name): address for name, address in live.addresses.items()}
     return Live(addresses, frozenset(new.get(name, name) for name in live.answering))
@@ -278,22 +277,24 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
     role = _role(name, seen, hosts, live, memory)
     entry: Entry = dict(known) if known else {"role": role, "grpc_address": address, "node_name": address, "roles": None, "labels": None}
     given = [
-        (f"{_bracketed(place)}:{candidate.port}", candidate.source)
+        (_address(place, candidate.port), candidate.source)
         for candidate in sorted(seen.candidates.get(name, ()))
         for place in candidate.addresses
     ]
     # Another name or address of the same host, which DNS still leads to: no reason to change a running view.
     known_as = hosts.known_as.get(name, frozenset())
     same = [
-        (f"{_bracketed(place)}:{candidate.port}", candidate.source)
+        (_address(place, candidate.port), candidate.source)
         for candidate in seen.candidates.get(name, ())
-        if known_as.intersection(candidate.addresses)
+        if known_as.intersection(map(canonical_host, candidate.addresses))
         for place in known_as
     ]
     listed = address or str(entry["grpc_address"])  # what stands where DNS gives no address
-    chosen, source = next((each for each in given + same if each[0] == address.lower()), given[0] if given else (listed, ""))
-    if chosen == address.lower():
-        chosen = address
+    chosen, source = next((each for each in given + same if each[0] == canonical_address(address)), given[0] if given else (listed, ""))
+    if address and _may_be_given(address, seen.candidates.get(name, ())):
+        chosen = canonical_address(address)
+    if chosen == canonical_address(address):
+        chosen = address  # in the spelling that the files have: to a server another spelling is another address
     entry.update(name=name, grpc_address=chosen)
     ca = cas.get(source, "" if source else entry.get("ca_cert_path", ""))
     entry.pop("tls_enabled", None)
@@ -301,6 +302,16 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
     if ca:
         entry.update(tls_enabled=True, ca_cert_path=ca)
     return entry
+
+
+def _may_be_given(address: str, candidates: Iterable[Candidate]) -> bool:
+    """Whether DNS may still give this address: it did not tell of all addresses of the node, so its silence is no reason to re-address."""
+    host = split_address(address)[0]
+    try:
+        kinds = {"AAAA" if ipaddress.ip_address(host).version == 6 else "A"}
+    except ValueError:
+        kinds = {"A", "AAAA"}  # a name, which is known by the addresses
+    return any(kinds.intersection(candidate.unanswered) for candidate in candidates)
 
 
 def _members(seen: Found) -> dict[str, str]:
@@ -373,5 +384,5 @@ def _zone_problems(standings: Mapping[str, Standing]) -> list[str]:
     return problems
 
 
-def _bracketed(place: str) -> str:
-    return f"[{place}]" if ":" in place else place.lower()
+def _address(host: str, port: int) -> str:
+    return canonical_address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")

@@ -10,18 +10,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, canonical_host, split_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 
 
 @dataclass(frozen=True, order=True)
 class Candidate:
-    """An address that may be a node. ``source``: the SRV name or file that lists it; ``addresses``: the host's, by DNS."""
+    """An address that may be a node. ``source``: the SRV name or file that lists it; ``addresses``: the host's, by DNS; ``unanswered``: the
+    types of addresses (``A``, ``AAAA``) that DNS did not tell of, so that it may have more."""
 
     host: str
     port: int
     source: str
     addresses: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     @property
     def endpoint(self) -> str:
@@ -69,9 +73,9 @@ class Sighting:
 
 def names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
     """A name for each: the host alone, or ``host:port`` where a host stands with several ports. Ordered by name."""
-    unique = sorted({(candidate.host, candidate.port): candidate for candidate in sorted(candidates, reverse=True)}.values())
-    count = Counter(candidate.host for candidate in unique)
-    return dict(sorted((each.host if count[each.host] == 1 else each.endpoint, each) for each in unique))
+    unique = sorted({(canonical_host(each.host), each.port): each for each in sorted(candidates, reverse=True)}.values())
+    count = Counter(canonical_host(candidate.host) for candidate in unique)
+    return dict(sorted((each.host if count[canonical_host(each.host)] == 1 else each.endpoint, each) for each in unique))
 
 
 def sorted_out(
@@ -84,8 +88,19 @@ def sorted_out(
     nodes, apart = [], []
     for name, candidate in named.items():
         answer = answers[name]
-        if isinstance(answer, Failure):
-            apart.append(Apart(name, candidate, answer))
-        else:
+        failure = answer if isinstance(answer, Failure) else _nameless(candidate, answer)
+        if failure:
+            apart.append(Apart(name, candidate, failure))
+        elif isinstance(answer, Identity):
             nodes.append(SeenNode(name, candidate, answer))
     return tuple(nodes), tuple(apart)
+
+
+def _nameless(candidate: Candidate, identity: Identity) -> Failure | None:
+    """Why nothing can be known by the name that a node gives itself, such as ``:17912`` of a server without a node host."""
+    try:
+        split_address(identity.node_name)
+    except TopologyError:
+        what = f"{candidate.endpoint}: the node calls itself {shown(identity.node_name)}, expected host:port. Set its node host (BYDB_NODE_HOST)"
+        return Failure(ErrorKind.NOT_BANYANDB, what)
+    return None

@@ -19,7 +19,8 @@ DNS_PORT = 53
 @dataclass(frozen=True)
 class SrvRecord:
     """One SRV record. ``target`` is absolute, in lower case and A-labels, with the trailing dot; ``ttl`` in seconds is
-    the least of all records that led to ``addresses`` (aliases of the name, SRV, A, AAAA)."""
+    the least of all records that led to ``addresses`` (aliases of the name, SRV, A, AAAA). ``unanswered``: the types of addresses (``A``,
+    ``AAAA``) that no server told of, beside those that are there."""
 
     target: str
     port: int
@@ -27,6 +28,7 @@ class SrvRecord:
     weight: int
     ttl: int
     addresses: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     @property
     def member(self) -> str:
@@ -42,6 +44,7 @@ class SrvRecord:
             "weight": self.weight,
             "ttl": self.ttl,
             "addresses": list(self.addresses),
+            "unanswered": list(self.unanswered),
         }
 
 
@@ -49,8 +52,8 @@ class SrvRecord:
 class TargetProblem:
     """Why a record of an answer has no addresses: DNS itself says so, asking again would not help.
 
-    ``kind``: ``alias`` (RFC 2782 forbids one at a target), ``withdrawn`` (a target ``.`` beside others), ``no_data``,
-    ``no_such_name``.
+    ``kind``: ``alias`` (RFC 2782 forbids one at a target), ``withdrawn`` (a target ``.`` beside others), ``port`` (the port is 0),
+    ``no_data``, ``no_such_name``.
     """
 
     target: str
@@ -63,14 +66,39 @@ class TargetProblem:
 
 
 @dataclass(frozen=True)
+class AddressGap:
+    """Targets that have addresses of one type, and nobody told of the ``address_type`` (``A`` or ``AAAA``). ``reason``: what was asked, and
+    what came of it, for the first of the ``targets``."""
+
+    address_type: str
+    targets: tuple[str, ...]
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """Which addresses are used without the others, and why."""
+        first = ", ".join(self.targets[:3]) + (f" and {len(self.targets) - 3} more" if len(self.targets) > 3 else "")
+        return f"addresses of type {self.address_type} are left out for {first}: {self.reason}"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data for results."""
+        return {"address_type": self.address_type, "targets": list(self.targets), "reason": self.reason}
+
+
+@dataclass(frozen=True)
 class Records:
-    """The name has SRV records. ``ttl`` is the least of theirs; ``server`` gave the answer; ``serial`` is the zone's, where it is known."""
+    """The name has SRV records. ``ttl`` is the least of theirs; ``server`` gave the answer; ``serial`` is the zone's, where it is known.
+
+    ``unconfirmed``: why a long answer by UDP could not be had by TCP too; it may be cut off. Empty for an answer that is whole.
+    """
 
     name: str
     records: tuple[SrvRecord, ...]
     server: str
     problems: tuple[TargetProblem, ...] = ()
     serial: int | None = None
+    gaps: tuple[AddressGap, ...] = ()
+    unconfirmed: str = ""
     kind = "records"
 
     @property
@@ -81,6 +109,16 @@ class Records:
     def message(self) -> str:
         """What was found, and what is wrong with it."""
         return "; ".join([f"{self.name}: {len(self.records)} SRV records", *(problem.message for problem in self.problems)])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is missing though the records can be used."""
+        gaps = (f"{self.name}: {gap.message}" for gap in self.gaps)
+        return (*gaps, self.unconfirmed) if self.unconfirmed else tuple(gaps)
+
+    @property
+    def members(self) -> frozenset[str]:
+        return frozenset(record.member for record in self.records)
 
 
 @dataclass(frozen=True)
@@ -149,7 +187,7 @@ def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, ho
     stands in, unless the caller ``hold``s what it has until somebody has looked.
     """
     if isinstance(outcome, Records):
-        return Standing(outcome, outcome.records, warnings=tuple(problem.message for problem in outcome.problems), serial=outcome.serial)
+        return Standing(outcome, outcome.records, warnings=outcome.warnings, serial=outcome.serial)
     if last is None or (isinstance(outcome, (NoData, NoSuchName)) and not hold):
         return Standing(outcome)
     if age > max_age:
@@ -173,7 +211,33 @@ def duration(seconds: float) -> str:
 
 def membership(records: Iterable[SrvRecord]) -> tuple[SrvRecord, ...]:
     """The same set in the same order, whatever order the server gave it in: by target and port."""
-    return tuple(sorted(set(records), key=lambda record: (record.target, record.port, record.priority, record.weight, record.ttl, record.addresses)))
+    return tuple(
+        sorted(
+            set(records),
+            key=lambda record: (record.target, record.port, record.priority, record.weight, record.ttl, record.addresses, record.unanswered),
+        )
+    )
+
+
+def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing]) -> list[str]:
+    """Return for each name of two looks, one after the other, why its members cannot be taken for whole: a sentence each.
+
+    A server that cuts an answer off without a word gives other records each time, or fails at times.
+    """
+    found = []
+    for name, standing in first.items():
+        if not isinstance(standing.outcome, Records):
+            continue  # a failure has its own message
+        again = second[name].outcome
+        if standing.outcome.unconfirmed:
+            found.append(standing.outcome.unconfirmed)
+        elif not isinstance(again, Records):
+            found.append(f"{name}: a second look gave no records ({again.message})")
+        elif again.members != standing.outcome.members:
+            differing = ", ".join(sorted(again.members ^ standing.outcome.members)[:3])
+            counts = f"{len(standing.outcome.members)} and {len(again.members)} nodes"
+            found.append(f"{name}: two looks gave {counts}, different in {differing}. Set banyandb_srv_tcp: always, or ask another server")
+    return found
 
 
 class NameServerError(ValueError):
@@ -222,4 +286,7 @@ def record_from_mapping(data: Mapping[str, Any]) -> SrvRecord:
             raise RecordsError(f"{key} is {data.get(key)!r}, expected {kind.__name__}")
     if not all(isinstance(address, str) for address in data["addresses"]):
         raise RecordsError(f"addresses is {data['addresses']!r}, expected a list of str")
-    return SrvRecord(data["target"], data["port"], data["priority"], data["weight"], data["ttl"], tuple(data["addresses"]))
+    unanswered = data.get("unanswered", [])
+    if not isinstance(unanswered, list) or not all(kind in ("A", "AAAA") for kind in unanswered):
+        raise RecordsError(f"unanswered is {unanswered!r}, expected a list of A and AAAA")
+    return SrvRecord(data["target"], data["port"], data["priority"], data["weight"], data["ttl"], tuple(data["addresses"]), tuple(unanswered))

@@ -22,6 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     HTTP_PORT,
     LIAISON_PORT,
     TopologyError,
+    canonical_host,
     is_port,
     split_address,
 )
@@ -236,7 +237,7 @@ def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _is_loopback(address: str) -> bool:
-    host = split_address(address)[0].lower()
+    host = canonical_host(split_address(address)[0])
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
@@ -245,7 +246,7 @@ def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
     at: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, cluster in found.items():
         for node in cluster.nodes:
-            at[split_address(node["grpc_address"])[0].lower()].append((name, node["name"]))
+            at[canonical_host(split_address(node["grpc_address"])[0])].append((name, node["name"]))
     return [
         (
             f"{listed([host for _cluster, host in sharing], 3)}: all at the address {address}; each node needs a host of its own, check "
