@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "str", "required": True},
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         told = [f"gate {arguments['title']}: {'closed' if reasons else 'open'}", *(f"  {reason}" for reason in reasons)]
         for line in told:
             Display().display(line)
-        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "lines": told}
+        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "revisions": [] if reasons else revisions(seen), "lines": told}
 
 
 def watch(registered: Any) -> Mapping[str, Any] | str:

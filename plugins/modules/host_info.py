@@ -10,6 +10,7 @@ module: host_info
 short_description: Compare a host with what should be there, all at once
 version_added: 0.9.0
 description:
+  - Internal to the roles of this collection.
   - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
     what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
     execution.
@@ -188,7 +189,11 @@ differs:
       expected: {mode: "0640"}
       found: {mode: "0644"}
 services:
-  description: What was asked about each service, by its name.
+  description:
+    - What was asked about each service, by its name.
+    - C(needs_restart) has a mapping for each reason. C(reason) is V(environment_changed) or V(environment_left_over), with the names of the
+      C(variables), V(program_changed), with the paths C(running) and C(wanted), or V(program_replaced), of a script whose link changed after its
+      start.
   returned: success
   type: dict
   sample:
@@ -205,7 +210,9 @@ services:
       ports: [17912, 17913]
       silent_ports: []
       ready: true
-      needs_restart: ["started with other values of BYDB_GRPC_PORT"]
+      needs_restart:
+        - reason: environment_changed
+          variables: [BYDB_GRPC_PORT]
 versions:
   description: Names of the versions in O(versions_dir).
   returned: success
@@ -356,7 +363,9 @@ def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:
         "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
-        "needs_restart": service.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
+        "needs_restart": [
+            reason.to_mapping() for reason in service.restart_reasons(unit, item["environment"], item["program"], item["program_target"])
+        ],
     }
 
 

@@ -106,9 +106,9 @@ def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
         finally:
             server.kill()
     assert found["services"][UNIT]["needs_restart"] == [
-        "started with other values of BYDB_A",
-        "started with BYDB_B, which should not be set",
-        f"runs {os.path.realpath(sleep)} instead of /opt/t",
+        {"reason": "environment_changed", "variables": ["BYDB_A"]},
+        {"reason": "environment_left_over", "variables": ["BYDB_B"]},
+        {"reason": "program_changed", "running": os.path.realpath(sleep), "wanted": "/opt/t"},
     ]
     assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
 
