@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 
 
@@ -24,15 +25,20 @@ class ActionModule(ActionBase):
             argument_spec={"variables": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
         )
         arguments["root"] = True  # what differs is going to be changed
+        kind = arguments["variables"].get("banyandb_kind")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
             return {**result, "failed": True, "msg": " ".join(setup["problems"])}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
+        arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
         result.update(self._execute_module("skywalking.banyandb.host_info", arguments, task_vars=task_vars))
+        problems = [] if result.get("failed") else changed_kind.problems(kind, result["beside"])
+        if problems:
+            return {**result, "failed": True, "msg": " ".join(problems)}
         if not result.get("failed"):
             differing = {difference["path"] for difference in result["differs"]}
             reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())

@@ -114,6 +114,11 @@ options:
       program_target:
         description: The file that O(services[].program) should lead to.
         type: path
+  beside:
+    description: Names of units to tell of that are not compared with anything.
+    type: list
+    elements: str
+    default: []
   versions_dir:
     description: Directory with the installed versions, side by side.
     type: path
@@ -213,6 +218,11 @@ services:
       needs_restart:
         - reason: environment_changed
           variables: [BYDB_GRPC_PORT]
+beside:
+  description: Of each unit in O(beside), its C(main_pid), 0 when it does not run, and C(enabled), as systemd has it.
+  returned: success
+  type: dict
+  sample: {banyandb-liaison.service: {main_pid: 0, enabled: ""}}
 versions:
   description: Names of the versions in O(versions_dir).
   returned: success
@@ -293,6 +303,7 @@ ARGUMENTS: dict[str, Any] = {
             "program_target": {"type": "path"},
         },
     },
+    "beside": {"type": "list", "elements": "str", "default": []},
     "versions_dir": {"type": "path"},
     "data_dir": {"type": "path"},
     "topology": {"type": "path"},
@@ -308,7 +319,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     differs += host_state.differences(host_state.wanted(parameters))
     result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
-        "services": _services(parameters["services"]),
+        **_services(parameters["services"], parameters["beside"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
         "architecture": host_state.architecture(),
         "python_version": platform.python_version(),
@@ -343,9 +354,13 @@ def topology_now(path: str) -> dict[str, Any] | None:
     }
 
 
-def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = service.services([item["name"] for item in asked])
-    return {item["name"]: _facts(found[item["name"]], item) for item in asked}
+def _services(asked: Sequence[Mapping[str, Any]], beside: Sequence[str]) -> dict[str, Any]:
+    names = [item["name"] for item in asked]
+    found = service.services([*names, *(name for name in beside if name not in names)])
+    return {
+        "services": {item["name"]: _facts(found[item["name"]], item) for item in asked},
+        "beside": {name: {"main_pid": found[name].main_pid, "enabled": found[name].enabled} for name in beside},
+    }
 
 
 def _facts(unit: service.Service, item: Mapping[str, Any]) -> dict[str, Any]:

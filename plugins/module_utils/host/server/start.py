@@ -4,6 +4,7 @@
 """A server of this host started with a topology file that lists the nodes that answer by then.
 
 Standard library only, Python 3.9+. The file is decided before the server is stopped and written after: what is refused leaves it running.
+A server that ran lists again, once it listens, what it listed when it was stopped.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.restart_topology import after_start
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology
 
 # For how long a server that listens is given to watch its file. A healthy one needs far less than a second. One whose discovery is off never does;
 # what is asked next, its view, tells that better.
@@ -30,8 +34,9 @@ class Server:
 
 
 def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service.Readiness | None]:
-    """Stop the server if it runs, write the file of a request to ``admit`` those that answer at a start, start it, and wait until it listens
+    """Stop the server if it runs, write the file of a request to ``admit`` those that respond at a start, start it, and wait until it listens
     and watches the file: it listens before it does, and what is written between would be read at its next poll only (section 1 of the contract).
+    A server that ran is then given all that it listed before, in a second write; one that does not come up leaves the file as it stood.
 
     Returns also the difference for the service, as Ansible shows it; in check mode nothing is done and there is no readiness.
     Raises TopologyError and TopologyFileError (nothing changed), service.NotReady (it does not listen, or was stopped and its file could not be
@@ -39,12 +44,18 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     """
     if request.check:
         found = service.services([server.unit])[server.unit]
-        return push.push(request), _difference(found), None
+        standing = _standing(request) if found.main_pid else None
+        outcome = push.push(request)
+        if standing:
+            outcome.after = after_start(standing[0], outcome.plan.final, request.silent).render()
+        return outcome, _difference(found), None
     found = service.known(server.unit)
     stopped = False
+    standing = None
 
     def stop() -> None:
-        nonlocal stopped
+        nonlocal stopped, standing
+        standing = _standing(request) if found.main_pid else None
         stopped = service.stop(server.unit)
 
     try:
@@ -55,11 +66,35 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         raise service.NotReady(
             f"{error}. {server.unit} was stopped to be given this file, and is not started: mend that, then run this again"
         ) from error
-    ready = service.come_up(server.unit, False, server.ports, server.timeout)
+    try:
+        ready = service.come_up(server.unit, False, server.ports, server.timeout)
+    except service.NotReady:
+        if standing:
+            _write(request, standing[1])
+        raise
     deadline = time.monotonic() + WATCH_PATIENCE
     while not service.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
         time.sleep(push.POLL_SECONDS)
+    if standing:
+        whole = after_start(standing[0], outcome.plan.final, request.silent)
+        outcome.after = whole.render()
+        if whole != outcome.plan.final:
+            _write(request, outcome.after)
     return outcome, _difference(found), ready
+
+
+def _standing(request: push.Request) -> tuple[Topology, str] | None:
+    """Return what the file lists now, and its text; None where the server has not read it."""
+    return None if request.unread else topology_file.read(request.path)
+
+
+def _write(request: push.Request, text: str) -> None:
+    """Replace the file by ``text``. Raises service.NotReady, since the server was stopped for it."""
+    try:
+        with topology_file.locked(request.path, request.lock_timeout):
+            topology_file.write(request.path, text, topology_file.ownership(request.path))
+    except TopologyFileError as error:
+        raise service.NotReady(f"{error}. The server lists only the nodes that responded when it was started: push the topology again") from error
 
 
 def _difference(found: service.Service) -> dict[str, str]:
