@@ -21,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     wanted_changes,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import LIAISON
 
 NO_DRAIN = "none"
 
@@ -63,17 +64,27 @@ class ActionModule(ActionBase):
         told = lines(planned, changes)
         for line in told:
             Display().display(line)
+        warnings = []
+        for name in dict.fromkeys(wave.cluster for wave in planned):
+            unwatched = [node["name"] for node in nodes[name] if node["role"] == LIAISON and node["name"] in away]
+            if unwatched:
+                warnings.append(
+                    f"cluster {name}: {', '.join(unwatched)} not in this run, so no gate looks through the eyes of these liaisons. "
+                    "Include them in --limit to have them watch."
+                )
         undrained = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts if drain_of(hostvars[host]) == NO_DRAIN]
         if undrained:
-            result["warnings"] = [
+            warnings.append(
                 f"{', '.join(undrained)}: with banyandb_liaison_drain: none a liaison loses what it has acknowledged and still holds in memory, "
                 "which is what came in within the last 5 s (its flush time-out)."
-            ]
+            )
         return {
             **result,
+            **({"warnings": warnings} if warnings else {}),
             "changed": False,
             "waves": [wave.to_mapping() for wave in planned],
             "watchers": {name: watchers(each, serving) for name, each in nodes.items()},
+            "liaisons": {name: [node["name"] for node in each if node["role"] == LIAISON] for name, each in nodes.items()},
             "gates": {name: {"soak": limit.soak, "stall": limit.stall} for name, limit in limits.items()},
             "lines": told,
         }

@@ -74,6 +74,10 @@ watchers:
   description: Cluster name, then the hosts through whose eyes its waves are judged. The liaisons, or where there are none the data nodes.
   type: dict
   returned: success
+liaisons:
+  description: Cluster name, then all its liaisons, which take part when one of them is drained, whatever the run is limited to.
+  type: dict
+  returned: success
 gates:
   description: Cluster name, then C(soak) and C(stall) of its gates, in seconds.
   type: dict

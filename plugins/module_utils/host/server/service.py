@@ -107,6 +107,27 @@ def silent_ports(pid: int, ports: Iterable[int], proc: str = "/proc") -> list[in
     return sorted(wanted - listening)
 
 
+def listening_ports(pid: int, proc: str = "/proc") -> list[int]:
+    """Return all ports on which this process itself has a listening TCP socket. Raises HostStateError."""
+    try:
+        sockets = _sockets(pid, proc)
+        return sorted({port for port, inode in _listeners(pid, proc) if inode in sockets})
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+
+
+def environment_of(pid: int, proc: str = "/proc") -> dict[str, str]:
+    """Return the environment that this process was started with; nothing of a process that is gone. Raises HostStateError."""
+    try:
+        return _environment(pid, proc)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+
+
 def watches(pid: int, path: str, proc: str = "/proc") -> bool:
     """Whether an inotify watch of this process sits on the file that ``path`` leads to now (proc(5), fdinfo); a process that is gone watches nothing.
 
