@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking import banyandb
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import VARIABLES
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
 ROLES = os.path.join(next(iter(banyandb.__path__)), "roles")
@@ -259,7 +260,7 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
         assert "default" not in option if computed else option["default"] == defaults[name], name
 
 
-@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set()), ("topology", "start", {"banyandb_start_timeout"})])
+@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set(VARIABLES)), ("topology", "start", {"banyandb_start_timeout"})])
 def test_every_entry_point_of_a_role_takes_the_same_variables(role, entry, more):
     taken = specification(role, entry)
     assert {name: option for name, option in taken.items() if name not in more} == specification(role)
