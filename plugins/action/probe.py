@@ -13,6 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
@@ -29,6 +30,7 @@ class ActionModule(ActionBase):
             argument_spec={"variables": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
         )
         arguments["root"] = True  # what differs is going to be changed
+        kind = arguments["variables"].get("banyandb_kind")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
             return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
@@ -36,6 +38,7 @@ class ActionModule(ActionBase):
         arguments["topology"] = setup["topology"]
         variables = task_vars or {}
         arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("banyandb_clusters") or {})
+        arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
@@ -45,7 +48,7 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return {"failed": True, "msg": failure_reason(result)}
         found = foreign_state.findings(setup, result) if node["services"] else []
-        refusals = [finding.message for finding in found if finding.refuses]
+        refusals = changed_kind.problems(kind, result["beside"]) + [finding.message for finding in found if finding.refuses]
         if refusals:
             return refused(refusals, (task_vars or {}).get("inventory_hostname", ""))
         result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found)]

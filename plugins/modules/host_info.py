@@ -10,6 +10,7 @@ module: host_info
 short_description: Compare a host with what should be there, all at once
 version_added: 0.9.0
 description:
+  - Internal to the roles of this collection.
   - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
     what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
     execution.
@@ -116,6 +117,11 @@ options:
       program_target:
         description: The file that O(services[].program) should lead to.
         type: path
+  beside:
+    description: Names of units to tell of that are not compared with anything.
+    type: list
+    elements: str
+    default: []
   versions_dir:
     description: Directory with the installed versions, side by side.
     type: path
@@ -196,7 +202,11 @@ differs:
       expected: {mode: "0640"}
       found: {mode: "0644"}
 services:
-  description: What was asked about each service, by its name.
+  description:
+    - What was asked about each service, by its name.
+    - C(needs_restart) has a mapping for each reason. C(reason) is V(environment_changed) or V(environment_left_over), with the names of the
+      C(variables), V(program_changed), with the paths C(running) and C(wanted), or V(program_replaced), of a script whose link changed after its
+      start.
   returned: success
   type: dict
   sample:
@@ -219,7 +229,14 @@ services:
       ports: [17912, 17913]
       silent_ports: []
       ready: true
-      needs_restart: ["started with other values of BYDB_GRPC_PORT"]
+      needs_restart:
+        - reason: environment_changed
+          variables: [BYDB_GRPC_PORT]
+beside:
+  description: Of each unit in O(beside), its C(main_pid), 0 when it does not run, and C(enabled), as systemd has it.
+  returned: success
+  type: dict
+  sample: {banyandb-liaison.service: {main_pid: 0, enabled: ""}}
 versions:
   description: Names of the versions in O(versions_dir).
   returned: success
@@ -315,6 +332,7 @@ ARGUMENTS: dict[str, Any] = {
             "program_target": {"type": "path"},
         },
     },
+    "beside": {"type": "list", "elements": "str", "default": []},
     "versions_dir": {"type": "path"},
     "data_dir": {"type": "path"},
     "topology": {"type": "path"},
@@ -331,7 +349,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     differs += host_state.differences(host_state.wanted(parameters))
     result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
-        "services": _services(parameters["services"]),
+        **_services(parameters["services"], parameters["beside"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
         "architecture": host_state.architecture(),
         "python_version": platform.python_version(),
@@ -378,9 +396,13 @@ def topology_now(path: str) -> dict[str, Any] | None:
     }
 
 
-def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = systemd_services.services([item["name"] for item in asked])
-    return {item["name"]: _facts(found[item["name"]], item) for item in asked}
+def _services(asked: Sequence[Mapping[str, Any]], beside: Sequence[str]) -> dict[str, Any]:
+    names = [item["name"] for item in asked]
+    found = systemd_services.services([*names, *(name for name in beside if name not in names)])
+    return {
+        "services": {item["name"]: _facts(found[item["name"]], item) for item in asked},
+        "beside": {name: {"main_pid": found[name].main_pid, "enabled": found[name].enabled} for name in beside},
+    }
 
 
 def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -401,7 +423,9 @@ def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str,
         "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
-        "needs_restart": running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
+        "needs_restart": [
+            reason.to_mapping() for reason in running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"])
+        ],
     }
 
 

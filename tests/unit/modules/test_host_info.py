@@ -43,7 +43,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
-    nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names")}
+    nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
     nothing |= {"versions_dir": None, "data_dir": None, "topology": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
@@ -106,11 +106,17 @@ def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
         finally:
             server.kill()
     assert found["services"][UNIT]["needs_restart"] == [
-        "started with other values of BYDB_A",
-        "started with BYDB_B, which should not be set",
-        f"runs {os.path.realpath(sleep)} instead of /opt/t",
+        {"reason": "environment_changed", "variables": ["BYDB_A"]},
+        {"reason": "environment_left_over", "variables": ["BYDB_B"]},
+        {"reason": "program_changed", "running": os.path.realpath(sleep), "wanted": "/opt/t"},
     ]
     assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
+
+
+def test_units_beside_are_told_of_and_asked_for_in_the_same_call(systemd):
+    systemd.unit(UNIT, MainPID=7, UnitFileState="enabled")
+    found = look(beside=[UNIT])
+    assert (found["services"], found["beside"]) == ({}, {UNIT: {"main_pid": 7, "enabled": "enabled"}})
 
 
 def test_a_service_that_is_not_there_is_no_error(systemd):

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking import banyandb
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import VARIABLES
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
 ROLES = os.path.join(next(iter(banyandb.__path__)), "roles")
@@ -177,7 +178,7 @@ def test_the_groups_say_which_kind_a_host_is(rendered, host, kind):
 
 def test_a_host_of_two_kinds_is_refused(rendered):
     (problem,) = rendered["both"]["problems"]
-    assert problem.startswith('banyandb_kind is "data and liaison": a host is one of data, liaison and standalone.')
+    assert problem.startswith('banyandb_kind is "data and liaison": expected data, liaison or standalone. Put the host into one of the groups')
 
 
 def test_all_problems_of_the_variables_are_told_at_once(rendered):
@@ -266,7 +267,7 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
         assert "default" not in option if computed else option["default"] == defaults[name], name
 
 
-@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set()), ("topology", "start", {"banyandb_start_timeout"})])
+@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set(VARIABLES)), ("topology", "start", {"banyandb_start_timeout"})])
 def test_every_entry_point_of_a_role_takes_the_same_variables(role, entry, more):
     taken = specification(role, entry)
     assert {name: option for name, option in taken.items() if name not in more} == specification(role)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import concerns, read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON, STANDALONE
 
 STAY = "banyandb_stay"
@@ -22,7 +23,7 @@ RESTART = "restart"
 MOVE = "move"
 KEEP = "keep"
 ENTER_FILE_MODE = "banyandb_enter_file_mode"
-# In what host_info says of a process that was started with another value of it.
+# A process that was started with another value of it reads its nodes from another place.
 MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
 
 
@@ -67,8 +68,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
 
 def changes_mode(service: Mapping[str, Any]) -> bool:
-    """Whether the server runs in another discovery mode than it is to."""
-    return any(MODE_VARIABLE in reason for reason in service["needs_restart"])
+    """Return whether the server runs in another discovery mode than it is to; ``service`` is of the module ``host_info``."""
+    return concerns(read(service["needs_restart"]), [MODE_VARIABLE])
 
 
 def need(service: Mapping[str, Any]) -> str:
