@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         arguments["root"] = True  # what differs is going to be changed
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
-            return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
+            return {**result, **refused(setup["problems"])}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
         for part in (release, node):

@@ -171,7 +171,7 @@ def test_the_groups_say_which_kind_a_host_is(rendered, host, kind):
 
 def test_a_host_of_two_kinds_is_refused(rendered):
     (problem,) = rendered["both"]["problems"]
-    assert problem.startswith('banyandb_kind is "data and liaison": a host is one of data, liaison and standalone.')
+    assert problem.startswith('banyandb_kind is "data and liaison": expected data, liaison or standalone.')
 
 
 def test_all_problems_of_the_variables_are_told_at_once(rendered):
