@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         kind = arguments["variables"].get("banyandb_kind")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
-            return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
+            return {**result, **refused(setup["problems"])}
         release, node = setup["release"], setup["node"]
         arguments["topology"] = setup["topology"]
         variables = task_vars or {}

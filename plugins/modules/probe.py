@@ -46,6 +46,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+more_problems:
+  description: All problems but the first, which is the message.
+  returned: when there are several problems
+  type: list
+  elements: str
 install_needed:
   description: Whether the role C(install) has anything to do.
   type: bool

@@ -36,6 +36,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+more_problems:
+  description: All problems but the first, which is the message.
+  returned: when there are several problems
+  type: list
+  elements: str
 nodes:
   description: The node of each host that is to leave.
   type: dict
