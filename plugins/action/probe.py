@@ -21,21 +21,29 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(
-            argument_spec={"variables": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
+            argument_spec={
+                "variables": {"type": "dict", "required": True},
+                "versions_dir": {"type": "path"},
+                "refuse": {"type": "bool", "default": True},
+            }
         )
         arguments["root"] = True  # what differs is going to be changed
+        refuses = arguments.pop("refuse")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
             return {**result, "failed": True, "msg": " ".join(setup["problems"])}
         release, node = setup["release"], setup["node"]
-        arguments["topology"] = setup["topology"]
+        arguments.update(topology=setup["topology"], storage=setup["storage"])
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
         result.update(self._execute_module("skywalking.banyandb.host_info", arguments, task_vars=task_vars))
+        if refuses and result.get("problems"):
+            return {**result, "failed": True, "msg": " ".join(result["problems"])}
         if not result.get("failed"):
             differing = {difference["path"] for difference in result["differs"]}
             reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
             result["install_needed"] = not release["users"] or needed(release, differing)
-            result["node_needed"] = not node["services"] or reload_needed or needed(node, differing)
+            storage_differs = result.get("storage", {}).get("differs", False)
+            result["node_needed"] = not node["services"] or reload_needed or needed(node, differing) or storage_differs
         return result

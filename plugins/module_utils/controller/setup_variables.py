@@ -15,11 +15,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
 
+#: What comes with the variables and is no variable of a role: the inventory name, and whether the inventory names the server's user.
+INTERNAL = ("inventory_hostname", "__banyandb_user_is_named")
+
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     """What the filter ``host_setup`` documents, from these variables by their names; what is wrong with them is in ``problems``."""
-    values, problems = validated(("install", "node"), variables)
-    values["search_list"] = search_list()
+    values, problems = validated(("install", "node"), {name: value for name, value in variables.items() if name not in INTERNAL})
+    values.update({name: variables[name] for name in INTERNAL}, search_list=search_list())
     problems = problems or variable_problems.problems(values)
     if problems:
         return {"problems": problems}
@@ -28,6 +31,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "problems": [],
             "release": wanted_host.release(values, known_sha512(values["banyandb_artifact_checksum"])),
             "node": wanted_host.node(values),
+            "storage": wanted_host.storage(values),
             "topology": wanted_host.topology_to_read(values),
         }
         if values["banyandb_kind"]:

@@ -17,6 +17,24 @@ def sync(directory: str) -> None:
         os.close(handle)
 
 
+def make_parents(path: str, inclusive: bool = False) -> None:
+    """Make the missing directories above ``path`` for everyone to enter, whatever the umask; ``inclusive``: and ``path`` itself. Raises OSError.
+
+    A directory that exists stays unchanged.
+    """
+    directory = path if inclusive else os.path.dirname(path)
+    if os.path.isdir(directory):
+        return
+    make_parents(directory)
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        if os.path.isdir(directory):  # another process was faster
+            return
+        raise
+    os.chmod(directory, 0o755)
+
+
 def put_link(path: str, target: str) -> None:
     """Put a symbolic link at ``path``, in place of the file or link that is there. Raises OSError, and all is as it was."""
     temporary = f"{path}.{os.urandom(8).hex()}.tmp"

@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import sync
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.directory import make_parents, sync
 
 PROGRAM = "bin/banyand-server"
 MARKER = "ARTIFACT"
@@ -112,9 +112,7 @@ def install(release: Release, program: str, sha256: str) -> None:
         raise ReleaseError(f"{release.directory}: a program came along, but not what it was taken from: give source with src")
     try:
         for directory in (release.root, release.versions):
-            if not os.path.isdir(directory):
-                os.makedirs(directory, exist_ok=True)
-                os.chmod(directory, 0o755)  # whatever the umask
+            make_parents(directory, inclusive=True)
         with _locked(release.versions):
             _remove_leftovers(release.versions)
             incoming = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))

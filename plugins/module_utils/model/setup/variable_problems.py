@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, ROLES
 
 HOOK = "hook"
@@ -24,7 +25,6 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     """
     kind, mode = variables["banyandb_kind"], variables["banyandb_discovery_mode"]
     artifact, version = variables["banyandb_artifact"], variables["banyandb_version"]
-    config_dir, data_dir = variables["banyandb_config_dir"], variables["banyandb_data_dir"]
     grpc_port, http_port = int(variables["banyandb_grpc_port"]), int(variables["banyandb_http_port"])
     checks = (
         (
@@ -48,9 +48,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f'banyandb_version is "{version}": expected the name of a directory, such as 0.11.0.',
         ),
         (
-            not all(re.match(r"(/[A-Za-z0-9._+-]+)+$", path) for path in (config_dir, data_dir)),
-            f'banyandb_config_dir and banyandb_data_dir are "{config_dir}" and "{data_dir}": expected absolute paths of letters, '
-            "digits and . _ + -",
+            not re.match(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?$", variables["banyandb_user"]) or variables["banyandb_user"] == "root",
+            f'banyandb_user is "{variables["banyandb_user"]}": expected the name of an account other than root, such as banyandb.',
         ),
         (
             variables["banyandb_liaison_drain"] == HOOK and not variables["banyandb_liaison_drain_tasks"],
@@ -62,7 +61,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
     )
-    return [sentence for wrong, sentence in checks if wrong] + (_dns_problems(variables) if mode == DNS else [])
+    found = [sentence for wrong, sentence in checks if wrong] + (_dns_problems(variables) if mode == DNS else [])
+    return found + storage_problems(variables)
 
 
 def _dns_problems(variables: Mapping[str, Any]) -> list[str]:
