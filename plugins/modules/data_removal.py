@@ -156,7 +156,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Delete, or tell what would be deleted. Raises HostStateError."""
     storage = data_directory.Storage.of(parameters["storage"])
     record = data_directory.read_record(storage)
-    former = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
+    former: dict[str, list[str]] = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
     seen = list(data_directory.see(replace(storage, roots={**storage.roots, **former}), record).values())
     try:
         check_removal(seen, storage.facts)
