@@ -15,7 +15,7 @@ from . import asking
 from .asking import Table
 from .conftest import Cluster
 from .network import Network
-from .servers import GRPC, HTTP, INTERNAL, METRICS, Server, listing
+from .servers import GRPC, HTTP, INTERNAL, METRICS, ROOTS, Server, listing
 from .waiting import SOON, holds, until
 
 KINDS = ["data", "liaison"]
@@ -117,3 +117,26 @@ def test_an_unknown_variable_is_not(add: Callable[..., Server]) -> None:
     server.rename(listing({}))
     server.start(BYDB_NO_SUCH_FLAG="1")
     until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Server], cluster: Cluster, kind: str) -> None:
+    """Roots on disks of their own, each with a hidden file that only root may read: the marker of this collection."""
+    roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]
+    server = add(kind, 15)
+    for name in roots:
+        root = server.folder / "disks" / name
+        root.mkdir(parents=True)
+        (root / ".banyandb-node.json").write_text("{}")
+        (root / ".banyandb-node.json").chmod(0o600)
+        server.settings[f"{name}-root-path"] = str(root)
+    server.rename(listing(cluster.data_entries))
+    for _run in ("the first start", "the second one"):
+        server.start()
+        until(lambda: server.sees() >= cluster.names(cluster.data), 30, f"{server} sees the data nodes")
+        server.stop()
+    made = {"property": "property", "schema-server": "schema-property", "measure": "measure", "stream": "stream", "trace": "trace"}
+    for name in roots:
+        found = {path.name for path in (server.folder / "disks" / name).iterdir()}
+        assert {".banyandb-node.json"} <= found <= {".banyandb-node.json", made[name]}
+        assert (server.folder / "disks" / name / ".banyandb-node.json").read_text() == "{}"
