@@ -173,7 +173,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
         data_directory.remove(seen)
     verb = "would delete" if check else "deleted" if removes else "deletes"
     # A mount point that is empty stays as it is.
-    changed = removes and any(each.entries or each.marker or not os.path.ismount(each.real) for each in seen if each.path in paths)
+    changed = removes and any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
     return {"changed": changed, "msg": f"{host}: {verb} {what}.", "bytes": found.bytes, "files": found.files, "paths": paths}
 
 

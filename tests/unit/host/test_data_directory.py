@@ -352,6 +352,18 @@ def test_a_mount_point_is_emptied_and_stays_mounted(mounted, deployed):
     assert act(deployed, "removed")["changed"] is False
 
 
+def test_a_mount_point_inside_of_a_root_is_emptied_and_stays_too(mounted, storage, place):
+    outer = replace(storage, roots={str(place / "disk"): ["measure"]})
+    deploy(outer)
+    stored(place / "disk", "measure")
+    (mounted / "inner").mkdir()
+    (mounted / "inner" / "file").write_text("x")
+    assert act(outer, "removed")["files"] == 2
+    assert os.path.ismount(mounted) and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
+    assert act(outer, "removed")["changed"] is False
+    assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "new"
+
+
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):
     subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
     with pytest.raises(HostStateError, match=r"mounted read-only\. Nothing is removed\. Run on the host: mount -o remount,rw "):

@@ -40,6 +40,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.st
     Wanted,
     closed_message,
     decide,
+    is_below,
     mount_drop_in,
     read_marker,
     ways_to_others,
@@ -346,13 +347,24 @@ def _see(path: str, real: Mapping[str, str], storage: Storage, record: Marker | 
         path,
         here,
         what="directory",
-        entries=tuple(name for name in names if name not in ways_to_others(here, others)),
+        entries=tuple(name for name in names if name not in (*ways_to_others(here, others), *_empty_ways(here))),
         marker=_read(os.path.join(here, MARKER)),
         owner=owner_name(status.st_uid),
         strangers=_strangers(here, names, storage.user),
         left=_left(path, storage, record),
         **common,
     )
+
+
+def _empty_ways(real: str) -> set[str]:
+    """The names in a directory that lead to mount points and hold no file: what a removal leaves."""
+    ways = ways_to_others(real, sorted(_mount_points()))
+    return {name for name in ways if all(stat.S_ISDIR(status.st_mode) for _path, status in _walk(os.path.join(real, name)))}
+
+
+def holds_mount(real: str) -> bool:
+    """Whether a directory is a mount point, or one is below it; then the directory stays."""
+    return any(point == real or is_below(point, real) for point in _mount_points())
 
 
 def _is_ours(name: str) -> bool:
