@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests, environment_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, ports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import paths, unit
@@ -92,7 +93,7 @@ def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
     host = variables["inventory_hostname"]
     return {
         "user": variables["banyandb_user"],
-        "cluster": variables["banyandb_cluster"],
+        "cluster": variables["banyandb_cluster"] or DEFAULT_CLUSTER,
         "host": host,
         "node": f"{f'[{address}]' if ':' in address else address}:{LIAISON_PORT if kind == LIAISON else variables['banyandb_grpc_port']}",
         "role": kind,
