@@ -125,7 +125,7 @@ def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Serv
     roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]
     server = add(kind, 15)
     for name in roots:
-        root = server.folder / "disks" / name
+        root = server.folder / kind / name
         root.mkdir(parents=True)
         (root / ".banyandb-node.json").write_text("{}")
         (root / ".banyandb-node.json").chmod(0o600)
@@ -137,6 +137,6 @@ def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Serv
         server.stop()
     made = {"property": "property", "schema-server": "schema-property", "measure": "measure", "stream": "stream", "trace": "trace"}
     for name in roots:
-        found = {path.name for path in (server.folder / "disks" / name).iterdir()}
+        found = {path.name for path in (server.folder / kind / name).iterdir()}
         assert {".banyandb-node.json"} <= found <= {".banyandb-node.json", made[name]}
-        assert (server.folder / "disks" / name / ".banyandb-node.json").read_text() == "{}"
+        assert (server.folder / kind / name / ".banyandb-node.json").read_text() == "{}"
