@@ -336,11 +336,13 @@ def test_the_directories_of_the_record_are_removed_too(deployed):
     assert not os.path.exists(disk)
 
 
-@pytest.fixture
-def mounted(place):
-    """A file system of its own for the second root."""
+@pytest.fixture(params=["tmpfs", "bind"])
+def mounted(place, request):
+    """A mount for the second root: a file system of its own, or a directory of the same one."""
     (place / "disk" / "m").mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place / "disk" / "m"], check=True)
+    (place / "source").mkdir()
+    what = ["-t", "tmpfs", "tmpfs"] if request.param == "tmpfs" else ["--bind", place / "source"]
+    subprocess.run(["mount", *what, place / "disk" / "m"], check=True)
     yield place / "disk" / "m"
     subprocess.run(["umount", place / "disk" / "m"], check=True)
 
@@ -348,7 +350,7 @@ def mounted(place):
 def test_a_mount_point_is_emptied_and_stays_mounted(mounted, deployed):
     (mounted / "lost+found").mkdir()
     assert act(deployed, "removed")["changed"]
-    assert os.path.ismount(mounted) and os.listdir(mounted) == ["lost+found"]
+    assert str(mounted) in data_directory._mount_points() and os.listdir(mounted) == ["lost+found"]
     assert act(deployed, "removed")["changed"] is False
 
 
@@ -359,16 +361,16 @@ def test_a_mount_point_inside_of_a_root_is_emptied_and_stays_too(mounted, storag
     (mounted / "inner").mkdir()
     (mounted / "inner" / "file").write_text("x")
     assert act(outer, "removed")["files"] == 2
-    assert os.path.ismount(mounted) and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
+    assert str(mounted) in data_directory._mount_points() and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
     assert act(outer, "removed")["changed"] is False
     assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "new"
 
 
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):
-    subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", mounted], check=True)
     with pytest.raises(HostStateError, match=r"mounted read-only\. Nothing is removed\. Run on the host: mount -o remount,rw "):
         act(deployed, "checked")
-    subprocess.run(["mount", "-o", "remount,rw", mounted], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,rw", mounted], check=True)
     assert act(deployed, "checked")["files"] == 2
 
 

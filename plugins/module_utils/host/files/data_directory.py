@@ -274,16 +274,17 @@ def remove(seen: Sequence[Seen]) -> list[str]:
     goes with the root. Raises HostStateError.
     """
     gone = []
+    mounted = _mount_points()  # os.path.ismount() does not know a bind mount of the same file system
     for each in sorted(seen, key=lambda root: root.real.count("/"), reverse=True):
         if each.what == "absent" and not os.path.islink(each.path):
             continue
         try:
             if each.what == "directory":
-                _empty(each.real, keep=(MARKER, *IGNORED))
+                _empty(each.real, mounted, keep=(MARKER, *IGNORED))
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(each.real, MARKER))
                 sync(each.real)
-                if not os.path.ismount(each.real) and not os.listdir(each.real):
+                if each.real not in mounted and not os.listdir(each.real):
                     os.rmdir(each.real)
             if os.path.islink(each.path):
                 os.unlink(each.path)
@@ -294,7 +295,7 @@ def remove(seen: Sequence[Seen]) -> list[str]:
     return gone
 
 
-def _empty(directory: str, keep: Sequence[str] = ()) -> None:
+def _empty(directory: str, mounted: set[str], keep: Sequence[str] = ()) -> None:
     """Delete what is in a directory; of a mount point below it only the content. Raises OSError."""
     for entry in list(os.scandir(directory)):
         if entry.name in keep:
@@ -302,8 +303,8 @@ def _empty(directory: str, keep: Sequence[str] = ()) -> None:
         if not entry.is_dir(follow_symlinks=False):
             os.unlink(entry.path)
             continue
-        _empty(entry.path, IGNORED if os.path.ismount(entry.path) else ())
-        if not os.path.ismount(entry.path) and not os.listdir(entry.path):
+        _empty(entry.path, mounted, IGNORED if entry.path in mounted else ())
+        if entry.path not in mounted and not os.listdir(entry.path):
             os.rmdir(entry.path)
 
 
