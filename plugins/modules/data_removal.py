@@ -10,7 +10,8 @@ module: data_removal
 short_description: Delete what a node has stored
 version_added: 0.9.0
 description:
-  - Internal to the role C(node). Deletes the content of the data directories of a node that has left its cluster, and the directories.
+  - Internal to the role C(node). Deletes the content of the data directories of a node that has left its cluster, and the directories. The drop-in
+    of the unit that waits for the mounts of links goes too.
   - A directory without the marker of this node is never touched. A mount point stays, empty. A link to a directory goes with the directory.
   - The directories are those of O(storage), and those that the node's record on the host names.
 options:
@@ -169,11 +170,13 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if not check and not confirmed(parameters["confirm"], host):
         raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
     removes = parameters["state"] == "removed"
+    # A mount point that is empty stays as it is.
+    left = any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
+    changed = removes and (left or os.path.exists(storage.drop_in))
     if removes and not check:
         data_directory.remove(seen)
+        data_directory.remove_drop_in(storage.drop_in)
     verb = "would delete" if check else "deleted" if removes else "deletes"
-    # A mount point that is empty stays as it is.
-    changed = removes and any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
     return {"changed": changed, "msg": f"{host}: {verb} {what}.", "bytes": found.bytes, "files": found.files, "paths": paths}
 
 

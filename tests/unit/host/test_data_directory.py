@@ -299,6 +299,7 @@ def test_a_link_goes_with_its_directory(storage, place):
     deploy(storage)
     stored(data)
     act(storage, "removed")
+    assert not os.path.exists(os.path.dirname(storage.drop_in))
     assert not os.path.lexists(data) and not (place / "real").exists()
 
 

@@ -229,9 +229,13 @@ def _make_drop_in(path: str, text: str) -> None:
 
 
 def remove_drop_in(path: str) -> None:
-    """Remove the drop-in, and its directory when nothing else is there. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
+    """Remove the drop-in, and its directory when nothing else is there. Raises HostStateError."""
+    try:
         os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise HostStateError("not_removed", f"{path} is not removed: {os.strerror(error.errno or 0)}. Correct that, then run this again.") from None
     with contextlib.suppress(OSError):  # an operator's drop-ins stand beside it
         os.rmdir(os.path.dirname(path))
 
