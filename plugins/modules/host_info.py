@@ -86,10 +86,10 @@ options:
         description: Name of the user.
         type: str
         required: true
-      group:
-        description: Name of its primary group.
-        type: str
-        required: true
+      named:
+        description: Whether the operator has named it. An account of somebody else is a problem without that.
+        type: bool
+        default: false
   services:
     description: systemd services to look at.
     type: list
@@ -125,9 +125,57 @@ options:
   versions_dir:
     description: Directory with the installed versions, side by side.
     type: path
-  data_dir:
-    description: Directory whose file system's free space is told; it need not exist yet.
-    type: path
+  storage:
+    description:
+      - The data directories of a node. Each is compared with what it should be, and whether the node may use it is told.
+      - A directory with other content, of another node, or without the data that the node is known to have is a problem.
+    type: dict
+    suboptions:
+      user:
+        description: The server's user.
+        type: str
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the host.
+        type: str
+        required: true
+      node:
+        description: Name of the node in views.
+        type: str
+        required: true
+      role:
+        description: What the server is, V(data), V(liaison) or V(standalone).
+        type: str
+        required: true
+      roots:
+        description: Absolute path of each directory, and the stores there.
+        type: dict
+        required: true
+      entered:
+        description: Other directories that the server has to enter.
+        type: list
+        elements: path
+        default: []
+      record:
+        description: The file outside of the directories that says where the data is.
+        type: path
+        required: true
+      unit_file:
+        description: The file of the unit.
+        type: path
+        required: true
+      accept_empty:
+        description: Whether the node may start without the data that it is known to have.
+        type: bool
+        default: false
+      adopt:
+        description: Whether the node takes over data without its marker.
+        type: bool
+        default: false
   topology:
     description: A topology file, of which to tell the entries and which of them answer. It need not exist.
     type: path
@@ -253,11 +301,22 @@ python_version:
   returned: success
   type: str
   sample: 3.11.2
-disk:
-  description: Space on the file system of O(data_dir), in bytes. C(path) is the directory that was asked.
-  returned: when O(data_dir) is given
+problems:
+  description: Why the host must not be changed or its server started, sentences with what to do.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/srv has other content (git, www). Set an empty directory in its place."]
+storage:
+  description:
+    - Of each directory its real path, its stores, V(new), V(ours) or V(adopted) in C(state) or else the C(reason) of a problem, and the bytes
+      that are free and in total on its file system. C(differs) tells whether any of them is not as it should be.
+  returned: when O(storage) is given
   type: dict
-  sample: {path: /var/lib, free: 21474836480, total: 42949672960}
+  sample:
+    differs: false
+    roots:
+      - {path: /var/lib/banyandb, real_path: /var/lib/banyandb, stores: [measure], state: ours, reason: null, free: 21474836480, total: 42949672960}
 nft:
   description: Path of the program C(nft), empty when the host has none.
   returned: success
@@ -302,7 +361,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
 
@@ -317,7 +376,7 @@ ARGUMENTS: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {"name": {"required": True}, "group": {"required": True}},
+        "options": {"name": {"required": True}, "named": {"type": "bool", "default": False}},
     },
     "services": {
         "type": "list",
@@ -334,7 +393,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "beside": {"type": "list", "elements": "str", "default": []},
     "versions_dir": {"type": "path"},
-    "data_dir": {"type": "path"},
+    "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "topology": {"type": "path"},
     "names": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "bool", "default": False},
@@ -345,10 +404,20 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that this module returns. Raises host_state.InvalidArgument and HostStateError."""
     if parameters["root"]:
         host_state.require_root()
-    differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
+    differs = host_state.user_differences(user["name"] for user in parameters["users"])
     differs += host_state.differences(host_state.wanted(parameters))
+    problems = [problem for user in parameters["users"] for problem in [host_state.user_problem(user["name"], user["named"])] if problem]
+    storage: dict[str, Any] = {}
+    if parameters["storage"]:
+        found = data_directory.look(data_directory.Storage.of(parameters["storage"]))
+        problems += found.problems
+        of_storage = found.differences()
+        differs += of_storage
+        storage = {"storage": {"differs": bool(of_storage), "roots": [{**root, **_space(root["real_path"])} for root in found.facts()]}}
     result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
+        "problems": problems,
+        **storage,
         **_services(parameters["services"], parameters["beside"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
         "architecture": host_state.architecture(),
@@ -357,9 +426,6 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "unresolved": unresolved_here(parameters["names"]),
         "nft": shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin") or "",
     }
-    if parameters["data_dir"]:
-        path, free, total = host_state.free_space(parameters["data_dir"])
-        result["disk"] = {"path": path, "free": free, "total": total}
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
     return result
@@ -373,6 +439,11 @@ def unresolved_here(names: Sequence[str]) -> dict[str, str]:
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.name_resolution import unresolved
 
     return unresolved(names)
+
+
+def _space(path: str) -> dict[str, int]:
+    _directory, free, total = host_state.free_space(path)
+    return {"free": free, "total": total}
 
 
 def topology_now(path: str) -> dict[str, Any] | None:
