@@ -129,6 +129,7 @@ def test_a_data_node_gets_its_identity_its_roots_and_the_safe_settings(rendered)
         "BYDB_GRPC_PORT": 17912,
         "BYDB_HTTP_PORT": 17913,
         "BYDB_HAS_META_ROLE": True,
+        "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL": "1s",
     }
 
 
