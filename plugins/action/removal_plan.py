@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Limits, RolloutRefused
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 
 ARGUMENTS: dict[str, Any] = {
     "leaving": {"type": "list", "elements": "str", "required": True},
@@ -31,8 +30,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
-        hostvars = {host: Staying(variables["hostvars"][host]) for hosts in variables["groups"].values() for host in hosts}
-        nodes = {name: cluster.nodes for name, cluster in clusters(variables["groups"], hostvars).items()}
+        nodes = members(variables)
         try:
             found = problems(nodes, arguments["leaving"], Limits.from_values(minimum=arguments["minimum"]))
         except RolloutRefused as error:
@@ -44,21 +42,3 @@ class ActionModule(ActionBase):
             Display().display(line)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
         return {**result, "changed": False, "nodes": {name: by_name[name] for name in arguments["leaving"]}, "lines": told}
-
-
-class Staying(Mapping[str, Any]):
-    """The variables of a host as if nobody were to leave."""
-
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._variables = variables
-
-    def __getitem__(self, name: str) -> Any:
-        if name == "banyandb_remove":
-            raise KeyError(name)
-        return self._variables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._variables if name != "banyandb_remove")
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
