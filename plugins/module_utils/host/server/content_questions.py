@@ -8,23 +8,27 @@ from __future__ import annotations
 import json
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import METRICS_PATH, HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import (
     Counts,
     Group,
-    Segment,
     counts_from,
     groups_from,
     properties_from,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 
+Found = TypeVar("Found")
+
 GROUPS_PATH = "/api/v1/group/schema/lists"
 CONTENT_PATH = "/api/v1/group/content/"
-# Measured: while a data node has just died, the liaison answers 500; it leaves the node out as soon as the node is evictable (2 to 11 s).
-PATIENCE_SECONDS = 15.0
+# Measured: when a data node has just died, the liaison answers 500 until the node is evictable (2 to 11 s), and 503 until the liaison's schema client
+# has noticed that the node is not responding (10 s between two health checks).
+PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.5
 
 
@@ -39,13 +43,13 @@ class Answer:
 def content(client: HttpClient) -> Answer | Failure:
     """Return what a liaison reports of all groups, or why one question has no answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    groups = client.ask(GROUPS_PATH, lambda body: groups_from(json.loads(body)))
+    groups = _asked(client, GROUPS_PATH, groups_from, deadline)
     if isinstance(groups, Failure):
         return groups
     counts = {}
     for group in groups:
         if not group.has_properties:
-            found = _counts(client, group.name, deadline)
+            found = _asked(client, CONTENT_PATH + urllib.parse.quote(group.name, safe=""), counts_from, deadline)
             if isinstance(found, Failure):
                 return found
             counts[group.name] = found
@@ -57,10 +61,10 @@ def properties(client: HttpClient) -> dict[str, int] | Failure:
     return client.ask(METRICS_PATH, lambda body: properties_from(body.decode()))
 
 
-def _counts(client: HttpClient, group: str, deadline: float) -> dict[str, tuple[Segment, ...]] | Failure:
-    path = CONTENT_PATH + urllib.parse.quote(group, safe="")
+def _asked(client: HttpClient, path: str, read: Callable[[Any], Found], deadline: float) -> Found | Failure:
+    """Ask until the server can answer, or the clock shows ``deadline``."""
     while True:
-        found = client.ask(path, lambda body: counts_from(json.loads(body)))
+        found = client.ask(path, lambda body: read(json.loads(body)))
         if not isinstance(found, Failure) or found.kind != ErrorKind.UNAVAILABLE or time.monotonic() > deadline:
             return found
         time.sleep(PAUSE_SECONDS)

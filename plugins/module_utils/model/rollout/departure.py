@@ -159,7 +159,7 @@ class Content:
         found = self.counts.get(group.name, {}).get(node)
         if found is None or group.life is None:
             return None
-        return tuple(segment for segment in found if segment.end + group.life >= now)
+        return tuple(segment for segment in found if segment.end + group.life > now)
 
     def held(self, group: Group, leaving: Leaving, now: int) -> int | None:
         """Points (documents of properties) that a node has of a group; None when that is unknown."""
