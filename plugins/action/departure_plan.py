@@ -27,6 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     departure,
     merged,
     risks,
+    without_returned,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure_table import (
     no_groups,
@@ -58,6 +59,13 @@ class Seen:
     departures: list[Departure] = field(default_factory=list)
     asked: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failed_parts: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def still_gone(self) -> list[Departure]:
+        """The departures whose data has not come back with a node that the servers list."""
+        listed = {node["name"]: node["node_name"] for node in self.nodes if node["name"] in self.entries}
+        since = {listed[name]: report["since"] for name, report in self.asked.items() if name in listed and report["since"] is not None}
+        return without_returned(self.departures, since)
 
     @property
     def by_name(self) -> dict[str, Mapping[str, Any]]:
@@ -104,7 +112,7 @@ class ActionModule(ActionBase):
             content, reason = content_of(seen, leaving, liaisons)
             if content is None and leaving and EVERY_GROUP not in accepted:
                 problems.append(no_groups(cluster, reason))
-            at_risk = risks(content, leaving, seen.departures, cluster, now) if content else []
+            at_risk = risks(content, leaving, seen.still_gone, cluster, now) if content else []
             at_risk += risks_of_liaisons(seen, liaisons, content)
             groups = None if content is None or groups is None else groups | {group.name for group in content.groups}
             if at_risk:

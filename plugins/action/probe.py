@@ -13,6 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 
 # The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
@@ -26,16 +27,23 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(
-            argument_spec={"variables": {"type": "dict", "required": True}, "versions_dir": {"type": "path"}, "data_dir": {"type": "path"}}
+            argument_spec={
+                "variables": {"type": "dict", "required": True},
+                "versions_dir": {"type": "path"},
+                "refuse": {"type": "bool", "default": True},
+            }
         )
         arguments["root"] = True  # what differs is going to be changed
+        kind = arguments["variables"].get("banyandb_kind")
+        refuses = arguments.pop("refuse")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
-            return {**result, **refused(setup["problems"], (task_vars or {}).get("inventory_hostname", ""))}
+            return {**result, **refused(setup["problems"])}
         release, node = setup["release"], setup["node"]
-        arguments["topology"] = setup["topology"]
         variables = task_vars or {}
+        arguments.update(topology=setup["topology"], storage=setup["storage"])
         arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("banyandb_clusters") or {})
+        arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():
                 arguments[option] = [*arguments.get(option, []), *items]
@@ -45,12 +53,13 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return {"failed": True, "msg": failure_reason(result)}
         found = foreign_state.findings(setup, result) if node["services"] else []
-        refusals = [finding.message for finding in found if finding.refuses]
-        if refusals:
-            return refused(refusals, (task_vars or {}).get("inventory_hostname", ""))
-        result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found)]
+        refusals = [*changed_kind.problems(kind, result["beside"]), *(finding.message for finding in found if finding.refuses), *result["problems"]]
+        if refuses and refusals:
+            return refused(refusals)
+        result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
         result["install_needed"] = not release["users"] or needed(release, differing)
-        result["node_needed"] = not node["services"] or reload_needed or needed(node, differing)
+        storage_differs = result.get("storage", {}).get("differs", False)
+        result["node_needed"] = not node["services"] or reload_needed or needed(node, differing) or storage_differs
         return result

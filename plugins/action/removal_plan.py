@@ -13,12 +13,11 @@ from ansible.utils.display import Display
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 
 ARGUMENTS: dict[str, Any] = {
-    "leaving": {"type": "list", "elements": "str", "required": True},
     "clean_up": {"type": "bool", "default": False},
-    "minimum": {"type": "raw", "default": {}},
 }
 
 
@@ -31,14 +30,17 @@ class ActionModule(ActionBase):
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
         nodes = members(variables)
+        described = clusters(variables["groups"], variables["hostvars"]).values()
+        leaving = sorted({name for cluster in described for name in cluster.remove})
         try:
-            found = problems(nodes, arguments["leaving"], Limits.from_values(minimum=arguments["minimum"]))
+            wrong = [problem for cluster in described for problem in cluster.problems]
+            found = wrong + problems(nodes, leaving, limits_of(nodes, variables["hostvars"]))
         except RolloutRefused as error:
             found = [str(error)]
         if found:
             return {**result, **refused(found)}
-        told = lines(nodes, arguments["leaving"], arguments["clean_up"])
+        told = lines(nodes, leaving, arguments["clean_up"])
         for line in told:
             Display().display(line)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
-        return {**result, "changed": False, "nodes": {name: by_name[name] for name in arguments["leaving"]}, "lines": told}
+        return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": told}

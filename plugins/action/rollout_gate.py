@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import failures_of, gate_lines, without_consequences
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 ARGUMENTS: dict[str, Any] = {
@@ -45,7 +45,8 @@ class ActionModule(ActionBase):
         for line in told:
             Display().display(line)
         noted = {host: failure.to_mapping() for host, failure in failures.items()}
-        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "failures": noted, "lines": told}
+        stand = [] if reasons else revisions(seen)
+        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "revisions": stand, "failures": noted, "lines": told}
 
 
 def watch(registered: Any) -> Mapping[str, Any] | str:

@@ -38,8 +38,8 @@ RETURN = r"""
 _value:
   description:
     - C(problems), sentences that say what is wrong with the variables and what to do. Without any also C(release) and C(node), arguments of
-      M(skywalking.banyandb.host_info), C(topology), the file whose entries have to be known or V(null), and for a host that is a node
-      C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
+      M(skywalking.banyandb.host_info), C(storage), its option of that name or V(null), C(topology), the file whose entries have to be known or
+      V(null), and for a host that is a node C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
   type: dict
 """
 

@@ -10,6 +10,7 @@ module: cluster_watch
 short_description: Watch a cluster from one of its hosts until it is whole and stays so
 version_added: 0.9.0
 description:
+  - Internal to the playbooks of this collection.
   - Looks again and again at the view of the server on this host, and asks every node for its health, its identity and the revision of its
     schema, until nothing is wrong for O(soak) seconds or there is no progress for O(stall) seconds.
   - It does not fail when the cluster is not whole, so that somebody who knows of all hosts can judge; see RV(whole) and RV(pairs).
@@ -68,6 +69,17 @@ options:
     description: Names of nodes that must say of themselves what O(nodes) says of them. The others may have other roles and labels still.
     type: list
     elements: str
+    default: []
+  revisions:
+    description:
+      - Whether to wait for a node whose schema is older than that of another. V(false) before the first change, when a difference is none of its
+        doing.
+    type: bool
+    default: true
+  stood:
+    description: Schema revisions at which nodes stood before the change; a node at one of them is not waited for.
+    type: list
+    elements: int
     default: []
   soak:
     description: Seconds for which nothing may be wrong. A dead node is shown as active for 5 to 8 seconds, which the default outlasts.
@@ -129,6 +141,12 @@ revisions:
   type: dict
   returned: always
   sample: {data1: 1760000000000000001, liaison1: 1760000000000000001}
+serving:
+  description: Names of the nodes that answered with health V(SERVING). The node on this host is among them only when its view was shown as well.
+  type: list
+  elements: str
+  returned: always
+  sample: [data1, liaison1]
 names:
   description: Entry name, then what the node calls itself. Nodes that did not answer, and standalone servers, are not there.
   type: dict
@@ -160,7 +178,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.la
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ROLES, ExpectedNode
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS, Asked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SERVING, SOAK_SECONDS, STALL_SECONDS, Asked
 
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),
@@ -182,6 +200,8 @@ ARGUMENTS: dict[str, Any] = dict(
         ),
     ),
     identities=dict(type="list", elements="str", default=[]),
+    revisions=dict(type="bool", default=True),
+    stood=dict(type="list", elements="int", default=[]),
     soak=dict(type="float", default=SOAK_SECONDS),
     stall=dict(type="float", default=STALL_SECONDS),
     timeout=dict(type="float", default=3),
@@ -194,7 +214,7 @@ def main() -> None:
         watched = act(module.params)
     except ValueError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **report(watched))
+    module.exit_json(changed=False, **report(watched, module.params["name"]))
 
 
 def act(params: dict[str, Any]) -> Watched:
@@ -213,6 +233,7 @@ def act(params: dict[str, Any]) -> Watched:
         observer=ExpectedNode(params["name"], "", params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],
         identities={name: described(entries[name]) for name in params["identities"]},
+        stood=params["stood"] if params["revisions"] else None,
     )
     return watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
 
@@ -228,14 +249,19 @@ def described(entry: dict[str, Any]) -> ExpectedNode:
     )
 
 
-def report(watched: Watched) -> dict[str, Any]:
-    """The module's result."""
+def report(watched: Watched, here: str) -> dict[str, Any]:
+    """Return the module's result; ``here`` is the entry name of the node on this host."""
     return {
         "whole": watched.whole,
         "pairs": [pair.to_mapping() for pair in watched.pairs],
         "revisions": {
             name: answer.revision for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.revision is not None
         },
+        "serving": sorted(
+            name
+            for name, answer in watched.answers.items()
+            if not isinstance(answer, Failure) and answer.health == SERVING and not (name == here and isinstance(watched.view, Failure))
+        ),
         "names": {
             name: answer.identity.node_name for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.identity
         },

@@ -22,6 +22,11 @@ options:
     description: The topology file. It need not exist.
     type: path
     required: true
+  roots:
+    description: Directories of the data of the local data node, whose markers say since when the node has its data there.
+    type: list
+    elements: path
+    default: []
   content:
     description: Whether to ask the local server, a liaison, at O(url) for groups and counts.
     type: bool
@@ -72,6 +77,10 @@ entries:
   type: dict
   returned: success
   sample: {data3: "10.0.0.5:17912"}
+since:
+  description: Since when all of O(roots) have been of the node, in seconds since 1970. V(null) when one has no marker, or none was given.
+  type: int
+  returned: success
 groups:
   description: The groups of users. V(null) when the server was not asked or gave no answer.
   type: list
@@ -109,6 +118,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "topology": {"type": "path", "required": True},
+    "roots": {"type": "list", "elements": "path", "default": []},
     "content": {"type": "bool", "default": False},
     "metrics_url": {"type": "str"},
     **LOCAL_SERVER,
@@ -123,6 +133,7 @@ def look(params: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "departures": [each.to_mapping() for each in departures_file.recorded(params["path"])],
         "entries": {node.name: node.grpc_address for node in listed[0].nodes} if listed else {},
+        "since": departures_file.since(params["roots"]),
         "groups": None,
         "counts": {},
         "properties": None,

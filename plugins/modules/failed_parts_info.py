@@ -18,6 +18,10 @@ options:
     description: What the server stores. See C(banyandb_data_dir).
     type: path
     default: /var/lib/banyandb
+  storage:
+    description: Directories of single stores. See C(banyandb_storage).
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -54,13 +58,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.failed_parts import failed_parts
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 
-ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": "/var/lib/banyandb"}}
+ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": "/var/lib/banyandb"}, "storage": {"type": "dict", "default": {}}}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        found = failed_parts(module.params["data_dir"])
+        found = failed_parts(module.params["data_dir"], module.params["storage"])
     except HostStateError as error:
         if error.kind != "permission_denied":
             module.fail_json(msg=str(error), error_type=error.kind)

@@ -10,6 +10,7 @@ module: host_info
 short_description: Compare a host with what should be there, all at once
 version_added: 0.9.0
 description:
+  - Internal to the roles of this collection.
   - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
     what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
     execution.
@@ -85,10 +86,10 @@ options:
         description: Name of the user.
         type: str
         required: true
-      group:
-        description: Name of its primary group.
-        type: str
-        required: true
+      named:
+        description: Whether the operator has named it. An account of somebody else is a problem without that.
+        type: bool
+        default: false
   services:
     description: systemd services to look at.
     type: list
@@ -116,12 +117,65 @@ options:
       program_target:
         description: The file that O(services[].program) should lead to.
         type: path
+  beside:
+    description: Names of units to tell of that are not compared with anything.
+    type: list
+    elements: str
+    default: []
   versions_dir:
     description: Directory with the installed versions, side by side.
     type: path
-  data_dir:
-    description: Directory whose file system's free space is told; it need not exist yet.
-    type: path
+  storage:
+    description:
+      - The data directories of a node. Each is compared with what it should be, and whether the node may use it is told.
+      - A directory with other content, of another node, or without the data that the node is known to have is a problem.
+    type: dict
+    suboptions:
+      user:
+        description: The server's user.
+        type: str
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the host.
+        type: str
+        required: true
+      node:
+        description: Name of the node in views.
+        type: str
+        required: true
+      role:
+        description: What the server is, V(data), V(liaison) or V(standalone).
+        type: str
+        required: true
+      roots:
+        description: Absolute path of each directory, and the stores there.
+        type: dict
+        required: true
+      entered:
+        description: Other directories that the server has to enter.
+        type: list
+        elements: path
+        default: []
+      record:
+        description: The file outside of the directories that says where the data is.
+        type: path
+        required: true
+      unit_file:
+        description: The file of the unit.
+        type: path
+        required: true
+      accept_empty:
+        description: Whether the node may start without the data that it is known to have.
+        type: bool
+        default: false
+      adopt:
+        description: Whether the node takes over data without its marker.
+        type: bool
+        default: false
   topology:
     description: A topology file, of which to tell the entries and which of them answer. It need not exist.
     type: path
@@ -196,7 +250,11 @@ differs:
       expected: {mode: "0640"}
       found: {mode: "0644"}
 services:
-  description: What was asked about each service, by its name.
+  description:
+    - What was asked about each service, by its name.
+    - C(needs_restart) has a mapping for each reason. C(reason) is V(environment_changed) or V(environment_left_over), with the names of the
+      C(variables), V(program_changed), with the paths C(running) and C(wanted), or V(program_replaced), of a script whose link changed after its
+      start.
   returned: success
   type: dict
   sample:
@@ -219,7 +277,14 @@ services:
       ports: [17912, 17913]
       silent_ports: []
       ready: true
-      needs_restart: ["started with other values of BYDB_GRPC_PORT"]
+      needs_restart:
+        - reason: environment_changed
+          variables: [BYDB_GRPC_PORT]
+beside:
+  description: Of each unit in O(beside), its C(main_pid), 0 when it does not run, and C(enabled), as systemd has it.
+  returned: success
+  type: dict
+  sample: {banyandb-liaison.service: {main_pid: 0, enabled: ""}}
 versions:
   description: Names of the versions in O(versions_dir).
   returned: success
@@ -236,11 +301,22 @@ python_version:
   returned: success
   type: str
   sample: 3.11.2
-disk:
-  description: Space on the file system of O(data_dir), in bytes. C(path) is the directory that was asked.
-  returned: when O(data_dir) is given
+problems:
+  description: Why the host must not be changed or its server started, sentences with what to do.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/srv has other content (git, www). Set an empty directory in its place."]
+storage:
+  description:
+    - Of each directory its real path, its stores, V(new), V(ours) or V(adopted) in C(state) or else the C(reason) of a problem, and the bytes
+      that are free and in total on its file system. C(differs) tells whether any of them is not as it should be.
+  returned: when O(storage) is given
   type: dict
-  sample: {path: /var/lib, free: 21474836480, total: 42949672960}
+  sample:
+    differs: false
+    roots:
+      - {path: /var/lib/banyandb, real_path: /var/lib/banyandb, stores: [measure], state: ours, reason: null, free: 21474836480, total: 42949672960}
 nft:
   description: Path of the program C(nft), empty when the host has none.
   returned: success
@@ -285,7 +361,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
 
@@ -300,7 +376,7 @@ ARGUMENTS: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {"name": {"required": True}, "group": {"required": True}},
+        "options": {"name": {"required": True}, "named": {"type": "bool", "default": False}},
     },
     "services": {
         "type": "list",
@@ -315,8 +391,9 @@ ARGUMENTS: dict[str, Any] = {
             "program_target": {"type": "path"},
         },
     },
+    "beside": {"type": "list", "elements": "str", "default": []},
     "versions_dir": {"type": "path"},
-    "data_dir": {"type": "path"},
+    "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "topology": {"type": "path"},
     "names": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "bool", "default": False},
@@ -327,11 +404,21 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that this module returns. Raises host_state.InvalidArgument and HostStateError."""
     if parameters["root"]:
         host_state.require_root()
-    differs = host_state.user_differences((user["name"], user["group"]) for user in parameters["users"])
+    differs = host_state.user_differences(user["name"] for user in parameters["users"])
     differs += host_state.differences(host_state.wanted(parameters))
+    problems = [problem for user in parameters["users"] for problem in [host_state.user_problem(user["name"], user["named"])] if problem]
+    storage: dict[str, Any] = {}
+    if parameters["storage"]:
+        found = data_directory.look(data_directory.Storage.of(parameters["storage"]))
+        problems += found.problems
+        of_storage = found.differences()
+        differs += of_storage
+        storage = {"storage": {"differs": bool(of_storage), "roots": [{**root, **_space(root["real_path"])} for root in found.facts()]}}
     result: dict[str, Any] = {
         "differs": [asdict(difference) for difference in differs],
-        "services": _services(parameters["services"]),
+        "problems": problems,
+        **storage,
+        **_services(parameters["services"], parameters["beside"]),
         "versions": host_state.versions_in(parameters["versions_dir"]) if parameters["versions_dir"] else [],
         "architecture": host_state.architecture(),
         "python_version": platform.python_version(),
@@ -339,9 +426,6 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "unresolved": unresolved_here(parameters["names"]),
         "nft": shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin") or "",
     }
-    if parameters["data_dir"]:
-        path, free, total = host_state.free_space(parameters["data_dir"])
-        result["disk"] = {"path": path, "free": free, "total": total}
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
     return result
@@ -355,6 +439,11 @@ def unresolved_here(names: Sequence[str]) -> dict[str, str]:
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.name_resolution import unresolved
 
     return unresolved(names)
+
+
+def _space(path: str) -> dict[str, int]:
+    _directory, free, total = host_state.free_space(path)
+    return {"free": free, "total": total}
 
 
 def topology_now(path: str) -> dict[str, Any] | None:
@@ -378,9 +467,13 @@ def topology_now(path: str) -> dict[str, Any] | None:
     }
 
 
-def _services(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = systemd_services.services([item["name"] for item in asked])
-    return {item["name"]: _facts(found[item["name"]], item) for item in asked}
+def _services(asked: Sequence[Mapping[str, Any]], beside: Sequence[str]) -> dict[str, Any]:
+    names = [item["name"] for item in asked]
+    found = systemd_services.services([*names, *(name for name in beside if name not in names)])
+    return {
+        "services": {item["name"]: _facts(found[item["name"]], item) for item in asked},
+        "beside": {name: {"main_pid": found[name].main_pid, "enabled": found[name].enabled} for name in beside},
+    }
 
 
 def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -401,7 +494,9 @@ def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str,
         "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
-        "needs_restart": running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"]),
+        "needs_restart": [
+            reason.to_mapping() for reason in running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"])
+        ],
     }
 
 

@@ -10,12 +10,14 @@ module: liaison_cut
 short_description: Cut a liaison off from another one that is drained
 version_added: 0.9.0
 description:
+  - Internal to the role C(node).
   - A liaison that still counts on another one when that one becomes unreachable may acknowledge points that it then drops. So this lets the
     clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
     as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
   - Writes that came in before are let through first, since the server may never answer one that loses its way. The server's metrics tell when
     they are.
   - Clients see a slow answer and no error.
+  - Where the liaison here has its ports and its metrics is read from the environment of its process, wherever it is to listen after its restart.
   - Needs Python and C(nft) on the host. The cut is over when its lease is over, whatever became of the controller.
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
@@ -34,10 +36,9 @@ options:
   node_name:
     description: What the liaison that is drained calls itself. Required with O(state=cut).
     type: str
-  ports:
-    description: TCP ports by which clients reach the liaison here. Required with O(state=cut).
-    type: list
-    elements: int
+  service:
+    description: Name of the unit of the liaison here. One that does not run needs no cut. Required with O(state=cut).
+    type: str
   user:
     description: Account of the server on this host. It and root need not wait; all others on this host do, as those from elsewhere.
     type: str
@@ -45,10 +46,6 @@ options:
     description: Seconds for which the cut stays.
     type: float
     default: 120
-  metrics_url:
-    description: Where the metrics of the server on this host are. When they are not there, writes that came in before get 0.2 seconds.
-    type: str
-    default: http://127.0.0.1:2121
   patience:
     description:
       - Seconds that clients wait at most. When the liaison still uses the other one then, nothing is cut any more, and this fails.
@@ -76,7 +73,7 @@ EXAMPLES = r"""
     state: cut
     name: liaison1
     node_name: "10.0.0.1:18912"
-    ports: [17912, 17913]
+    service: banyandb-liaison.service
     user: banyandb
   delegate_to: liaison2
 
@@ -102,7 +99,7 @@ under_way:
   type: int
   returned: with O(state=cut)
 error_type:
-  description: V(no_nft), V(permission_denied), V(nft_failed), V(no_user), V(no_view), V(not_resolved) or V(still_used).
+  description: V(no_nft), V(permission_denied), V(nft_failed), V(no_user), V(no_systemd), V(no_view), V(not_resolved) or V(still_used).
   type: str
   returned: failure
 """
@@ -113,18 +110,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.liaison_ports import LiaisonPorts, with_port
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
     "name": {"required": True},
     "node_name": {},
-    "ports": {"type": "list", "elements": "int"},
+    "service": {},
     **LOCAL_SERVER,
     "user": {},
-    "metrics_url": {"default": "http://127.0.0.1:2121"},
     "lease": {"type": "float", "default": 120},
     "patience": {"type": "float", "default": 15},
 }
@@ -138,17 +136,21 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
             peer_cut.join(params["name"])
         return {"changed": there}
     require_seconds(params, {"lease": 1, "patience": 1})
-    require_ports(params)
-    client, metrics = HttpClient.local(params, 2.0), HttpClient(params["metrics_url"], timeout=2.0)
+    pid = systemd_services.services([params["service"]])[params["service"]].main_pid
+    if not pid:
+        return {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
+    at = LiaisonPorts.of(running_process.environment_of(pid))
+    client = HttpClient.local({**params, "url": with_port(params["url"], at.http)}, 2.0)
     if check:
         address = peer_cut.foreseen(params["node_name"], client.cluster_state())
         return {"changed": bool(address), "addresses": [address] if address else [], "waited": 0.0, "under_way": 0}
+    metrics = HttpClient(f"http://{at.metrics}", timeout=2.0)
     done = peer_cut.cut(
         params["name"],
         params["node_name"],
         client.cluster_state,
         metrics.write_streams,
-        params["ports"],
+        at.clients,
         params["lease"],
         params["patience"],
         params["user"],
@@ -159,7 +161,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        required_if=[("state", "cut", ["node_name", "ports"])],
+        required_if=[("state", "cut", ["node_name", "service"])],
         required_together=REQUIRED_TOGETHER,
         supports_check_mode=True,
     )

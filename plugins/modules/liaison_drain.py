@@ -10,22 +10,24 @@ module: liaison_drain
 short_description: Close ports of a host to everyone else, for a while
 version_added: 0.9.0
 description:
-  - Closes TCP ports by nftables, in a table of its own. Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
+  - Internal to the role C(node).
+  - Closes every TCP port on which the process of a server listens by nftables, in a table of its own. These are the ports that it has, wherever it
+    is to listen after its restart.
+  - Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
   - O(user) and root on the host itself still reach them, and what the server sends to others is left alone.
   - They are open again when the lease is over, whatever became of the controller.
 options:
   state:
     description:
-      - V(closed) closes O(ports), or renews their lease, and returns after O(hold).
+      - V(closed) closes the ports of O(service), or renews their lease, and returns after O(hold). Of one that does not run, nothing is closed.
       - V(open) opens whatever was closed.
       - V(checked) only sees whether ports could be closed.
     type: str
     choices: [closed, open, checked]
     required: true
-  ports:
-    description: TCP ports. Required with O(state=closed).
-    type: list
-    elements: int
+  service:
+    description: Name of the unit of the server. Required with O(state=closed).
+    type: str
   user:
     description: Account of the server on this host. It and root still reach the ports; all others on this host do not.
     type: str
@@ -54,7 +56,7 @@ EXAMPLES = r"""
 - name: Keep everyone away from this liaison
   skywalking.banyandb.liaison_drain:
     state: closed
-    ports: [17912, 17913, 18912]
+    service: banyandb-liaison.service
     user: banyandb
 
 - name: Let them in again
@@ -69,7 +71,7 @@ closed:
   elements: int
   returned: success
 error_type:
-  description: V(no_nft), V(no_user), V(permission_denied) or V(nft_failed).
+  description: V(no_nft), V(no_user), V(no_systemd), V(permission_denied) or V(nft_failed).
   type: str
   returned: failure
 """
@@ -80,11 +82,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_ports, require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["closed", "open", "checked"], "required": True},
-    "ports": {"type": "list", "elements": "int"},
+    "service": {},
     "user": {},
     "lease": {"type": "float", "default": 120},
     "hold": {"type": "float", "default": 0},
@@ -101,14 +104,15 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         if before and not check:
             port_drain.reopen()
         return {"changed": bool(before), "closed": before}
-    require_ports(params)
-    if not check:
-        port_drain.close(params["ports"], params["lease"], params["hold"], params["user"])
-    return {"changed": before != sorted(params["ports"]), "closed": sorted(params["ports"])}
+    pid = systemd_services.services([params["service"]])[params["service"]].main_pid
+    ports = running_process.listening_ports(pid) if pid else []
+    if ports and not check:
+        port_drain.close(ports, params["lease"], params["hold"], params["user"])
+    return {"changed": bool(ports) and before != ports, "closed": ports or before}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, required_if=[("state", "closed", ["ports"])], supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_if=[("state", "closed", ["service"])], supports_check_mode=True)
     try:
         result = act(module.params, module.check_mode)
     except HostStateError as error:

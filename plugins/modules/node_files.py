@@ -34,6 +34,55 @@ options:
       mode:
         description: Permissions in octal digits, such as V("0640").
         type: str
+  storage:
+    description: The data directories of the node. They are made, and get their markers, before anything else.
+    type: dict
+    suboptions:
+      user:
+        description: The server's user.
+        type: str
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the host.
+        type: str
+        required: true
+      node:
+        description: Name of the node in views.
+        type: str
+        required: true
+      role:
+        description: What the server is, V(data), V(liaison) or V(standalone).
+        type: str
+        required: true
+      roots:
+        description: Absolute path of each directory, and the stores there.
+        type: dict
+        required: true
+      entered:
+        description: Other directories that the server has to enter.
+        type: list
+        elements: path
+        default: []
+      record:
+        description: The file outside of the directories that says where the data is.
+        type: path
+        required: true
+      unit_file:
+        description: The file of the unit.
+        type: path
+        required: true
+      accept_empty:
+        description: Whether the node may start without the data that it is known to have.
+        type: bool
+        default: false
+      adopt:
+        description: Whether the node takes over data without its marker.
+        type: bool
+        default: false
   environment_file:
     description: The environment file of the unit.
     type: dict
@@ -129,7 +178,7 @@ paths:
   returned: success
   sample: [/etc/banyandb/data.env]
 error_type:
-  description: V(not_made), V(no_user), V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
+  description: V(refused), V(not_made), V(no_user), V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
   type: str
   returned: failure
   sample: not_made
@@ -143,11 +192,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, setup_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state, setup_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 
 ARGUMENTS: dict[str, Any] = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
+    "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "environment_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
     # Not within the option above: there it is logged all the same, once it has more than a line.
     "environment": {"required": True, "no_log": True},
@@ -177,7 +227,8 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
             "links": parameters["links"],
         }
     )
-    found = host_state.differences(wanted) if check else setup_files.make(wanted, texts)
+    found = _storage(parameters["storage"], check) if parameters["storage"] else []
+    found += host_state.differences(wanted) if check else setup_files.make(wanted, texts)
     paths = [difference.path for difference in found]
     if not check and (_of_systemd(paths, parameters) or _is_outdated(os.path.basename(unit_path))):
         systemd_services.read_units_again()
@@ -186,7 +237,19 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
 
 
 def _of_systemd(paths: list[str], parameters: Mapping[str, Any]) -> bool:
-    return any(item["path"] in paths for item in (parameters["unit_file"], parameters["drop_in_file"], *parameters["links"]))
+    of_unit = [item["path"] for item in (parameters["unit_file"], parameters["drop_in_file"], *parameters["links"])]
+    return any(path in of_unit or path.startswith(f"{parameters['unit_file']['path']}.d/") for path in paths)
+
+
+def _storage(options: Mapping[str, Any], check: bool) -> list[host_state.Difference]:
+    """Make the data directories, or in check mode tell what would be made. Raises HostStateError where the node may not use one."""
+    look = data_directory.look(data_directory.Storage.of(options))
+    if look.problems:
+        raise host_state.HostStateError("refused", " ".join(look.problems))
+    found = look.differences()
+    if found and not check:
+        data_directory.make(look)
+    return found
 
 
 def _is_outdated(name: str) -> bool:

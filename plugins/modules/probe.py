@@ -20,9 +20,10 @@ options:
   versions_dir:
     description: Directory of the installed versions.
     type: path
-  data_dir:
-    description: Directory whose free space is told.
-    type: path
+  refuse:
+    description: Fail for what the host's state forbids. A node that is removed needs no fit host.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -46,6 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+more_problems:
+  description: All problems but the first, which is the message.
+  returned: when there are several problems
+  type: list
+  elements: str
 install_needed:
   description: Whether the role C(install) has anything to do.
   type: bool

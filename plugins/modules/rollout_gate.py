@@ -11,6 +11,7 @@ module: rollout_gate
 short_description: Judge whether the next wave may begin
 version_added: 0.9.0
 description:
+  - Internal to the playbooks of this collection.
   - Puts together what each watcher registered of M(skywalking.banyandb.cluster_watch), which hosts of the play failed or could not be reached, and
     what went wrong on the hosts of the wave, and says whether the gate is open. It judges all hosts of the play, and not only those that are left.
   - It does not fail when the gate is closed, so that the wave can be put back; see RV(open).
@@ -81,6 +82,11 @@ failures:
   type: dict
   returned: always
   sample: {"data1": {"reason": "banyandb-data did not start: it exited with status 1", "log": "journalctl -u banyandb-data"}}
+revisions:
+  description: Schema revisions at which the nodes stand, for the next gate. Empty when this one is closed.
+  type: list
+  elements: int
+  returned: always
 lines:
   description: The judgement as it was printed.
   type: list

@@ -11,10 +11,13 @@ module: rollout_plan
 short_description: Plan in which waves the servers of a cluster are changed
 version_added: 0.9.0
 description:
+  - Internal to the playbooks of this collection.
   - From what M(skywalking.banyandb.probe) found on each host of the play, plans which servers are changed together and in which order, and prints
     the plan with the reasons. Data nodes with the META role come first, then the other data nodes, then liaisons; of each of these one first,
     then more.
   - No wave takes away the last of a role or of a label, or more than the user allows; what cannot be planned so is refused.
+  - Each cluster has its own C(banyandb_waves), C(banyandb_data_at_once), C(banyandb_minimum), C(banyandb_soak) and C(banyandb_stall). They are read
+    from all its hosts, whatever the run is limited to, and hosts that do not agree are refused.
   - Runs on the controller alone.
 options:
   clusters:
@@ -22,29 +25,18 @@ options:
     type: dict
     required: true
   restart:
-    description: Restart these hosts as they are, or all when it is empty. Without it, those are changed whose server runs otherwise than it should.
+    description:
+      - Restart the servers of these hosts as they are, or of all hosts when it is empty. A server that does not run is started.
+      - Without it, the servers are changed that run with another configuration than they should.
     type: list
     elements: str
+  answers:
+    description: Name of the variable in which each host registered M(skywalking.banyandb.cluster_watch) of its own server, with O(restart).
+    type: str
   only:
     description: Refuse when anything but the V(labels) or the V(addresses) of nodes would be changed.
     type: str
     choices: [labels, addresses]
-  waves:
-    description: How many servers of a kind have been changed when each stage ends, as numbers and percentages.
-    type: raw
-    default: [1, "5%", "25%", "100%"]
-  data_at_once:
-    description:
-      - How many data nodes may be away together. At most as many as each shard has replicas, since the next copies of a shard may be on any of
-        them.
-    type: raw
-    default: 1
-  minimum:
-    description:
-      - How many servers must stay of a role (V(meta), V(data), V(liaison)) or of a label, such as C(type=hot). By default one of each, and half of
-        the liaisons.
-    type: raw
-    default: {}
 extends_documentation_fragment:
   - skywalking.banyandb.on_controller
 seealso:
@@ -57,7 +49,6 @@ EXAMPLES = r"""
 - name: Plan the waves
   skywalking.banyandb.rollout_plan:
     clusters: "{{ banyandb_clusters }}"
-    minimum: {data: 2, type=hot: 1}
   register: banyandb_rollout
   run_once: true
 """
@@ -83,6 +74,15 @@ watchers:
   description: Cluster name, then the hosts through whose eyes its waves are judged. The liaisons, or where there are none the data nodes.
   type: dict
   returned: success
+liaisons:
+  description: Cluster name, then all its liaisons, which take part when one of them is drained, whatever the run is limited to.
+  type: dict
+  returned: success
+gates:
+  description: Cluster name, then C(soak) and C(stall) of its gates, in seconds.
+  type: dict
+  returned: success
+  sample: {default: {soak: 10.0, stall: 45.0}}
 lines:
   description: The plan as it was printed.
   type: list

@@ -53,6 +53,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+more_problems:
+  description: All problems but the first, which is the message.
+  returned: when there are several problems
+  type: list
+  elements: str
 clusters:
   description:
     - The clusters. Of those that DNS was asked for, C(nodes) are what it leads to, C(hosts) what the inventory describes, C(remove) has in

@@ -15,7 +15,7 @@ from . import asking
 from .asking import Table
 from .conftest import Cluster
 from .network import Network
-from .servers import GRPC, HTTP, INTERNAL, METRICS, Server, listing
+from .servers import GRPC, HTTP, INTERNAL, METRICS, ROOTS, Server, listing
 from .waiting import SOON, holds, until
 
 KINDS = ["data", "liaison"]
@@ -141,3 +141,23 @@ def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Serv
     until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
     until(lambda: server.listens(2122), SOON, "metrics on the port that was set")
     assert not server.listens(METRICS) and not server.listens(6060)
+def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Server], cluster: Cluster, kind: str) -> None:
+    """Roots on disks of their own, each with a hidden file that only root may read: the marker of this collection."""
+    roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]
+    server = add(kind, 15)
+    for name in roots:
+        root = server.folder / kind / name
+        root.mkdir(parents=True)
+        (root / ".banyandb-node.json").write_text("{}")
+        (root / ".banyandb-node.json").chmod(0o600)
+        server.settings[f"{name}-root-path"] = str(root)
+    server.rename(listing(cluster.data_entries))
+    for _run in ("the first start", "the second one"):
+        server.start()
+        until(lambda: server.sees() >= cluster.names(cluster.data), 30, f"{server} sees the data nodes")
+        server.stop()
+    made = {"property": "property", "schema-server": "schema-property", "measure": "measure", "stream": "stream", "trace": "trace"}
+    for name in roots:
+        found = {path.name for path in (server.folder / kind / name).iterdir()}
+        assert {".banyandb-node.json"} <= found <= {".banyandb-node.json", made[name]}
+        assert (server.folder / kind / name / ".banyandb-node.json").read_text() == "{}"

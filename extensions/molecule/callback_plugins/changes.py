@@ -83,9 +83,11 @@ class CallbackModule(CallbackBase):
         self._note_warnings(result)
         # Of a task with a loop, Ansible prints the items and not the whole.
         items = [item for item in result.result.get("results", ()) if item.get("failed")] or [result.result]
-        self.failed[result.host.get_name()] = " ".join(str(item.get("msg")) for item in items)
-        for item in items:
-            self._note(result, str(item.get("msg")), len(self._dump_results(item)))
+        texts = [str(text) for item in items for text in (item.get("msg"), *item.get("more_problems", ()))]
+        host = result.host.get_name()
+        self.failed[host] = " ".join([*filter(None, [self.failed.get(host)]), *texts])
+        for text in texts:
+            self._note(result, text, max(len(self._dump_results(item)) for item in items))
 
     def v2_runner_on_unreachable(self, result):
         self.failed[result.host.get_name()] = "unreachable"

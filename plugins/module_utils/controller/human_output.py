@@ -31,9 +31,9 @@ def people_read_output() -> bool:
     Callbacks for people (``default``, ``yaml``, ``debug``, ...) are subclasses of ``default``. Those for programs (``oneline``, ``minimal``,
     ``json``, ``jsonl``) are not, and a line between theirs breaks what they write.
     """
-    from ansible import constants
+    from ansible.constants import config
     from ansible.plugins.loader import callback_loader
 
-    found = callback_loader.get(constants.DEFAULT_STDOUT_CALLBACK, class_only=True)
+    found = callback_loader.get(config.get_config_value("DEFAULT_STDOUT_CALLBACK"), class_only=True)
     # Compared by name: the loader makes one class of "default" and another one of "ansible.builtin.default".
     return any(base.__module__.rpartition(".")[2] == "default" for base in getattr(found, "__mro__", ()))

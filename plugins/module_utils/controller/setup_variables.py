@@ -22,16 +22,20 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
+#: What comes with the variables and is no variable of a role: the inventory name, and whether the inventory names the server's user.
+INTERNAL = ("inventory_hostname", "__banyandb_user_is_named")
+
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     """What the filter ``host_setup`` documents, from these variables by their names; what is wrong with them is in ``problems``."""
     parts = {name: plain(value) for name, value in variables.items() if name.startswith(PREFIX)}
-    values, problems = validated(("install", "node"), {name: value for name, value in variables.items() if name not in parts})
+    named = {name: value for name, value in variables.items() if name not in parts and name not in INTERNAL}
+    values, problems = validated(("install", "node"), named)
     try:
         values[BASE] = given_environment({**parts, BASE: values[BASE]})
     except GivenEnvironmentError as error:
         problems.append(f"{error}.")
-    values["search_list"] = system_resolver().search
+    values.update({name: variables[name] for name in INTERNAL}, search_list=system_resolver().search)
     problems = problems or variable_problems.problems(values)
     if problems:
         return {"problems": problems}
@@ -40,6 +44,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "problems": [],
             "release": wanted_host.release(values, known_sha512(values["banyandb_artifact"], values["banyandb_artifact_checksum"])),
             "node": wanted_host.node(values),
+            "storage": wanted_host.storage(values),
             "topology": wanted_host.topology_to_read(values),
         }
         if values["banyandb_kind"]:

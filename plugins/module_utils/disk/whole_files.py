@@ -100,6 +100,24 @@ def remove(path: str) -> None:
     sync(os.path.dirname(path))
 
 
+def make_parents(path: str, inclusive: bool = False) -> None:
+    """Make the missing directories above ``path`` for everyone to enter, regardless of the umask; ``inclusive``: and ``path`` itself. Raises OSError.
+
+    A directory that exists stays unchanged.
+    """
+    directory = path if inclusive else os.path.dirname(path)
+    if os.path.isdir(directory):
+        return
+    make_parents(directory)
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        if os.path.isdir(directory):  # another process was faster
+            return
+        raise
+    os.chmod(directory, 0o755)
+
+
 def sync(directory: str) -> None:
     """Make what was renamed, made or removed in ``directory`` outlast a power cut. Raises OSError."""
     handle = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY)

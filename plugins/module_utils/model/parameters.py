@@ -16,9 +16,3 @@ def require_seconds(params: Mapping[str, Any], least: Mapping[str, float]) -> No
     for option, shortest in least.items():
         if not shortest <= params[option] <= LONGEST_SECONDS:
             raise ValueError(f"{option} is {params[option]}: expected seconds, at least {shortest:g} and at most {LONGEST_SECONDS}")
-
-
-def require_ports(params: Mapping[str, Any]) -> None:
-    """That ``ports`` are TCP ports, at least one. Raises ValueError."""
-    if not params["ports"] or not all(0 < port < 65536 for port in params["ports"]):
-        raise ValueError(f"ports is {params['ports']}: expected ports from 1 to 65535, at least one")

@@ -10,19 +10,27 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.action import rollout_gate, rollout_plan
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import Staying
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import Change, Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import (
+    Change,
+    check_scope,
+    requested_restarts,
+    wanted_changes,
+)
 
 
 def service(ready=True, pid=7, *reasons):
-    return {"main_pid": pid, "ready": ready, "needs_restart": list(reasons)}
+    return {"main_pid": pid, "ready": ready, "needs_restart": [reason.to_mapping() for reason in reasons]}
 
 
 def probed(*reasons, ready=True, pid=7):
     return {"services": {"banyandb-data.service": service(ready, pid, *reasons)}}
 
 
-ENVIRONMENT = "started with other values of BYDB_LOGGING_LEVEL"
-LABELS = "started with other values of BYDB_NODE_LABELS"
+ENVIRONMENT = RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_LOGGING_LEVEL",))
+LABELS = RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_NODE_LABELS",))
+REQUESTED = RestartReason(Reason.REQUESTED)
 NODES = [
     {"name": name, "role": role, "roles": roles, "labels": {}}
     for name, role, roles in (
@@ -42,32 +50,57 @@ def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
 
 def test_what_runs_otherwise_than_it_should_is_changed():
     looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "moved": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
-    changes = rollout_plan.wanted_changes(looked_at, None)
+    changes = wanted_changes(looked_at)
     assert changes == {"other": Change((ENVIRONMENT,)), "moved": Change((ENVIRONMENT,), renamed=True)}
 
 
-def test_a_restart_is_of_those_that_are_named_or_of_all_that_run():
-    looked_at = {"a": service(), "b": service(True, 7, LABELS), "stopped": service(False, 0)}
-    assert rollout_plan.wanted_changes(looked_at, ["a"]) == {"a": Change(("asked for",))}
-    assert rollout_plan.wanted_changes(looked_at, []) == {"a": Change(("asked for",)), "b": Change(("asked for", LABELS), described=True)}
-    with pytest.raises(RolloutRefused, match="banyandb_restart names c: expected hosts of this run that answer, which are a, b, stopped"):
-        rollout_plan.wanted_changes(looked_at, ["c"])
+def test_a_restart_is_of_the_hosts_that_are_named_or_of_all():
+    looked_at = {"a": service(), "b": service(True, 7, LABELS)}
+    assert requested_restarts(looked_at, ["a"], ["a", "b"], ["a", "b"]) == {"a": Change((REQUESTED,))}
+    assert requested_restarts(looked_at, [], ["a", "b"], ["a", "b"]) == {
+        "a": Change((REQUESTED,)),
+        "b": Change((REQUESTED, LABELS), described=True),
+    }
+
+
+def test_a_restart_starts_what_does_not_run_and_restarts_what_does_not_respond():
+    looked_at = {"stopped": service(False, 0), "silent": service(False, 7), "hung": service(True, 7)}
+    changes = requested_restarts(looked_at, [], [], list(looked_at))
+    assert {host: change.reasons[0].reason for host, change in changes.items()} == {
+        "stopped": Reason.STOPPED,
+        "silent": Reason.NOT_RESPONDING,
+        "hung": Reason.NOT_RESPONDING,
+    }
+    assert all(change.revives for change in changes.values())
+
+
+@pytest.mark.parametrize(
+    ("requested", "said"),
+    [
+        (["x"], "banyandb_restart: x not in the inventory. Name hosts of banyandb_data, banyandb_liaison or banyandb_standalone."),
+        (["b"], "banyandb_restart: b not reached by this run. Include each host in --limit and make it reachable."),
+    ],
+)
+def test_a_restart_skips_no_host_that_is_named(requested, said):
+    with pytest.raises(RolloutRefused) as refused:
+        requested_restarts({"a": service()}, requested, ["a"], ["a", "b"])
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("registered", "expected"),
+    [({"serving": ["a"]}, True), ({"serving": []}, False), ({"failed": True, "msg": "no"}, False), (None, False)],
+)
+def test_a_server_responds_when_its_host_says_so(registered, expected):
+    assert rollout_plan.answers("a", registered) is expected
 
 
 def test_a_playbook_for_one_kind_of_change_refuses_all_others():
     looked_at = {"a": service(True, 7, LABELS), "b": service(True, 7, ENVIRONMENT), "c": service(False, 0)}
-    changes = rollout_plan.wanted_changes(looked_at, None)
-    rollout_plan.check_scope("labels", {"a": looked_at["a"]}, {"a": changes["a"]})
-    with pytest.raises(RolloutRefused, match=f"BYDB_NODE_LABELS, which this playbook is for.*c: does not run; b: {ENVIRONMENT}"):
-        rollout_plan.check_scope("labels", looked_at, changes)
-
-
-def test_liaisons_watch_and_without_any_the_data_nodes():
-    looked_at = {name: service() for name in ("d1", "d2", "l1", "l2")}
-    assert rollout_plan.watchers(NODES, looked_at) == ["l1", "l2"]
-    assert rollout_plan.watchers(NODES, {**looked_at, "l1": service(False, 0), "l2": service(False, 7, ENVIRONMENT)}) == ["d1", "d2"]
-    alone = [{"name": "s", "role": "standalone", "roles": None, "labels": {}}]
-    assert rollout_plan.watchers(alone, {"s": service()}) == ["s"]
+    changes = wanted_changes(looked_at)
+    check_scope("labels", {"a": looked_at["a"]}, {"a": changes["a"]})
+    with pytest.raises(RolloutRefused, match=f"BYDB_NODE_LABELS, which this playbook is for.*c: does not run; b: {ENVIRONMENT.text()}"):
+        check_scope("labels", looked_at, changes)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +117,7 @@ def test_a_watch_is_a_result_or_why_there_is_none(registered, expected):
 
 
 def refused(leaving, **minimum):
-    return problems({"default": NODES}, leaving, Limits(minimum=minimum))
+    return problems({"default": NODES}, leaving, {"default": Limits(minimum=minimum)})
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-from ansible.utils.display import Display
+import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 
 
-def test_the_first_problem_ends_the_task_and_the_others_are_printed_one_a_line(monkeypatch):
-    printed = []
-    monkeypatch.setattr(Display, "display", lambda self, text: printed.append(text))
-    assert refused(["port is 0.\n Correct the port."]) == {"failed": True, "msg": "port is 0. Correct the port."}
-    assert printed == []
-    assert refused(["a.", "b\n c.", "d."], "node3")["msg"] == "a. (2 more problems above)"
-    assert printed == ["refused: node3: b c.", "refused: node3: d."]
+@pytest.mark.parametrize(
+    ("problems", "expected"),
+    [
+        (["port is 0.\n Correct the port."], {"msg": "port is 0. Correct the port."}),
+        (["a.", "b\n c."], {"msg": "a. (1 other problem in more_problems)", "more_problems": ["b c."]}),
+        (["a.", "b.", "c."], {"msg": "a. (2 other problems in more_problems)", "more_problems": ["b.", "c."]}),
+    ],
+)
+def test_the_first_problem_is_the_message_and_the_others_stand_beside_it(problems, expected):
+    assert refused(problems) == {"failed": True, **expected}
 
 
-def test_a_refusal_has_at_most_200_characters(monkeypatch):
-    monkeypatch.setattr(Display, "display", lambda self, text: None)
+def test_a_refusal_has_at_most_200_characters():
     message = refused(["x" * 900, "y"])["msg"]
-    assert len(message) == 200 and message.endswith("... (1 more problem above)")
+    assert len(message) == 200 and message.endswith("... (1 other problem in more_problems)")

@@ -126,7 +126,7 @@ def test_every_variable_of_a_role_is_in_its_readme_or_in_the_one_that_it_points_
 
 def test_the_guides_explain_every_variable_of_every_role():
     text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.md"))
-    rare = {"banyandb_kind", "banyandb_cache_dir", "banyandb_change", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
+    rare = {"banyandb_kind", "banyandb_change", "banyandb_readdress", "banyandb_admit", "banyandb_refresh_stale"}
     rare |= {"banyandb_refresh", "banyandb_as_listed"}
     assert {name for name in VARIABLES if f"`{name}`" not in text} == rare
 

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
@@ -19,10 +24,13 @@ from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import 
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 from ansible_collections.skywalking.banyandb.tests.unit.peers import byte_server, closed_port, http_answer
 
+UNIT = "banyandb-liaison.service"
+
 # The liaison that is drained is in the other network, and so is a client. The server here shows whom it uses in `used`.
 SCENE = """
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut, nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
@@ -124,43 +132,58 @@ def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
     }
 
 
-@pytest.mark.parametrize("view", [View(), Failure(ErrorKind.REFUSED, "nothing listens")])
-def test_a_server_that_does_not_know_it_or_does_not_run_needs_no_cut(view):
-    assert peer_cut.cut("liaison1", "l1", lambda: view, WriteStreams, [17912], 300, 15) == peer_cut.Cut((), 0.0, 0)
+def test_a_server_that_does_not_know_it_needs_no_cut():
+    assert peer_cut.cut("liaison1", "l1", View, WriteStreams, [17912], 300, 15) == peer_cut.Cut((), 0.0, 0)
 
 
-def test_a_server_whose_view_is_not_to_be_had_is_told():
+@pytest.mark.parametrize("kind", [ErrorKind.TIMEOUT, ErrorKind.REFUSED])
+def test_a_server_that_runs_and_shows_no_view_is_told(kind):
     with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
-        peer_cut.cut("liaison1", "l1", lambda: Failure(ErrorKind.TIMEOUT, "too late"), WriteStreams, [17912], 300, 15)
+        peer_cut.cut("liaison1", "l1", lambda: Failure(kind, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"
 
 
 ASKED = {
-    "state": "cut", "name": "l", "node_name": "l1", "ports": [17912], "url": "http://127.0.0.1:1", "ca_path": None, "username": None,
-    "metrics_url": "http://127.0.0.1:1", "password": None, "user": None, "lease": 120.0, "patience": 15.0,
+    "state": "cut", "name": "l", "node_name": "l1", "service": UNIT, "url": "http://127.0.0.1:1", "ca_path": None, "username": None,
+    "password": None, "user": None, "lease": 120.0, "patience": 15.0,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_server_that_does_not_run_needs_no_cut(monkeypatch, check):
+    monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=0) for name in names})
+    assert act(ASKED, check) == {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
+
+
+def test_the_server_is_asked_on_the_port_that_its_process_has(monkeypatch):
+    with closed_port() as address, subprocess.Popen(["/bin/sleep", "60"], env={"BYDB_HTTP_PORT": address.rpartition(":")[2]}) as process:
+        monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=process.pid) for name in names})
+        while not Path(f"/proc/{process.pid}/environ").read_bytes():
+            time.sleep(0.01)
+        try:
+            with pytest.raises(HostStateError, match=f"nobody knows whom it uses: .*{address}"):
+                act(ASKED, True)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
     ("registered", "changed", "addresses"),
     [({"metadata": {"name": "l1"}, "grpcAddress": "127.0.0.1:18912"}, True, ["127.0.0.1:18912"]), ({"metadata": {"name": "l2"}}, False, [])],
 )
-def test_check_mode_predicts_whether_there_is_something_to_cut_off_from(registered, changed, addresses):
+def test_check_mode_predicts_whether_there_is_something_to_cut_off_from(monkeypatch, registered, changed, addresses):
     body = json.dumps({"routeTables": {"tire1": {"registered": [registered], "active": [], "evictable": []}}}).encode()
+    monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=1) for name in names})
 
     async def run():
         async with byte_server(http_answer("200 OK", body)) as address:
-            return await asyncio.to_thread(act, {**ASKED, "url": f"http://{address}"}, True)
+            monkeypatch.setattr(running_process, "environment_of", lambda pid: {"BYDB_HTTP_PORT": address.rpartition(":")[2]})
+            return await asyncio.to_thread(act, ASKED, True)
 
     assert asyncio.run(run()) == {"changed": changed, "addresses": addresses, "waited": 0.0, "under_way": 0}
 
 
-def test_check_mode_of_a_server_that_does_not_run_predicts_no_change():
-    with closed_port() as address:
-        assert act({**ASKED, "url": f"http://{address}"}, True)["changed"] is False
-
-
-@pytest.mark.parametrize(("wrong", "said"), [({"ports": []}, "ports is"), ({"lease": 0.0}, "lease is"), ({"patience": 0.0}, "patience is")])
+@pytest.mark.parametrize(("wrong", "said"), [({"lease": 0.0}, "lease is"), ({"patience": 0.0}, "patience is")])
 def test_what_cannot_be_meant_is_refused(wrong, said):
     with pytest.raises(ValueError, match=f"{said}.*expected"):
         act({**ASKED, **wrong}, True)

@@ -66,14 +66,41 @@ def test_an_account_that_is_not_there_is_named():
 def test_a_host_without_nft_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr(nftables.shutil, "which", lambda *_arguments, **_options: None)
     with pytest.raises(HostStateError, match="banyandb_liaison_drain_install: true .* hook or none") as refused:
-        act({"state": "checked", "ports": None, "lease": 120.0, "hold": 0.0, "user": None}, False)
+        act({"state": "checked", "service": None, "lease": 120.0, "hold": 0.0, "user": None}, False)
     assert refused.value.kind == "no_nft"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [({"ports": []}, "ports is"), ({"ports": [0]}, "ports is"), ({"lease": 0.0}, "lease is"), ({"hold": -1.0}, "hold is")],
-)
+# The server listens where its process was told to, which is not where it is to listen after its restart.
+MOVED = """
+from types import SimpleNamespace
+from ansible_collections.skywalking.banyandb.plugins.modules import liaison_drain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+server = subprocess.Popen([sys.executable, "-c", ECHO + "serve(27912); serve(28912); print('up', flush=True); threading.Event().wait()"],
+    stdout=subprocess.PIPE)
+server.stdout.readline()
+serve(22)
+TRY = "import socket, sys; s = socket.create_connection(('192.0.2.1', int(sys.argv[1])), 5); s.sendall(b'x'); print(s.recv(1))"
+def reaches(port): return subprocess.run([*there, sys.executable, "-c", TRY, str(port)], capture_output=True).returncode == 0
+systemd_services.services = lambda names: {name: SimpleNamespace(main_pid=server.pid) for name in names}
+def drain(): return liaison_drain.act({"state": "closed", "service": "banyandb-liaison.service", "user": None, "lease": 300.0, "hold": 0.0}, False)
+seen = {"first": drain(), "again": drain(), "reached": [port for port in (27912, 28912, 22) if reaches(port)]}
+server.kill(); server.wait()
+liaison_drain.act({"state": "open", "service": None, "user": None, "lease": 300.0, "hold": 0.0}, False)
+seen["one that does not run"] = drain()
+print(json.dumps(seen))
+"""
+
+
+def test_the_ports_that_are_closed_are_those_on_which_the_process_listens():
+    assert played(MOVED) == {
+        "first": {"changed": True, "closed": [27912, 28912]},
+        "again": {"changed": False, "closed": [27912, 28912]},
+        "reached": [22],
+        "one that does not run": {"changed": False, "closed": []},
+    }
+
+
+@pytest.mark.parametrize(("wrong", "said"), [({"lease": 0.0}, "lease is"), ({"hold": -1.0}, "hold is")])
 def test_what_cannot_be_meant_is_refused(wrong, said):
     with pytest.raises(ValueError, match=f"{said}.*expected"):
-        act({"state": "closed", "ports": [17912], "lease": 120.0, "hold": 0.0, "user": None, **wrong}, True)
+        act({"state": "closed", "service": "l", "lease": 120.0, "hold": 0.0, "user": None, **wrong}, True)

@@ -118,12 +118,47 @@ def test_a_failing_disk_is_an_error_of_its_own_kind(monkeypatch, file):
     assert error.value.kind == "unreadable"
 
 
-def test_users_are_compared_by_their_primary_group():
-    assert host_state.user_differences([(ME, host_state.primary_group(ME))]) == []
-    assert host_state.user_differences([("nobody-here", "g"), (ME, "other")]) == [
-        Difference("user", "nobody-here", {"group": "g"}, {}),
-        Difference("user", ME, {"group": "other"}, {"group": host_state.primary_group(ME)}),
-    ]
+def test_a_user_that_does_not_exist_is_a_difference():
+    assert host_state.user_differences([ME, "nobody-here"]) == [Difference("user", "nobody-here", {"what": "user"}, {"what": "absent"})]
+
+
+@pytest.fixture
+def account(monkeypatch, tmp_path):
+    """An account banyandb with these attributes; returns the file in place of /etc/passwd, where it stands unless ``local`` is false."""
+
+    def add(uid=998, shell="/usr/sbin/nologin", home="/nonexistent", local=True):
+        found = pwd.struct_passwd(("banyandb", "x", uid, uid, "", home, shell))
+        monkeypatch.setattr(host_state.pwd, "getpwnam", lambda name: found)
+        (tmp_path / "passwd").write_text("root:x:0:0::/root:/bin/sh\n" + ("banyandb:x:998:998::/nonexistent:/usr/sbin/nologin\n" if local else ""))
+        return str(tmp_path / "passwd")
+
+    return add
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"uid": 20001}, "uid 20001"),
+        ({"shell": "/bin/bash"}, "shell /bin/bash"),
+        ({"home": "/usr"}, "home /usr"),
+        ({"local": False}, "not in "),
+    ],
+)
+def test_somebody_s_account_is_used_only_when_the_operator_names_it(account, attributes, reason):
+    local = account(**attributes)
+    problem = host_state.user_problem("banyandb", False, local)
+    assert problem.startswith(f"account banyandb was not made by this collection ({reason}")
+    assert problem.endswith("Set banyandb_user: banyandb to use it, or another name.") and len(problem) <= 200
+    assert host_state.user_problem("banyandb", True, local) == ""
+
+
+def test_an_account_that_this_collection_made_is_no_problem_and_neither_is_none(account):
+    assert host_state.user_problem("nobody-here", False) == ""
+    assert host_state.user_problem("banyandb", False, account()) == ""
+
+
+def test_no_server_runs_with_all_rights(account):
+    assert "uid 0" in host_state.user_problem("toor", True, account(uid=0))
 
 
 @pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])

@@ -1,99 +1,188 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server ran with is kept whole, and comes back as it was."""
+"""What a server ran with is kept whole, judged by its process, and comes back as it was."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import stat
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state
-from ansible_collections.skywalking.banyandb.plugins.modules.last_good import act
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import environment_file
+from ansible_collections.skywalking.banyandb.plugins.modules.last_good import keep, put_back
+
+UNIT = "[Service]\n"
+
+
+class Host:
+    """A host with two releases; ``start`` runs the one that the link leads to, with the environment file as it is."""
+
+    def __init__(self, root):
+        self.root = root
+        self.kept = str(root / "kept.json")
+        self.paths = last_good_state.Paths(
+            str(root / "data.env"), str(root / "data.service"), str(root / "data.conf"), str(root / "current"), str(root / "current/bin/server")
+        )
+        for version in "12":
+            (root / version / "bin").mkdir(parents=True)
+            shutil.copy("/bin/sleep", root / version / "bin" / "server")
+        self.write("1", UNIT, BYDB_SECRET='a "ü" \\ $b')
+        self.process = None
+
+    def write(self, version, unit, **environment):
+        """What a deployment leaves on the host."""
+        drop_in = f"[Service]\nNice={version}\n"
+        environment["BANYANDB_UNIT_SHA256"] = hashlib.sha256((unit + drop_in).encode()).hexdigest()
+        self.environment = environment
+        (self.root / "data.env").write_text(environment_file(environment))
+        (self.root / "data.env").chmod(0o640)
+        (self.root / "data.service").write_text(unit)
+        (self.root / "data.conf").write_text(drop_in)
+        (self.root / "current").unlink(missing_ok=True)
+        (self.root / "current").symlink_to(version)
+
+    def start(self):
+        self.stop()
+        self.process = subprocess.Popen([self.paths.program, "600"], env=self.environment)
+        # The kernel shows the new program before its environment.
+        while not (Path("/proc") / str(self.process.pid) / "environ").read_bytes():
+            time.sleep(0.01)
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def unit(self):
+        pid = self.process.pid if self.process else 0
+        started = int(time.monotonic() * 1e6)
+        return systemd_services.Service(
+            "data.service", True, "active", "running", "enabled", False, pid, "", "", started, 0, "", "", 0, (self.paths.environment,), frozenset()
+        )
+
+    def keep(self, check=False):
+        return keep(self.kept, self.paths, self.unit(), check)
+
+    def put_back(self, check=False):
+        return put_back(self.kept, self.paths, check)
+
+    def found(self):
+        return last_good_state.found(self.paths.kept)
 
 
 @pytest.fixture
 def host(tmp_path):
-    (tmp_path / "data.env").write_text("SECRET=ü\n")
-    (tmp_path / "data.env").chmod(0o640)
-    (tmp_path / "topology.yml").write_text("nodes:\n")
-    (tmp_path / "current").symlink_to("versions/1")
-    return tmp_path
-
-
-def paths(host):
-    return [str(host / name) for name in ("data.env", "topology.yml", "current", "absent")]
-
-
-def keep(host, check=False):
-    return act(str(host / "kept.json"), "kept", paths(host), check)
-
-
-def put_back(host, only=None, check=False):
-    return act(str(host / "kept.json"), "put_back", only, check)
-
-
-def spoil(host):
-    (host / "data.env").write_text("SECRET=other\n")
-    (host / "data.env").chmod(0o644)
-    (host / "current").unlink()
-    (host / "current").symlink_to("versions/2")
-    (host / "absent").write_text("not there before\n")
+    made = Host(tmp_path)
+    made.start()
+    yield made
+    made.stop()
 
 
 def test_everything_comes_back_as_it_was(host):
-    before = last_good_state.found(paths(host))
-    assert keep(host) == {"changed": True}
-    spoil(host)
-    result = put_back(host)
-    assert result == {"changed": True, "put_back": [str(host / name) for name in ("absent", "current", "data.env")]}
-    assert last_good_state.found(paths(host)) == before
-    assert put_back(host) == {"changed": False, "put_back": []}
+    before = host.found()
+    assert host.keep() == {"changed": True, "unproved": []}
+    host.write("2", UNIT + "# other\n", BYDB_SECRET="other")
+    assert host.put_back() == {"changed": True, "put_back": list(host.paths.kept)}
+    assert host.found() == before
+    assert host.put_back() == {"changed": False, "put_back": []}
 
 
-def test_only_what_is_named_comes_back(host):
-    keep(host)
-    spoil(host)
-    assert put_back(host, [str(host / "current")])["put_back"] == [str(host / "current")]
-    assert (host / "data.env").read_text() == "SECRET=other\n" and os.readlink(host / "current") == "versions/1"
+def test_files_of_a_run_that_was_cut_off_are_not_kept(host):
+    before = host.found()
+    host.keep()
+    host.write("2", UNIT + "# other\n", BYDB_SECRET="never ran")
+    assert host.keep() == {"changed": False, "unproved": []}
+    host.write("2", UNIT + "# another one\n", BYDB_SECRET="never ran either")
+    assert host.keep() == {"changed": False, "unproved": []}
+    host.put_back()
+    assert host.found() == before
+
+
+def test_a_later_start_is_what_is_kept_then(host):
+    host.keep()
+    host.write("2", UNIT, BYDB_SECRET="second")
+    host.start()
+    before = host.found()
+    assert host.keep() == {"changed": True, "unproved": []}
+    host.write("1", UNIT, BYDB_SECRET="third")
+    host.put_back()
+    assert host.found() == before
+
+
+def test_each_file_is_judged_for_itself(host):
+    before = host.found()
+    host.keep()
+    (host.root / "data.env").write_text('BYDB_SECRET="never ran"\n')
+    assert host.keep()["unproved"] == []
+    assert json.loads((host.root / "kept.json").read_text()) == before
+
+
+def test_a_file_that_was_edited_by_hand_and_never_kept_is_named(host):
+    (host.root / "data.env").write_text('BYDB_SECRET="by hand"\n')
+    assert host.keep() == {"changed": True, "unproved": [host.paths.environment]}
+
+
+def test_without_a_process_the_files_are_kept_as_they_are(host):
+    host.keep()
+    host.stop()
+    host.write("2", UNIT, BYDB_SECRET="second")
+    assert host.keep() == {"changed": True, "unproved": []}
+    assert json.loads((host.root / "kept.json").read_text()) == host.found()
+
+
+def test_a_topology_that_an_earlier_version_kept_does_not_come_back(host):
+    host.keep()
+    kept = json.loads((host.root / "kept.json").read_text())
+    (host.root / "topology.yml").write_text("nodes: new\n")
+    kept[str(host.root / "topology.yml")] = {"text": "nodes: old\n", "mode": 0o644, "uid": 0, "gid": 0}
+    (host.root / "kept.json").write_text(json.dumps(kept))
+    host.put_back()
+    assert (host.root / "topology.yml").read_text() == "nodes: new\n"
 
 
 def test_check_mode_tells_and_changes_nothing(host):
-    assert keep(host, check=True) == {"changed": True} and not (host / "kept.json").exists()
-    keep(host)
-    assert keep(host) == {"changed": False}
-    spoil(host)
-    assert len(put_back(host, check=True)["put_back"]) == 3
-    assert (host / "data.env").read_text() == "SECRET=other\n"
+    assert host.keep(check=True)["changed"] and not (host.root / "kept.json").exists()
+    host.keep()
+    assert not host.keep()["changed"]
+    host.write("2", UNIT, BYDB_SECRET="other")
+    assert len(host.put_back(check=True)["put_back"]) == 3
+    assert "other" in (host.root / "data.env").read_text()
 
 
 def test_only_root_may_read_it(host):
-    keep(host)
-    assert stat.S_IMODE(os.lstat(host / "kept.json").st_mode) == 0o600
+    host.keep()
+    assert stat.S_IMODE(os.lstat(host.kept).st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
-    ("content", "only", "kind", "said"),
+    ("content", "kind", "said"),
     [
-        (None, None, "nothing_kept", "does not exist: nothing was kept"),
-        ("{", None, "broken", "is not what this collection writes"),
-        ("[]", None, "broken", "is not what this collection writes"),
-        (json.dumps({"/etc/x": None}), ["/etc/y"], "nothing_kept", "keeps no /etc/y"),
+        (None, "nothing_kept", "does not exist: nothing was kept"),
+        ("{", "broken", "is not what this collection writes"),
+        ("[]", "broken", "is not what this collection writes"),
+        (json.dumps({"/etc/x": None}), "nothing_kept", "keeps no .*data.env"),
     ],
 )
-def test_what_cannot_be_put_back_is_named(host, content, only, kind, said):
+def test_what_cannot_be_put_back_is_named(host, content, kind, said):
     if content is not None:
-        (host / "kept.json").write_text(content)
+        (host.root / "kept.json").write_text(content)
     with pytest.raises(HostStateError, match=said) as refused:
-        put_back(host, only)
+        host.put_back()
     assert refused.value.kind == kind
 
 
 def test_a_file_that_is_no_text_is_refused(host):
-    (host / "data.env").write_bytes(b"\xff\xfe\x00")
+    (host.root / "data.env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HostStateError, match="is no text in UTF-8"):
-        keep(host)
+        host.keep()

@@ -43,6 +43,7 @@ def asked(tmp_path):
             {"path": str(tmp_path / "etc" / "banyandb"), "owner": "root", "group": "root", "mode": "0755"},
             {"path": str(tmp_path / "var"), "owner": "daemon", "group": "daemon", "mode": "0700"},
         ],
+        "storage": None,
         "environment_file": {
             "path": str(tmp_path / "etc" / "banyandb" / "data.env"),
             "owner": "root",

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
 
@@ -122,8 +123,8 @@ def test_a_process_with_the_wanted_environment_needs_no_restart(tmp_path):
 def test_other_missing_and_left_over_variables_are_named_and_not_their_values(tmp_path):
     unit = running(tmp_path, {"BYDB_A": "hunter2", "BYDB_OLD": "hunter2", "PATH": "/bin"})
     assert reasons(tmp_path, unit, {"BYDB_A": "1", "BYDB_NEW": "2"}) == [
-        "started with other values of BYDB_A, BYDB_NEW",
-        "started with BYDB_OLD, which should not be set",
+        RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_A", "BYDB_NEW")),
+        RestartReason(Reason.ENVIRONMENT_LEFT_OVER, ("BYDB_OLD",)),
     ]
 
 
@@ -158,13 +159,13 @@ def test_a_compiled_program_is_known_by_what_it_executes(versions):
     one, two, program = (str(versions / path) for path in ("versions/1/server", "versions/2/server", "current/server"))
     unit = running(versions, {}, (program, "data"), exe=one)
     assert reasons(versions, unit, None, program, one) == []
-    assert reasons(versions, unit, None, program, two) == [f"runs {one} instead of {two}"]
+    assert reasons(versions, unit, None, program, two) == [RestartReason(Reason.PROGRAM_CHANGED, running=one, wanted=two)]
 
 
 def test_a_program_removed_under_its_process_is_a_reason(versions):
     one, program = str(versions / "versions/1/server"), str(versions / "current/server")
     unit = running(versions, {}, (program, "data"), exe=one + " (deleted)")
-    assert reasons(versions, unit, None, program, one) == [f"runs {one} (deleted) instead of {one}"]
+    assert reasons(versions, unit, None, program, one) == [RestartReason(Reason.PROGRAM_CHANGED, running=f"{one} (deleted)", wanted=one)]
 
 
 def test_a_script_is_known_by_where_its_link_leads(versions):
@@ -174,7 +175,7 @@ def test_a_script_is_known_by_where_its_link_leads(versions):
         versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=now
     )
     assert reasons(versions, unit, None, program, one) == []
-    assert reasons(versions, unit, None, program, two) == [f"runs {one} instead of {two}"]
+    assert reasons(versions, unit, None, program, two) == [RestartReason(Reason.PROGRAM_CHANGED, running=one, wanted=two)]
 
 
 def test_a_script_whose_link_was_changed_after_its_start_is_a_reason(versions):
@@ -183,7 +184,7 @@ def test_a_script_whose_link_was_changed_after_its_start_is_a_reason(versions):
     unit = running(
         versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=before
     )
-    assert reasons(versions, unit, None, program, one) == ["its program was replaced after it was started"]
+    assert reasons(versions, unit, None, program, one) == [RestartReason(Reason.PROGRAM_REPLACED)]
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])

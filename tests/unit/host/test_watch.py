@@ -203,6 +203,12 @@ def test_a_whole_cluster_is_whole():
     result = asyncio.run(watched(PEERS, WHOLE))
     assert (result["whole"], result["pairs"], result["revisions"], result["changed"]) == (True, [], {"l1": 7, "d1": 7}, False)
     assert result["names"] == PEERS
+    assert result["serving"] == ["d1", "l1"]
+
+
+def test_a_server_that_shows_no_view_does_not_serve():
+    result = asyncio.run(watched(PEERS, http_answer("503 Service Unavailable")))
+    assert not result["whole"] and result["serving"] == ["d1"]
 
 
 def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():

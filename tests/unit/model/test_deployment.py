@@ -9,6 +9,8 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps
 
+OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
+
 
 def probed(install=False, node=False, **service):
     found = {"main_pid": 7, "ready": True, "needs_restart": [], **service}
@@ -23,10 +25,10 @@ def cluster(*nodes):
     ("service", "expected"),
     [
         ({"main_pid": 0, "ready": False}, "start"),
-        ({"main_pid": 0, "ready": False, "needs_restart": ["x"]}, "start"),
+        ({"main_pid": 0, "ready": False, "needs_restart": [OTHER]}, "start"),
         ({"ready": False}, "start"),
-        ({"ready": False, "needs_restart": ["x"]}, "move"),
-        ({"needs_restart": ["x"]}, "restart"),
+        ({"ready": False, "needs_restart": [OTHER]}, "move"),
+        ({"needs_restart": [OTHER]}, "restart"),
         ({}, "keep"),
     ],
 )
@@ -45,13 +47,13 @@ def test_a_host_that_differs_is_configured(lacks):
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready):
-    found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=["x"])})
+    found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
     assert found == {"a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
 
 
 def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
     described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"))
-    found = steps({"default": described}, {"a": probed(needs_restart=["x"]), "b": probed(), "l": probed()})
+    found = steps({"default": described}, {"a": probed(needs_restart=[OTHER]), "b": probed(), "l": probed()})
     assert found == {
         "a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"],
         "b": ["banyandb_stay", "__banyandb_rollout"],
@@ -87,10 +89,10 @@ def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
 
 @pytest.mark.parametrize(("mode", "enters"), [("file", True), ("dns", False)])
 def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_restarts(mode, enters):
-    reasons = ["started with other values of BYDB_GRPC_PORT, BYDB_NODE_DISCOVERY_MODE"]
+    reasons = [{"reason": "environment_changed", "variables": ["BYDB_GRPC_PORT", "BYDB_NODE_DISCOVERY_MODE"]}]
     found = steps({"default": {**cluster(("a", "data")), "mode": mode}}, {"a": probed(needs_restart=reasons)})
     assert ("banyandb_enter_file_mode" in found["a"]) == enters
-    other = steps({"default": cluster(("a", "data"))}, {"a": probed(needs_restart=["started with other values of BYDB_GRPC_PORT"])})
+    other = steps({"default": cluster(("a", "data"))}, {"a": probed(needs_restart=[OTHER])})
     assert "banyandb_enter_file_mode" not in other["a"]
 
 

@@ -52,6 +52,13 @@ def test_a_schema_that_stays_older_is_one_that_never_saw_what_was_deleted():
     assert found(d1=NodeAnswer("SERVING", IDENTITIES["d1"], 6), revisions_stood=30.0) == []
 
 
+def test_an_older_schema_is_not_waited_for_where_it_stood_before_the_change_or_nothing_was_changed_yet():
+    older = NodeAnswer("SERVING", IDENTITIES["d1"], 6)
+    assert found(Asked(ME, [L1, D1], stood=[6, 7]), d1=older) == []
+    assert found(Asked(ME, [L1, D1], stood=[5, 7]), d1=older) != []
+    assert found(Asked(ME, [L1, D1], stood=None), d1=older) == []
+
+
 def test_one_that_was_changed_must_be_as_it_was_described():
     wanted = ExpectedNode("d1", "d1:17912", "data", ("ROLE_DATA",), (("type", "warm"),))
     assert found(Asked(ME, [L1, D1], {"d1": wanted})) == [("d1", "d1", "identity", "d1:17912 (ROLE_DATA; type=hot)", "drift")]

@@ -11,7 +11,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.rol
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, flush_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed, node, release, topology_to_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed, node, release, storage, topology_to_read
 
 VARIABLES = {
     "banyandb_kind": "data",
@@ -30,6 +30,14 @@ VARIABLES = {
     "search_list": ("corp.example",),
     "banyandb_config_dir": "/etc/banyandb",
     "banyandb_data_dir": "/var/lib/banyandb",
+    "banyandb_storage": {},
+    "banyandb_accept_empty_data": [],
+    "banyandb_adopt_data": [],
+    "banyandb_cluster": "default",
+    "banyandb_user": "banyandb",
+    "banyandb_root": "/opt/banyandb",
+    "inventory_hostname": "data1",
+    "__banyandb_user_is_named": False,
     "banyandb_env": {},
     "banyandb_log_level": "info",
     "banyandb_metrics_port": 2121,
@@ -50,7 +58,6 @@ VARIABLES = {
     "differing",
     [
         "/etc/banyandb",
-        "/var/lib/banyandb",
         "/etc/banyandb/data.env",
         "/etc/systemd/system/banyandb-data.service",
         "/etc/systemd/system/banyandb-data.service.d/banyandb.conf",
@@ -83,6 +90,56 @@ def test_variables_take_the_types_of_the_roles_and_what_is_wrong_is_said_by_name
     assert validated(("node",), {"banyandb_kind": None})[1] == ["banyandb_kind is null: give it a value, or leave it out."]
     (problem,) = validated(("install", "node"), {"banyandb_grpc_port": "many"})[1]
     assert "banyandb_grpc_port" in problem
+
+
+def test_the_program_and_its_user_are_where_the_operator_wants_them():
+    wanted = {**VARIABLES, "banyandb_root": "/srv/bydb", "banyandb_user": "svc-bydb", "__banyandb_user_is_named": True}
+    assert release(wanted, "")["users"] == [{"name": "svc-bydb", "named": True}]
+    assert release(wanted, "")["links"] == [{"path": "/srv/bydb/current", "target": "versions/1.0"}]
+    (service,) = node(wanted)["services"]
+    assert (service["program"], service["program_target"]) == ("/srv/bydb/current/bin/banyand-server", "/srv/bydb/versions/1.0/bin/banyand-server")
+    lines = unit(wanted).splitlines()
+    assert "User=svc-bydb" in lines and "ExecStart=/srv/bydb/current/bin/banyand-server data" in lines
+    assert storage(wanted)["user"] == "svc-bydb" and storage(wanted)["entered"] == ["/etc/banyandb", "/srv/bydb"]
+
+
+@pytest.mark.parametrize("user", ["root", "", "-x", "a b", "a:b", "../x"])
+def test_a_user_that_no_server_may_run_as_is_a_problem(user):
+    (problem,) = problems({**VARIABLES, "banyandb_artifact": "", "banyandb_user": user})
+    assert problem.startswith(f'banyandb_user is "{user}": expected the name of an account other than root')
+
+
+def test_the_unit_the_environment_and_the_markers_follow_the_storage():
+    wanted = {**VARIABLES, "banyandb_storage": {"measure": "/disk1/b", "schema": "/disk2/b"}}
+    found = {name: value for name, value in environment(wanted).items() if name.endswith("_ROOT_PATH")}
+    assert found == {
+        "BYDB_MEASURE_ROOT_PATH": "/disk1/b",
+        "BYDB_STREAM_ROOT_PATH": "/var/lib/banyandb",
+        "BYDB_TRACE_ROOT_PATH": "/var/lib/banyandb",
+        "BYDB_PROPERTY_ROOT_PATH": "/var/lib/banyandb",
+        "BYDB_SCHEMA_SERVER_ROOT_PATH": "/disk2/b",
+    }
+    lines = unit(wanted).splitlines()
+    assert "RequiresMountsFor=/var/lib/banyandb /disk1/b /disk2/b" in lines
+    assert "ReadWritePaths=/var/lib/banyandb /disk1/b /disk2/b" in lines
+    assert [line for line in lines if line.startswith("AssertPathExists=")] == [
+        f"AssertPathExists={path}/.banyandb-node.json" for path in ("/var/lib/banyandb", "/disk1/b", "/disk2/b")
+    ]
+    assert storage(wanted)["roots"] == {"/var/lib/banyandb": ["stream", "trace", "property"], "/disk1/b": ["measure"], "/disk2/b": ["schema"]}
+    assert (storage(wanted)["node"], storage(wanted)["record"]) == ("h:17912", "/etc/banyandb/data.storage.json")
+
+
+def test_a_liaison_has_no_property_and_no_schema_and_is_known_by_its_internal_port():
+    liaison = {**VARIABLES, "banyandb_kind": "liaison", "banyandb_node_host": "2001:db8::1", "banyandb_storage": {"schema": "/disk2/b"}}
+    assert storage(liaison)["roots"] == {"/var/lib/banyandb": ["measure", "stream", "trace"]}
+    assert storage(liaison)["node"] == "[2001:db8::1]:18912"
+    assert storage({**VARIABLES, "banyandb_kind": ""}) is None
+
+
+@pytest.mark.parametrize("name", ["banyandb_data_dir", "banyandb_root", "banyandb_config_dir"])
+def test_a_server_with_a_directory_in_home_may_read_home(name):
+    assert "ProtectHome=true" in unit(VARIABLES).splitlines()
+    assert "ProtectHome=read-only" in unit({**VARIABLES, name: "/home/b/x"}).splitlines()
 
 
 NAMES = ["_data._tcp.lab.test.", "_liaison._tcp.lab.test."]

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import (
-    Change,
-    Limits,
-    RolloutRefused,
-    Seen,
-    judged,
-    lacking,
-    lines,
-    waves,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions, watchers
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused, limits_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import lacking
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
 
-WANTED = Change(("started with other values of BYDB_LOGGING_LEVEL",))
+
+def environment(*variables):
+    return RestartReason(Reason.ENVIRONMENT_CHANGED, variables)
+
+
+WANTED = Change((environment("BYDB_LOGGING_LEVEL"),))
+STOPPED = Change((RestartReason(Reason.STOPPED), RestartReason(Reason.REQUESTED)))
 
 
 def node(name, role="data", meta=True, **labels):
@@ -29,8 +31,8 @@ def node(name, role="data", meta=True, **labels):
 FIVE = [node("l1", "liaison"), node("l2", "liaison"), node("d1"), node("d2"), node("d3")]
 
 
-def of(nodes, changing, **options):
-    return waves({"default": nodes}, dict.fromkeys(changing, WANTED), **options)
+def of(nodes, changing, limits=None, **options):
+    return waves({"default": nodes}, dict.fromkeys(changing, WANTED), limits=limits and {"default": limits}, **options)
 
 
 def hosts(planned):
@@ -79,7 +81,7 @@ def test_two_nodes_that_are_the_last_of_a_label_are_not_away_together():
 
 
 def test_a_node_that_is_away_counts():
-    with pytest.raises(RolloutRefused, match="d2: without it 0 of the 2 servers of data would be left, at least 1 must stay .d1 is away"):
+    with pytest.raises(RolloutRefused, match="d2: without it 0 of the 2 servers of data would be left, at least 1 must stay .d1 cannot be reached"):
         of([node("d1"), node("d2")], ["d2"], away=["d1"])
 
 
@@ -111,7 +113,7 @@ def test_a_minimum_that_cannot_be_kept_is_refused_with_what_to_do():
 )
 def test_settings_that_cannot_be_meant_are_named(stages, at_once, minimum, message):
     with pytest.raises(RolloutRefused, match=f"{message} is .*expected"):
-        Limits.from_values(stages, at_once, minimum)
+        Limits.from_variables({"banyandb_waves": stages, "banyandb_data_at_once": at_once, "banyandb_minimum": minimum})
 
 
 def test_a_minimum_of_nobody_is_named():
@@ -120,7 +122,40 @@ def test_a_minimum_of_nobody_is_named():
 
 
 def test_settings_may_be_text_as_the_command_line_gives_them():
-    assert Limits.from_values("50%", "2", {"data": "1"}) == Limits(("50%",), 2, {"data": 1})
+    given = {"banyandb_waves": "50%", "banyandb_data_at_once": "2", "banyandb_minimum": {"data": "1"}, "banyandb_soak": "2", "banyandb_stall": None}
+    assert Limits.from_variables(given) == Limits(("50%",), 2, {"data": 1}, soak=2.0)
+
+
+@pytest.mark.parametrize("value", ["long", -1, True, float("nan"), float("inf"), []])
+def test_times_that_cannot_be_meant_are_named(value):
+    with pytest.raises(RolloutRefused, match="banyandb_soak is .*: expected seconds, 0 or more"):
+        Limits.from_variables({"banyandb_soak": value})
+
+
+TWO = {"a": FIVE, "b": [node("x"), node("s", "standalone")]}
+ALL = [each["name"] for nodes in TWO.values() for each in nodes]
+
+
+def test_limits_belong_to_a_cluster():
+    hostvars = {host: {"banyandb_minimum": {"data": 2}, "banyandb_soak": 3} if host not in ("x", "s") else {} for host in ALL}
+    limits = limits_of(TWO, hostvars)
+    assert limits == {"a": Limits(minimum={"data": 2}, soak=3.0), "b": Limits()}
+    assert hosts(waves(TWO, {"x": WANTED, "d1": WANTED}, limits=limits)) == [["d1"], ["x"]]
+
+
+def test_hosts_of_a_cluster_that_do_not_agree_are_named_with_their_values():
+    hostvars = {host: {"banyandb_data_at_once": 2} if host == "d2" else {} for host in ALL}
+    with pytest.raises(RolloutRefused) as refused:
+        limits_of(TWO, hostvars)
+    assert str(refused.value) == (
+        "banyandb_data_at_once is not set for l1 and 2 for d2, both of cluster a. Set one value for all hosts of the cluster."
+    )
+
+
+def test_a_standalone_server_has_no_say_beside_others():
+    hostvars = {host: {"banyandb_stall": 9} if host == "s" else {} for host in ALL}
+    assert limits_of(TWO, hostvars)["b"] == Limits()
+    assert limits_of({"b": [node("s", "standalone")]}, hostvars)["b"] == Limits(stall=9.0)
 
 
 def test_clusters_come_one_after_the_other_and_waves_are_numbered_through():
@@ -137,7 +172,7 @@ def test_what_has_to_serve_before_and_after_each_wave():
 
 
 def test_a_node_with_a_new_name_is_expected_by_it_only_when_its_wave_is_done():
-    renamed = Change.of(["started with other values of BYDB_NODE_HOST"])
+    renamed = Change.of([environment("BYDB_NODE_HOST")])
     first, second = waves({"default": FIVE}, {"d1": renamed, "d2": WANTED})
     assert "d1" not in first.before and "d1" in first.expected and "d1" not in first.stands
     assert "d1" in second.expected and "d1" in second.stands
@@ -145,9 +180,39 @@ def test_a_node_with_a_new_name_is_expected_by_it_only_when_its_wave_is_done():
 
 
 def test_what_changes_a_node_is_read_from_the_reasons():
-    assert Change.of(["started with other values of BYDB_NODE_LABELS"]).described
-    assert Change.of(["started with other values of BYDB_GRPC_PORT, BYDB_X"]).renamed
-    assert Change.of(["started with other values of BYDB_NODE_HOST_PROVIDER"]) == Change(("started with other values of BYDB_NODE_HOST_PROVIDER",))
+    assert Change.of([environment("BYDB_NODE_LABELS")]).described
+    assert Change.of([environment("BYDB_GRPC_PORT", "BYDB_X")]).renamed
+    assert Change.of([environment("BYDB_NODE_HOST_PROVIDER")]) == Change((environment("BYDB_NODE_HOST_PROVIDER"),))
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_reason_is_read_back_as_it_was_and_has_a_text(reason):
+    value = RestartReason(reason, ("BYDB_A",), "/opt/1", "/opt/2")
+    assert read([value.to_mapping()]) == (value,)
+    assert value.text()
+
+
+def test_a_reason_is_about_the_variables_that_it_names_and_no_others():
+    assert environment("BYDB_A").within(["BYDB_A", "BYDB_B"])
+    assert not environment("BYDB_A", "BYDB_C").within(["BYDB_A", "BYDB_B"])
+    assert not RestartReason(Reason.PROGRAM_REPLACED).within(["BYDB_A"])
+
+
+def test_servers_that_do_not_serve_come_first_and_are_no_hindrance_to_each_other():
+    planned = waves({"default": FIVE}, {"d1": WANTED, "d2": STOPPED, "d3": STOPPED, "l1": STOPPED})
+    assert hosts(planned) == [["d2"], ["d3"], ["l1"], ["d1"]]
+    assert planned[0].before == ("l2", "d1") and planned[0].expected == ("l2", "d1", "d2") and planned[0].stands == ("l2", "d1")
+    assert planned[3].expected == ("l1", "l2", "d1", "d2", "d3")
+
+
+def test_the_only_servers_of_a_group_are_started_whatever_the_minimum():
+    planned = waves({"default": FIVE}, {"d1": STOPPED, "d2": STOPPED}, away=["d3"], limits={"default": Limits(minimum={"data": 3})})
+    assert hosts(planned) == [["d1"], ["d2"]]
+
+
+def test_what_is_down_and_stays_down_counts_as_away():
+    with pytest.raises(RolloutRefused, match="at least 1 must stay"):
+        waves({"default": FIVE[:3]}, {"l1": WANTED}, away=["l2"])
 
 
 def test_the_plan_says_who_when_why_and_what():
@@ -161,6 +226,12 @@ def test_the_plan_says_who_when_why_and_what():
 def test_what_is_lacking_is_told_of_those_who_leave():
     assert lacking([FIVE[2]], FIVE, [], Limits()) == ""
     assert "0 of the 2 servers of liaison" in lacking(FIVE[:2], FIVE, [], Limits())
+
+
+def test_liaisons_watch_and_without_any_the_data_nodes():
+    assert watchers(FIVE, names(FIVE)) == ["l1", "l2"]
+    assert watchers(FIVE, ["d1", "d3"]) == ["d1", "d3"]
+    assert watchers([node("s", "standalone")], ["s"]) == ["s"]
 
 
 OPEN = {"whole": True, "pairs": [], "revisions": {}}
@@ -184,3 +255,8 @@ def test_a_gate_opens_when_all_who_watched_found_nothing_and_nobody_dropped_out(
 )
 def test_a_gate_stays_closed_and_says_why(seen, reason):
     assert judged(seen) == [reason]
+
+
+def test_the_next_gate_learns_at_which_revisions_nodes_stand():
+    watches = {"l1": {**OPEN, "revisions": {"d1": 7, "d2": 5}}, "l2": {**OPEN, "revisions": {"d1": 7}}, "l3": "it did not watch"}
+    assert revisions(Seen([], {}, watches)) == [5, 7]

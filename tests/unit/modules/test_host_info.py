@@ -43,8 +43,8 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
-    nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names")}
-    nothing |= {"versions_dir": None, "data_dir": None, "topology": None}
+    nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -54,7 +54,7 @@ def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_somet
 def test_everything_that_differs_is_told_at_once(tmp_path):
     path = str(tmp_path / "none")
     result = look(
-        users=[{"name": "no-such-user", "group": "g"}],
+        users=[{"name": "no-such-user"}],
         directories=[{"path": path, "mode": "0755"}],
         files=[{"path": path}],
         links=[{"path": path, "target": "a"}],
@@ -69,12 +69,32 @@ def test_everything_that_differs_is_told_at_once(tmp_path):
 
 def test_the_machine_is_described(tmp_path):
     (tmp_path / "0.11.0").mkdir()
-    result = look(versions_dir=str(tmp_path), data_dir=str(tmp_path / "not" / "yet"))
+    result = look(versions_dir=str(tmp_path))
     assert result["versions"] == ["0.11.0"]
     assert result["python_version"] == platform.python_version()
     assert result["architecture"] == {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    assert result["disk"]["path"] == str(tmp_path)
-    assert 0 < result["disk"]["free"] <= result["disk"]["total"]
+
+
+def storage(tmp_path, **more):
+    facts = {"user": "daemon", "cluster": "default", "host": "data1", "node": "h:17912", "role": "data"}
+    return {**facts, "roots": {"/nonexistent/data": ["measure"]}, "record": str(tmp_path / "record"), "unit_file": str(tmp_path / "unit"), **more}
+
+
+def test_the_storage_of_a_node_is_told_with_the_space_that_it_has(tmp_path):
+    result = look(storage=storage(tmp_path))
+    (root,) = result["storage"]["roots"]
+    assert 0 < root.pop("free") <= root.pop("total")
+    path = "/nonexistent/data"
+    assert root == {"path": path, "real_path": path, "stores": ["measure"], "state": "new", "reason": None}
+    assert result["storage"]["differs"] and result["problems"] == []
+    assert [item["path"] for item in result["differs"]] == [path, f"{path}/.banyandb-node.json", str(tmp_path / "record")]
+
+
+def test_what_forbids_a_change_is_told_and_nothing_of_it_counts_as_to_be_changed(tmp_path):
+    result = look(storage=storage(tmp_path, roots={"/usr": []}), users=[{"name": "root", "named": True}])
+    assert ["all rights" in problem or "/usr has other content" in problem for problem in result["problems"]] == [True, True]
+    assert (result["storage"]["differs"], result["differs"]) == (False, [])
+    assert result["storage"]["roots"][0]["reason"] == "other_content"
 
 
 def test_a_running_server_is_ready_when_its_own_process_listens(systemd):
@@ -106,11 +126,17 @@ def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
         finally:
             server.kill()
     assert found["services"][UNIT]["needs_restart"] == [
-        "started with other values of BYDB_A",
-        "started with BYDB_B, which should not be set",
-        f"runs {os.path.realpath(sleep)} instead of /opt/t",
+        {"reason": "environment_changed", "variables": ["BYDB_A"]},
+        {"reason": "environment_left_over", "variables": ["BYDB_B"]},
+        {"reason": "program_changed", "running": os.path.realpath(sleep), "wanted": "/opt/t"},
     ]
     assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
+
+
+def test_units_beside_are_told_of_and_asked_for_in_the_same_call(systemd):
+    systemd.unit(UNIT, MainPID=7, UnitFileState="enabled")
+    found = look(beside=[UNIT])
+    assert (found["services"], found["beside"]) == ({}, {UNIT: {"main_pid": 7, "enabled": "enabled"}})
 
 
 def test_a_service_that_is_not_there_is_no_error(systemd):
@@ -185,5 +211,5 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(look(data_dir=str(tmp_path), topology=str(tmp_path / "none"))) - {"changed", "invocation"}
+    returned = set(look(storage=storage(tmp_path), topology=str(tmp_path / "none"))) - {"changed", "invocation"}
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type"}

@@ -358,6 +358,25 @@ def test_a_server_that_runs_is_stopped_before_its_file_is_written(host: Host, sy
     assert orders(systemd) == ["stop", "start"]
 
 
+def test_a_server_that_ran_lists_again_what_it_listed_once_it_listens(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
+    with closed_port() as silent:
+        away = Node("away", silent)
+        host.path.write_text(Topology((host.a, away, host.b)).render())
+        systemd.unit(UNIT, MainPID=os.getpid())
+        result = host.push(host.a, host.b, away, diff=True, **starting(ports=[port]))
+    assert result["held_back"] == ["away", "b"]
+    assert (systemd.directory / "started-with").read_text() == Topology((host.a,), (away, host.b)).render()
+    assert host.path.read_text() == result["diff"][0]["after"] == Topology((host.a, host.b, away)).render()
+
+
+def test_a_server_that_does_not_come_up_again_leaves_the_file_that_stood(host: Host, systemd: Any) -> None:
+    before = host.path.read_text()
+    systemd.unit(UNIT, MainPID=os.getpid())
+    systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nExecMainCode=1\\nExecMainStatus=1\\n' >{UNIT}.unit\n")
+    assert host.push(host.a, host.b, **starting(ports=[1]))["failed"]
+    assert host.path.read_text() == before
+
+
 def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     host.path.write_text(Topology((host.a,), (host.b,)).render())
     systemd.unit(UNIT, ActiveState="failed")

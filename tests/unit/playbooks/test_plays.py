@@ -54,3 +54,45 @@ def test_a_play_is_for_a_group_that_an_earlier_play_has_made_or_for_no_host(play
 def test_the_first_play_of_every_playbook_makes_the_group_of_its_hosts(path: Path) -> None:
     first = entries(path)[0].get("ansible.builtin.import_playbook")
     assert first == FIRST_PLAY or entries(path)[0]["ansible.builtin.import_playbook"] == "deploy.yml"
+
+
+# Tag -> the plays of deploy that it runs, in their order, beside the first one, which is in all.
+LOOKS = ["Preflight", "Refuse to change anything while a host is not fit"]
+STARTS = [
+    "Start the standalone servers that do not run",
+    "Start the data nodes that do not run",
+    "Start the data nodes without the META role that do not run",
+    "Start the first liaison of each cluster",
+    "Start the other liaisons that do not run",
+]
+TAGS = {
+    "preflight": [LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1]],
+    "install": [LOOKS[0], "Look at what is to be installed", LOOKS[1], "Install and configure"],
+    "configure": [*LOOKS, "Install and configure"],
+    "rollout": [LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1], *STARTS, "Change what runs, a wave at a time"],
+    "topology": [*LOOKS, "Give every server the full topology"],
+}
+
+
+def tags_of(entry: dict[str, Any]) -> set[str]:
+    return {*entry.get("tags", ()), *(tag for task in entry.get("tasks", ()) for tag in task.get("tags", ()))}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
+    assert [play["name"] for path, play in PLAYS if path.name == "deploy.yml" and tag in tags_of(play)] == TAGS[tag]
+
+
+def test_every_tag_makes_the_group_of_hosts_and_always_is_none_of_them() -> None:
+    # With `always`, a tag of a site's own playbook would look at all hosts of all clusters.
+    first = set(entries(PLAYBOOKS / FIRST_PLAY)[0]["tags"])
+    assert first == {tag for _path, play in PLAYS for tag in tags_of(play)} == {*TAGS, "status"}
+
+
+def test_the_roles_of_one_play_have_a_tag_each() -> None:
+    # Tasks of an included role have the tags of the block around the include, and not those of the include.
+    (play,) = [play for _path, play in PLAYS if play["name"] == "Install and configure"]
+    assert [(task["tags"], list(task["block"][0])) for task in play["tasks"]] == [
+        (["install"], ["name", "ansible.builtin.include_role"]),
+        (["configure"], ["name", "ansible.builtin.include_role"]),
+    ]

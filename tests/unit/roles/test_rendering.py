@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking import banyandb
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import VARIABLES
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
 ROLES = os.path.join(next(iter(banyandb.__path__)), "roles")
@@ -37,6 +38,7 @@ HOSTS = {
     ),
     "dns1": (["banyandb_data"], {"banyandb_discovery_mode": "dns", "banyandb_srv_names": ["_data._tcp.lab.test."], "banyandb_srv_interval": 7}),
     "low": (["banyandb_data"], {"banyandb_http_port": 80, "banyandb_stop_timeout": 7, "banyandb_has_meta_role": "no"}),
+    "named": (["banyandb_data"], {"banyandb_user": "banyandb", "banyandb_cluster": "west", "banyandb_adopt_data": ["named"]}),
     "bad": (
         ["banyandb_data"],
         {
@@ -54,6 +56,7 @@ EXPRESSIONS = {
     "problems": "{{ banyandb_setup.problems }}",
     "release": "{{ banyandb_setup.release | default(none) }}",
     "node": "{{ banyandb_setup.node | default(none) }}",
+    "storage": "{{ banyandb_setup.storage | default(none) }}",
     "unit": "{{ banyandb_setup.unit | default(none) }}",
     "environment": "{{ banyandb_setup.environment | default(none) }}",
     "ports": "{{ banyandb_setup.ports | default(none) }}",
@@ -78,6 +81,8 @@ def rendered(tmp_path_factory):
     for path in files:
         with open(path, encoding="utf-8") as stream:
             roles["defaults" if "/defaults/" in path else "vars"].update(yaml.safe_load(stream))
+    # A variable of the inventory counts as named by the operator.
+    roles["vars"]["banyandb_user"] = roles["defaults"].pop("banyandb_user")
     # defaults yield to the inventory's variables, as those of a role do
     inventory["all"]["vars"] = {**roles["defaults"], **inventory["all"]["vars"]}
     play = {
@@ -124,6 +129,7 @@ def test_a_data_node_gets_its_identity_its_roots_and_the_safe_settings(rendered)
         "BYDB_GRPC_PORT": 17912,
         "BYDB_HTTP_PORT": 17913,
         "BYDB_HAS_META_ROLE": True,
+        "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL": "1s",
     }
 
 
@@ -177,7 +183,7 @@ def test_the_groups_say_which_kind_a_host_is(rendered, host, kind):
 
 def test_a_host_of_two_kinds_is_refused(rendered):
     (problem,) = rendered["both"]["problems"]
-    assert problem.startswith('banyandb_kind is "data and liaison": a host is one of data, liaison and standalone.')
+    assert problem.startswith('banyandb_kind is "data and liaison": expected data, liaison or standalone. Put the host into one of the groups')
 
 
 def test_all_problems_of_the_variables_are_told_at_once(rendered):
@@ -185,8 +191,8 @@ def test_all_problems_of_the_variables_are_told_at_once(rendered):
         'banyandb_discovery_mode is "etcd": expected file or dns on a host of kind "data".',
         "banyandb_artifact is",
         "banyandb_version cannot",
-        "banyandb_config_dir and",
         "banyandb_grpc_port and",
+        "banyandb_config_dir is '/etc dir': expected an absolute path",
     )
     problems = rendered["bad"]["problems"]
     assert len(problems) == len(starts)
@@ -228,10 +234,19 @@ def test_a_low_port_gives_the_one_capability_for_it(rendered):
 
 def test_a_release_is_wanted_by_its_version(rendered):
     release = rendered["bare"]["release"]
-    assert release["users"] == [{"name": "banyandb", "group": "banyandb"}]
+    assert release["users"] == [{"name": "banyandb", "named": False}]
     files = [file["path"] for file in release["files"]]
     assert files == [f"/opt/banyandb/versions/0.11.0/{name}" for name in ("bin/banyand-server", "ARTIFACT")]
     assert release["links"] == [{"path": "/opt/banyandb/current", "target": "versions/0.11.0"}]
+
+
+def test_a_user_counts_as_named_only_where_the_inventory_sets_it(rendered):
+    assert rendered["named"]["release"]["users"] == [{"name": "banyandb", "named": True}]
+
+
+def test_the_operator_s_word_on_data_is_for_the_hosts_that_it_names(rendered):
+    facts = [rendered["named"]["storage"][name] for name in ("cluster", "host", "role", "adopt", "accept_empty")]
+    assert facts == ["west", "named", "data", True, False]
 
 
 def test_a_known_checksum_is_compared_with_the_installed_versions_and_an_unknown_one_is_not(rendered):
@@ -239,16 +254,16 @@ def test_a_known_checksum_is_compared_with_the_installed_versions_and_an_unknown
     assert rendered["data1"]["release"]["files"][1]["sha256"] is None
 
 
-def test_secrets_may_be_read_by_root_and_the_server_only(rendered):
+def test_secrets_may_be_read_by_root_only(rendered):
     files = {file["path"]: file for file in rendered["data1"]["node"]["files"]}
     environment = files["/etc/banyandb/data.env"]
-    assert (environment["owner"], environment["group"], environment["mode"]) == ("root", "banyandb", "0640")
+    assert (environment["owner"], environment["group"], environment["mode"]) == ("root", "root", "0600")
     directories = {
         directory["path"]: (directory["owner"], directory["mode"])
         for directory in rendered["data1"]["node"]["directories"]
     }
     drop_ins = "/etc/systemd/system/banyandb-data.service.d"
-    assert directories == {"/etc/banyandb": ("root", "0755"), drop_ins: ("root", "0755"), "/var/lib/banyandb": ("banyandb", "0700")}
+    assert directories == {"/etc/banyandb": ("root", "0755"), drop_ins: ("root", "0755")}
 
 
 def specification(role, entry="main"):
@@ -266,7 +281,7 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
         assert "default" not in option if computed else option["default"] == defaults[name], name
 
 
-@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set()), ("topology", "start", {"banyandb_start_timeout"})])
+@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set(VARIABLES)), ("topology", "start", {"banyandb_start_timeout"})])
 def test_every_entry_point_of_a_role_takes_the_same_variables(role, entry, more):
     taken = specification(role, entry)
     assert {name: option for name, option in taken.items() if name not in more} == specification(role)

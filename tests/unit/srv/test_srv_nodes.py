@@ -98,7 +98,7 @@ def test_without_an_answer_of_the_last_hour_nothing_is_made_and_the_live_stay(fi
     proxy.lie = Lie.SERVFAIL
     found, _nodes = find()
     assert found["failed"] and "default: DNS gives no node and no host lists one: an empty topology is never written" in found["msg"]
-    assert "SERVFAIL from" in found["msg"]
+    assert "SERVFAIL from" in " ".join(found["more_problems"])
     found, nodes = find(listed=LISTED)
     assert nodes == WANTED
 
@@ -142,7 +142,7 @@ def test_what_answers_on_a_host_stays(find: Any, proxy: LyingProxy) -> None:
 @pytest.mark.parametrize("read", [True, False])
 def test_a_file_that_no_server_has_read_says_nothing_of_who_is_live(find: Any, read: bool) -> None:
     topology = {"listed": [*LISTED, {"name": "node9", "grpc_address": "192.0.2.9:17912"}], "held_back": [], "answering": ["node9"]}
-    reasons = [] if read else ["started with other values of BYDB_NODE_DISCOVERY_MODE"]
+    reasons = [] if read else [{"reason": "environment_changed", "variables": ["BYDB_NODE_DISCOVERY_MODE"]}]
     probe = {"topology": topology, "services": {"banyandb-data.service": {"needs_restart": reasons, "main_pid": 1, "ready": True}}}
     found, nodes = find(banyandb_host=probe)
     assert (nodes == WANTED, "node9" in nodes) == (not read, read)

@@ -203,7 +203,8 @@ class OverrideNodeRegistry:
     def look(self) -> Sighting:
         """What both know."""
         base, over = self.base.look(), self.override.look()
-        overridden = {canonical_address(seen.candidate.endpoint) for seen in (*over.nodes, *over.apart)}
+        listed = [*(node.candidate for node in over.nodes), *(each.candidate for each in over.apart)]
+        overridden = {canonical_address(candidate.endpoint) for candidate in listed}
         nodes = [*over.nodes, *(node for node in base.nodes if canonical_address(node.candidate.endpoint) not in overridden)]
         apart = [*over.apart, *(each for each in base.apart if canonical_address(each.candidate.endpoint) not in overridden)]
         return Sighting(

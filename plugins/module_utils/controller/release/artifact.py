@@ -177,8 +177,8 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_fetched(source, cache))
     raise ArtifactError(
-        f"banyandb_artifact {shown} does not match its checksum: expected SHA-512 {sha512} (from {without_credentials(checksum)}), found {found}. "
-        "Nothing was copied to a host. Fetch the artifact again, or mend banyandb_artifact_checksum"
+        f"banyandb_artifact {os.path.basename(shown)} does not match its checksum: expected SHA-512 {sha512[:12]}..., found {found[:12]}.... "
+        "Fetch it again, or correct banyandb_artifact_checksum."
     )
 
 

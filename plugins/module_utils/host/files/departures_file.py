@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
@@ -15,9 +15,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     BadRecord,
     Departure,
     merged,
+    moment,
     record_from,
     record_text,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, read_marker
 
 LOCK_SECONDS = 30.0
 
@@ -33,6 +35,18 @@ def recorded(path: str) -> list[Departure]:
         raise cannot_read(path, error) from error
     except (BadRecord, UnicodeDecodeError) as error:
         raise HostStateError("broken", f"{path}: {error}. Copy the file of another host of the cluster, or delete it.") from None
+
+
+def since(roots: Sequence[str]) -> int | None:
+    """Return since when all roots have been of the node of this host, in seconds since 1970; None when a root has no marker."""
+    found = []
+    for root in roots:
+        try:
+            with open(os.path.join(root, MARKER), encoding="utf-8") as stream:
+                found.append(moment(read_marker(stream.read()).since))
+        except (OSError, ValueError):  # BadMarker among them: nothing is known of the data
+            return None
+    return max(found, default=None)
 
 
 def add(path: str, departures: Iterable[Departure], check: bool) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import cannot_read
 
@@ -13,11 +14,14 @@ CATALOGS = ("measure", "stream", "trace")
 NAME = "failed-parts"
 
 
-def failed_parts(data_dir: str) -> dict[str, int]:
-    """Directory -> how many parts it holds, of ``<data_dir>/<catalog>/data/<group>/shard-<n>/failed-parts``. Raises HostStateError."""
+def failed_parts(data_dir: str, storage: Mapping[str, str]) -> dict[str, int]:
+    """Directory -> how many parts the directory holds, of ``<root>/<catalog>/data/<group>/shard-<n>/failed-parts``.
+
+    The root of a catalog is in ``storage``, else ``data_dir``. Raises HostStateError.
+    """
     found = {}
     for catalog in CATALOGS:
-        root = os.path.join(data_dir, catalog, "data")
+        root = os.path.join(storage.get(catalog) or data_dir, catalog, "data")
         for group in _entries(root):
             for shard in _entries(os.path.join(root, group)):
                 directory = os.path.join(root, group, shard, NAME)

@@ -26,6 +26,11 @@ from typing import Any
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
+#: The first uid of people's accounts, and shells that let nobody in.
+FIRST_USER = 1000
+NO_SHELLS = ("nologin", "false", "")
+
+
 class HostStateError(Exception):
     """Something on this host cannot be read or made. ``kind`` is the ``error_type`` that the module gives, which documents its own."""
 
@@ -113,23 +118,45 @@ def differences(wanted: Iterable[Wanted]) -> list[Difference]:
     return [difference for want in wanted for difference in [_difference(want)] if difference is not None]
 
 
-def user_differences(users: Iterable[tuple[str, str]]) -> list[Difference]:
-    """Those of ``users`` (name, primary group) that do not exist so."""
-    found = []
-    for name, group in users:
-        group_found = primary_group(name)
-        if group_found != group:
-            found.append(Difference("user", name, {"group": group}, {"group": group_found} if group_found else {}))
-    return found
+def user_differences(users: Iterable[str]) -> list[Difference]:
+    """Those of ``users`` that do not exist."""
+    return [Difference("user", name, {"what": "user"}, {"what": "absent"}) for name in users if _account(name) is None]
 
 
-def primary_group(user: str) -> str | None:
-    """The name of the user's primary group (its number where it has none), ``None`` without such a user."""
+def user_problem(name: str, named: bool, local: str = "/etc/passwd") -> str:
+    """Why an existing account must not run a server, a sentence with what to do; empty where there is no such account or it may.
+
+    An account that this collection made is a system account of this host (``local``), without a home and a shell. Another one is somebody's,
+    and is used only when the operator has ``named`` it.
+    """
+    account = _account(name)
+    if account is None:
+        return ""
+    if account.pw_uid == 0:
+        return f"banyandb_user is {name}, which has all rights (uid 0). Set banyandb_user to another account."
+    if named:
+        return ""
+    reasons = [f"uid {account.pw_uid}"] if account.pw_uid >= FIRST_USER else []
+    if os.path.basename(account.pw_shell) not in NO_SHELLS:
+        reasons.append(f"shell {account.pw_shell}")
+    if os.path.isdir(account.pw_dir) and account.pw_dir != "/":
+        reasons.append(f"home {account.pw_dir}")
     try:
-        gid = pwd.getpwnam(user).pw_gid
+        with open(local, encoding="utf-8", errors="replace") as stream:
+            if not any(line.startswith(f"{name}:") for line in stream):
+                reasons.append(f"not in {local}")
+    except OSError as error:
+        raise cannot_read(local, error) from error
+    if not reasons:
+        return ""
+    return f"account {name} was not made by this collection ({', '.join(reasons)}). Set banyandb_user: {name} to use it, or another name."
+
+
+def _account(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
     except KeyError:
         return None
-    return _group(gid)
 
 
 def require_root() -> None:
@@ -137,7 +164,7 @@ def require_root() -> None:
     if os.geteuid() != 0:
         raise HostStateError(
             "permission_denied",
-            f"user {_owner(os.geteuid())} may not install, configure and start servers on this host; run this with become: true",
+            f"user {owner_name(os.geteuid())} may not install, configure and start servers on this host; run this with become: true",
         )
 
 
@@ -176,7 +203,7 @@ def cannot_read(path: str, error: OSError) -> HostStateError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostStateError(
             "permission_denied",
-            f"{path}: user {_owner(os.geteuid())} may not read it; run this with become: true",
+            f"{path}: user {owner_name(os.geteuid())} may not read it; run this with become: true",
         )
     return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}; mend it, then run this again")
 
@@ -206,7 +233,7 @@ def _found(want: Wanted) -> dict[str, Any]:
     try:
         status = os.stat(want.path) if want.what == "directory" and os.path.isdir(want.path) else os.lstat(want.path)
         what = _kind(status.st_mode)
-        found: dict[str, Any] = {"what": what, "owner": _owner(status.st_uid), "group": _group(status.st_gid)}
+        found: dict[str, Any] = {"what": what, "owner": owner_name(status.st_uid), "group": group_name(status.st_gid)}
         if what == "link":
             found["target"] = os.readlink(want.path)
         else:
@@ -244,14 +271,16 @@ def _kind(mode: int) -> str:
     return "file" if stat.S_ISREG(mode) else "other"
 
 
-def _owner(uid: int) -> str:
+def owner_name(uid: int) -> str:
+    """The name of a user, the number where the user has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _group(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """The name of a group, the number where the group has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

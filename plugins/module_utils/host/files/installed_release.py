@@ -18,7 +18,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, Ownership, put_link, sync, write, writing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import (
+    READABLE,
+    Ownership,
+    make_parents,
+    put_link,
+    sync,
+    write,
+    writing,
+)
 
 PROGRAM = "bin/banyand-server"
 MARKER = "ARTIFACT"
@@ -111,9 +119,7 @@ def install(release: Release, program: str, sha256: str) -> None:
         raise ReleaseError(f"{release.directory}: a program came along, but not what it was taken from: give source with src")
     try:
         for directory in (release.root, release.versions):
-            if not os.path.isdir(directory):
-                os.makedirs(directory, exist_ok=True)
-                os.chmod(directory, 0o755)  # whatever the umask
+            make_parents(directory, inclusive=True)
         with locked(release.versions):
             _remove_leftovers(release.versions)
             incoming = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))

@@ -10,7 +10,7 @@ import os
 import pwd
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, put_link, write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, make_parents, put_link, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, HostStateError, Wanted, differences
 
 
@@ -33,13 +33,13 @@ def _make(want: Wanted, texts: Mapping[str, str], stands: str) -> None:
         raise HostStateError("not_made", f"{want.path}: expected a {want.what}, found {stands}; move that away, then run this again")
     try:
         if want.what == "link":
-            os.makedirs(os.path.dirname(want.path), exist_ok=True)
+            make_parents(want.path)
             put_link(want.path, want.target or "")
         elif want.what == "file":
             write(want.path, texts[want.path].encode(), _ownership(want))
         else:
             ownership = _ownership(want)
-            os.makedirs(want.path, exist_ok=True)
+            make_parents(want.path, inclusive=True)
             os.chown(want.path, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
             os.chmod(want.path, ownership.mode)
     except OSError as error:

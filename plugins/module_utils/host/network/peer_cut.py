@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import TIRE1, RouteTable, View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 
@@ -194,14 +194,12 @@ def _added(table: str, of: str, elements: Collection[str], seconds: float) -> st
 def _known(view: View | Failure) -> RouteTable:
     if not isinstance(view, Failure):
         return view.tables.get(TIRE1, RouteTable())
-    if view.kind == ErrorKind.REFUSED:
-        return RouteTable()  # it does not run
     raise HostStateError("no_view", f"the liaison here shows no view, so nobody knows whom it uses: {view.message}")
 
 
 def _is_used(node_name: str, view: View | Failure) -> bool:
     if isinstance(view, Failure):
-        return view.kind != ErrorKind.REFUSED
+        return True  # nobody knows, so it counts as used
     return node_name in view.tables.get(TIRE1, RouteTable()).active
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import Service
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest
 
 #: Variables that only our environment files set, so that one too many means that the file was another one then.
@@ -31,8 +32,8 @@ def restart_reasons(
     program: str | None,
     target: str | None,
     proc: str = "/proc",
-) -> list[str]:
-    """Why the running process is not the one that a start would give now; nothing when it is, or none runs.
+) -> list[RestartReason]:
+    """Return why the running process is not the one that a start would give now; nothing when it is, or none runs.
 
     ``environment`` are the wanted variables with the SHA-256 of their values, ``program`` is the path that the unit
     starts, ``target`` the file that it should lead to.
@@ -67,6 +68,27 @@ def silent_ports(pid: int, ports: Iterable[int], proc: str = "/proc") -> list[in
     return sorted(wanted - listening)
 
 
+def listening_ports(pid: int, proc: str = "/proc") -> list[int]:
+    """Return all ports on which this process itself has a listening TCP socket. Raises HostStateError."""
+    try:
+        sockets = _sockets(pid, proc)
+        return sorted({port for port, inode in _listeners(pid, proc) if inode in sockets})
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+
+
+def environment_of(pid: int, proc: str = "/proc") -> dict[str, str]:
+    """Return the environment that this process was started with; nothing of a process that is gone. Raises HostStateError."""
+    try:
+        return _environment(pid, proc)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+
+
 def watches(pid: int, path: str, proc: str = "/proc") -> bool:
     """Whether an inotify watch of this process sits on the file that ``path`` leads to now (proc(5), fdinfo); a process that is gone watches nothing.
 
@@ -97,7 +119,7 @@ def port_holder(port: int, proc: str = "/proc") -> str:
     return ""
 
 
-def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[RestartReason]:
     elsewhere = set()  # set by a drop-in of the operator's: its business, and no reason to restart at every run
     for path in service.environment_files[1:]:
         with contextlib.suppress(OSError):
@@ -112,12 +134,11 @@ def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Map
         for name in found
         if name.startswith(_OURS) and name not in wanted and name not in elsewhere | service.environment_names
     )
-    return ([f"started with other values of {', '.join(other)}"] if other else []) + (
-        [f"started with {', '.join(left_over)}, which should not be set"] if left_over else []
-    )
+    reasons = {Reason.ENVIRONMENT_CHANGED: other, Reason.ENVIRONMENT_LEFT_OVER: left_over}
+    return [RestartReason(reason, tuple(names)) for reason, names in reasons.items() if names]
 
 
-def _program_reasons(service: Service, program: str, target: str, proc: str) -> list[str]:
+def _program_reasons(service: Service, program: str, target: str, proc: str) -> list[RestartReason]:
     """A compiled program is named by /proc/<pid>/exe. Of a script (the program stands behind its interpreter in the
     command line) the kernel keeps only the path it was called by; it is what that leads to now, unless the link was
     changed after the start."""
@@ -127,10 +148,10 @@ def _program_reasons(service: Service, program: str, target: str, proc: str) -> 
     if program not in arguments[1:4]:
         running = os.readlink(f"{directory}/exe")
     elif _changed_at(program) > _started(service):
-        return ["its program was replaced after it was started"]
+        return [RestartReason(Reason.PROGRAM_REPLACED)]
     else:
         running = os.path.realpath(program)
-    return [] if running == wanted else [f"runs {running} instead of {wanted}"]
+    return [] if running == wanted else [RestartReason(Reason.PROGRAM_CHANGED, running=running, wanted=wanted)]
 
 
 def _changed_at(program: str) -> float:

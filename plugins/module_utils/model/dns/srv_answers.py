@@ -235,8 +235,10 @@ def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing])
             found.append(f"{name}: a second look gave no records ({again.message})")
         elif again.members != standing.outcome.members:
             differing = ", ".join(sorted(again.members ^ standing.outcome.members)[:3])
-            counts = f"{len(standing.outcome.members)} and {len(again.members)} nodes"
-            found.append(f"{name}: two looks gave {counts}, different in {differing}. Set banyandb_srv_tcp: always, or ask another server")
+            found.append(
+                f"{name}: two looks gave {len(standing.outcome.members)} and {len(again.members)} nodes, different in {differing}. "
+                "Set banyandb_srv_tcp: always, or ask another server"
+            )
     return found
 
 

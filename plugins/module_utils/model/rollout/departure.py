@@ -128,6 +128,14 @@ def merged(departures: Iterable[Departure]) -> list[Departure]:
     return [found[key] for key in sorted(found, key=lambda key: (key[2], key[0], key[1]))]
 
 
+def without_returned(departures: Iterable[Departure], since: Mapping[str, int]) -> list[Departure]:
+    """Return the departures of data that is still gone. ``since``: node -> since when the node has had all of its data directories.
+
+    A removed node leaves its data on its disk. When the node comes back with the same directories, all its points are back.
+    """
+    return [each for each in departures if each.cause is not Cause.REMOVED or since.get(each.node, each.at + 1) > each.at]
+
+
 @dataclass(frozen=True)
 class Leaving:
     """A node whose data is about to leave. ``labels`` choose its lifecycle stage."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import META, Limits, groups_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON
 
 #: Of each of these a cluster that has any keeps one at least: without META no liaison starts, without a liaison nobody gets in.
 KEPT = {META: 1, DATA: 1, LIAISON: 1}
 
 
-def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Limits) -> list[str]:
-    """Why they may not, in sentences with what to do. ``clusters``: name -> its nodes, those ``leaving`` (entry names) included."""
+def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Mapping[str, Limits]) -> list[str]:
+    """Return why they may not leave, in sentences with what to do.
+
+    ``clusters``: name -> its nodes, those ``leaving`` (entry names) included; ``limits``: of each cluster.
+    """
     known = {node["name"] for nodes in clusters.values() for node in nodes}
     found = []
     if not leaving:
@@ -32,7 +36,7 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
         for group in groups:
             members = [node["name"] for node in nodes if group in groups_of(node)]
             staying = [name for name in members if name not in leaving]
-            least = max((limits.minimum or {}).get(group, 0), KEPT.get(group, 0))
+            least = max(limits[cluster].minimum.get(group, 0), KEPT.get(group, 0))
             if len(staying) < least:
                 gone = ", ".join(name for name in members if name in leaving)
                 found.append(

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     GRPC_PORT,
@@ -55,6 +56,8 @@ DECIDED_ELSEWHERE = {
     "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "banyandb_srv_names",
     "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
     "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
+    **{variable: "banyandb_storage" for variable, _directory in STORES.values()},
+    **dict.fromkeys(("BYDB_MEASURE_DATA_PATH", "BYDB_STREAM_DATA_PATH", "BYDB_TRACE_DATA_PATH"), "banyandb_storage"),
 }
 
 

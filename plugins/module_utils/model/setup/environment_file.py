@@ -53,6 +53,16 @@ def marked_file(environment: Mapping[str, Any]) -> str:
     return f"{MARK}; change banyandb_env and deploy.\n{environment_file(environment)}"
 
 
+def read_back(text: str) -> dict[str, str]:
+    """Return the variables of a file that ``environment_file`` wrote; lines of another form are passed over."""
+    lines = (line.partition("=") for line in text.splitlines())
+    return {
+        name: re.sub(r"\\(.)", r"\1", value[1:-1])
+        for name, _separator, value in lines
+        if _is_name(name) and len(value) >= 2 and value[0] == value[-1] == '"'
+    }
+
+
 def digests(environment: Mapping[str, Any]) -> dict[str, str]:
     """The SHA-256 of every value, by name: enough to compare with a running process without sending a secret."""
     return {name: digest(value) for name, value in normalised(environment).items()}

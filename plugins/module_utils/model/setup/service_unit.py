@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, protect_home, roots
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in, unset_proxies
 
-USER = "banyandb"
-ROOT = "/opt/banyandb"
-CURRENT_LINK = f"{ROOT}/current"
-PROGRAM = f"{CURRENT_LINK}/bin/banyand-server"
 LOWEST_FREE_PORT = 1024
 
 UNIT = """\
@@ -27,11 +24,13 @@ Wants=network-online.target
 After=network-online.target
 # A node that finds nobody yet exits and is started again, for as long as it takes.
 StartLimitIntervalSec=0
+# Without its marker a data directory is a disk that is not mounted; the server must not start on an empty directory.
+RequiresMountsFor={data_dirs}
+{asserts}
 
 [Service]
 Type=exec
 User={user}
-Group={user}
 WorkingDirectory={data_dir}
 EnvironmentFile={environment_file}
 ExecStart={program} {kind}
@@ -45,9 +44,9 @@ UnsetEnvironment={proxies}
 
 # It needs its ports and its data, and nothing else of the host. No ExecReload: SIGHUP makes it exit.
 UMask=0077
-ReadWritePaths={data_dir}
+ReadWritePaths={data_dirs}
 ProtectSystem=strict
-ProtectHome=true
+ProtectHome={protect_home}
 PrivateTmp=true
 PrivateDevices=true
 NoNewPrivileges=true
@@ -82,10 +81,13 @@ def unit(variables: Mapping[str, Any]) -> str:
         mark=MARK,
         limits="\n".join(_limits(variables)),
         proxies=unset_proxies(variables["banyandb_env"]),
-        user=USER,
+        user=variables["banyandb_user"],
         data_dir=variables["banyandb_data_dir"],
+        data_dirs=" ".join(roots(variables)),
+        asserts="\n".join(f"AssertPathExists={path}/{MARKER}" for path in roots(variables)),
+        protect_home=protect_home(variables),
         environment_file=paths(variables)["environment_file"],
-        program=PROGRAM,
+        program=paths(variables)["program"],
         stop_timeout=variables["banyandb_stop_timeout"],
         capabilities="CAP_NET_BIND_SERVICE" if low else "",
     )
@@ -117,4 +119,7 @@ def paths(variables: Mapping[str, Any]) -> dict[str, str]:
         "drop_in_dir": f"/etc/systemd/system/{name}.d",
         "drop_in_file": f"/etc/systemd/system/{name}.d/banyandb.conf",
         "enabled_link": f"/etc/systemd/system/multi-user.target.wants/{name}",
+        "storage_record": f"{variables['banyandb_config_dir']}/{kind}.storage.json",
+        "current_link": f"{variables['banyandb_root']}/current",
+        "program": f"{variables['banyandb_root']}/current/bin/banyand-server",
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, LIAISON, ROLES
 
@@ -28,7 +29,6 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     kind, mode = variables["banyandb_kind"], variables["banyandb_discovery_mode"]
     modes = CLUSTER_MODES if kind in (DATA, LIAISON) else MODES
     artifact, version = variables["banyandb_artifact"], variables["banyandb_version"]
-    config_dir, data_dir = variables["banyandb_config_dir"], variables["banyandb_data_dir"]
     grpc_port, http_port = int(variables["banyandb_grpc_port"]), int(variables["banyandb_http_port"])
     checks = (
         (
@@ -55,9 +55,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f'banyandb_version is "{version}": expected the name of a directory, such as 0.11.0.',
         ),
         (
-            not all(re.match(r"(/[A-Za-z0-9._+-]+)+$", path) for path in (config_dir, data_dir)),
-            f'banyandb_config_dir and banyandb_data_dir are "{config_dir}" and "{data_dir}": expected absolute paths of letters, '
-            "digits and . _ + -",
+            not re.match(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?$", variables["banyandb_user"]) or variables["banyandb_user"] == "root",
+            f'banyandb_user is "{variables["banyandb_user"]}": expected the name of an account other than root, such as banyandb.',
         ),
         (
             variables["banyandb_liaison_drain"] == HOOK and not variables["banyandb_liaison_drain_tasks"],
@@ -69,7 +68,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
             f"banyandb_grpc_port and banyandb_http_port are {grpc_port} and {http_port}: expected two different ports from 1 to 65535.",
         ),
     )
-    return [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
+    found = [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
+    return found + storage_problems(variables)
 
 
 def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:

@@ -13,10 +13,13 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK, digests, marked_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, ports
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import CURRENT_LINK, PROGRAM, ROOT, USER, paths, unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import paths, unit
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import roots
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON
 
 
@@ -30,16 +33,16 @@ def release(variables: Mapping[str, Any], artifact_sha512: str) -> dict[str, Any
         return {"users": [], "files": [], "links": []}
     marker = f"sha512:{artifact_sha512.lower()} {variables['banyandb_flavor']}\n"
     return {
-        "users": [{"name": USER, "group": USER}],
+        "users": [{"name": variables["banyandb_user"], "named": variables["__banyandb_user_is_named"]}],
         "files": [
-            {"path": _program_path(version), "owner": "root", "mode": "0755"},
+            {"path": _program_path(variables), "owner": "root", "mode": "0755"},
             {
-                "path": f"{ROOT}/versions/{version}/ARTIFACT",
+                "path": f"{variables['banyandb_root']}/versions/{version}/ARTIFACT",
                 "owner": "root",
                 "sha256": _sha256(marker) if artifact_sha512 else None,
             },
         ],
-        "links": [{"path": CURRENT_LINK, "target": f"versions/{version}"}],
+        "links": [{"path": paths(variables)["current_link"], "target": f"versions/{version}"}],
     }
 
 
@@ -57,14 +60,13 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
         "directories": [
             {"path": variables["banyandb_config_dir"], "owner": "root", "group": "root", "mode": "0755"},
             {"path": at["drop_in_dir"], "owner": "root", "group": "root", "mode": "0755"},
-            {"path": variables["banyandb_data_dir"], "owner": USER, "group": USER, "mode": "0700"},
         ],
         "files": [
             {
                 "path": at["environment_file"],
                 "owner": "root",
-                "group": USER,
-                "mode": "0640",
+                "group": "root",
+                "mode": "0600",
                 "sha256": _sha256(marked_file(wanted)),
                 "mark": MARK,
             },
@@ -80,10 +82,33 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
                 "name": at["service"],
                 "ports": ports(variables),
                 "environment": digests(wanted),
-                "program": PROGRAM,
-                "program_target": _program_path(version) if version else None,
+                "program": at["program"],
+                "program_target": _program_path(variables) if version else None,
             }
         ],
+    }
+
+
+def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The data directories of the node, as the option ``storage`` of the modules ``host_info`` and ``node_files``; None without a node."""
+    kind = variables["banyandb_kind"]
+    if not kind:
+        return None
+    at = paths(variables)
+    address = variables["banyandb_node_host"]
+    host = variables["inventory_hostname"]
+    return {
+        "user": variables["banyandb_user"],
+        "cluster": variables["banyandb_cluster"] or DEFAULT_CLUSTER,
+        "host": host,
+        "node": f"{f'[{address}]' if ':' in address else address}:{LIAISON_PORT if kind == LIAISON else variables['banyandb_grpc_port']}",
+        "role": kind,
+        "roots": roots(variables),
+        "entered": [variables["banyandb_config_dir"], variables["banyandb_root"]],
+        "record": at["storage_record"],
+        "unit_file": at["unit_file"],
+        "accept_empty": host in variables["banyandb_accept_empty_data"],
+        "adopt": host in variables["banyandb_adopt_data"],
     }
 
 
@@ -102,8 +127,8 @@ def needed(wanted: Mapping[str, Any], differing: Collection[str]) -> bool:
     )
 
 
-def _program_path(version: str) -> str:
-    return f"{ROOT}/versions/{version}/bin/banyand-server"
+def _program_path(variables: Mapping[str, Any]) -> str:
+    return f"{variables['banyandb_root']}/versions/{variables['banyandb_version']}/bin/banyand-server"
 
 
 def _sha256(text: str) -> str:

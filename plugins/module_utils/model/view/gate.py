@@ -9,7 +9,7 @@ for 30 s is stuck (8), schema revisions are what ``GetMaxRevision`` gives (3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -45,12 +45,14 @@ class Asked:
     """What a look from one host is held against.
 
     ``nodes``: all that have to serve, and be used, as names alone (``roles`` and ``labels`` None). ``identities``: those of them
-    that must be as they were described, by name.
+    that must be as they were described, by name. ``stood``: schema revisions at which nodes stood before the change that is judged; None when
+    nothing has been changed yet, and revisions say nothing of a change.
     """
 
     observer: ExpectedNode
     nodes: Sequence[ExpectedNode]
     identities: Mapping[str, ExpectedNode] = field(default_factory=dict)
+    stood: Collection[int] | None = ()
 
 
 def findings(
@@ -61,7 +63,8 @@ def findings(
     ``answers``: entry name -> what that node said of itself. ``stood``: seconds for which the same has been seen, and
     ``revisions_stood`` for which the revisions have been the same. Revisions that go on to differ are no fault: a server's revision
     is the newest that it has seen, and one that was restarted has not seen what was deleted before (read in the server's
-    source, banyand/metadata/schema/property/client.go: deletions count, and a start counts what there is).
+    source, banyand/metadata/schema/property/client.go: deletions count, and a start counts what there is). So a node at a revision at which
+    a node stood before the change has what that node had, and is not waited for.
     """
     me = asked.observer
     pairs = [
@@ -77,11 +80,12 @@ def findings(
         if expected is not None and answer.identity is not None and not expected.describes(answer.identity):
             pairs.append(Pair(name, name, "identity", shown_identity(expected), shown_identity(answer.identity), DRIFT, f"Restart {name}."))
     revisions = {name: answer.revision for name, answer in told.items() if answer.revision is not None}
-    newest = max(revisions.values(), default=0) if revisions_stood < SETTLE_SECONDS else None
+    judged = asked.stood is not None and revisions_stood < SETTLE_SECONDS
+    newest = max(revisions.values(), default=0)
     pairs += [
         Pair(me.name, name, "schema revision", str(newest), str(revision), CONVERGING, f"Wait until {name} has taken the schema.")
         for name, revision in revisions.items()
-        if newest is not None and revision != newest
+        if judged and revision != newest and revision not in (asked.stood or ())
     ]
     if isinstance(view, Failure):
         return [*pairs, Pair(me.name, me.name, "", "a view", f"{view.kind}: {view.message}", UNKNOWN, f"See why {me.name} shows no view.")]

@@ -1,0 +1,38 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a liaison that runs is reached, from the environment that its process was started with. Pure.
+
+The inventory says where it is to listen after its restart, which may be elsewhere. Defaults are those of the server (section 5 of the contract).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+GRPC_VARIABLE, GRPC_PORT = "BYDB_GRPC_PORT", "17912"
+HTTP_VARIABLE, HTTP_PORT = "BYDB_HTTP_PORT", "17913"
+METRICS_VARIABLE, METRICS_ADDRESS = "BYDB_OBSERVABILITY_LISTENER_ADDR", ":2121"
+EVERY_ADDRESS = ("", "0.0.0.0", "[::]", "::")
+
+
+@dataclass(frozen=True)
+class LiaisonPorts:
+    """``clients``: ports of clients; ``http``: the one of them that shows the view; ``metrics``: address of the metrics, as ``host:port``."""
+
+    clients: tuple[int, int]
+    http: int
+    metrics: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> LiaisonPorts:
+        """Return the ports of a process with this environment. Raises ValueError for what the server would not have started with."""
+        grpc, http = (int(environment.get(name) or default) for name, default in ((GRPC_VARIABLE, GRPC_PORT), (HTTP_VARIABLE, HTTP_PORT)))
+        host, _colon, port = (environment.get(METRICS_VARIABLE) or METRICS_ADDRESS).rpartition(":")
+        return cls((grpc, http), http, f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{int(port)}")
+
+
+def with_port(url: str, port: int) -> str:
+    """Return ``url`` (``scheme://host:port``) with another port."""
+    return f"{url.rstrip('/').rpartition(':')[0]}:{port}"

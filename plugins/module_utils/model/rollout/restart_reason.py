@@ -1,0 +1,74 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a server has to be started or restarted, as a value. Pure.
+
+A host reports reasons as plain data, the controller decides by them, and ``text`` makes the sentence where a person reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+
+class Reason(str, Enum):
+    """The kind of a reason. The first four come from the module ``host_info``, the others from a request to restart."""
+
+    ENVIRONMENT_CHANGED = "environment_changed"
+    ENVIRONMENT_LEFT_OVER = "environment_left_over"
+    PROGRAM_CHANGED = "program_changed"
+    PROGRAM_REPLACED = "program_replaced"
+    REQUESTED = "requested"
+    STOPPED = "stopped"
+    NOT_RESPONDING = "not_responding"
+
+
+#: Reasons for which a server does not serve while nobody touches it.
+NOT_SERVING = (Reason.STOPPED, Reason.NOT_RESPONDING)
+
+
+class RestartReason(NamedTuple):
+    """One reason. ``variables``: names of environment variables; ``running`` and ``wanted``: paths of programs."""
+
+    reason: Reason
+    variables: tuple[str, ...] = ()
+    running: str = ""
+    wanted: str = ""
+
+    @classmethod
+    def from_mapping(cls, value: Mapping[str, Any]) -> RestartReason:
+        """Read back what to_mapping() gave. Raises KeyError or ValueError for anything else."""
+        return cls(Reason(value["reason"]), tuple(value.get("variables", ())), value.get("running", ""), value.get("wanted", ""))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data for the result of a module; what is empty is left out."""
+        fields = {"variables": list(self.variables), "running": self.running, "wanted": self.wanted}
+        return {"reason": self.reason.value, **{name: value for name, value in fields.items() if value}}
+
+    def text(self) -> str:
+        """The reason as a person reads it in a plan."""
+        return {
+            Reason.ENVIRONMENT_CHANGED: f"started with other values of {', '.join(self.variables)}",
+            Reason.ENVIRONMENT_LEFT_OVER: f"started with {', '.join(self.variables)}, which should not be set",
+            Reason.PROGRAM_CHANGED: f"runs {self.running} instead of {self.wanted}",
+            Reason.PROGRAM_REPLACED: "its program was replaced after it was started",
+            Reason.REQUESTED: "restart requested",
+            Reason.STOPPED: "not running",
+            Reason.NOT_RESPONDING: "not responding",
+        }[self.reason]
+
+    def within(self, variables: Collection[str]) -> bool:
+        """Return whether the reason is about these environment variables alone."""
+        return bool(self.variables) and set(self.variables) <= set(variables)
+
+
+def read(values: Sequence[Mapping[str, Any]]) -> tuple[RestartReason, ...]:
+    """Return the reasons of a service, from ``needs_restart`` of the module ``host_info``."""
+    return tuple(RestartReason.from_mapping(value) for value in values)
+
+
+def concerns(reasons: Sequence[RestartReason], variables: Collection[str]) -> bool:
+    """Return whether any of the reasons names one of these environment variables."""
+    return any(set(reason.variables) & set(variables) for reason in reasons)

@@ -1,0 +1,122 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many servers of a cluster are changed together, as its user set it. Pure.
+
+These settings belong to a cluster: its hosts must agree on them, and they say nothing of another cluster of the same inventory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS
+
+#: Upper bounds of how many servers of a rank have been changed when a stage ends: one first, to see what the change does.
+STAGES: tuple[int | str, ...] = (1, "5%", "25%", "100%")
+
+# With one replica, which is what section 8 was measured with, two data nodes may hold the only two copies of a shard.
+DATA_AT_ONCE = 1
+
+
+class RolloutRefused(ValueError):
+    """No order of these changes keeps what has to be kept; the message names the host, the group and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the user of one cluster may set.
+
+    ``stages``: numbers and percentages, each of a rank's servers; ``data_at_once``: data nodes that may be down together, at most as many as
+    shards have replicas; ``minimum``: group -> servers that stay. Of a gate, in seconds: ``soak``, for which nothing may be wrong, and
+    ``stall``, without progress until it fails.
+    """
+
+    stages: tuple[int | str, ...] = STAGES
+    data_at_once: int = DATA_AT_ONCE
+    minimum: Mapping[str, int] = field(default_factory=dict)
+    soak: float = SOAK_SECONDS
+    stall: float = STALL_SECONDS
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, Any]) -> Limits:
+        """Return the limits that variables of Ansible set, by their names; what is not there or None has its default. Raises RolloutRefused."""
+        given = {name: value for name, value in variables.items() if value is not None}
+        stages: Any = given.get("banyandb_waves", STAGES)
+        data_at_once, minimum = given.get("banyandb_data_at_once", DATA_AT_ONCE), given.get("banyandb_minimum", {})
+        if isinstance(stages, (str, int)):
+            stages = [stages]
+        if not isinstance(stages, Sequence) or not stages or not all(_is_stage(stage) for stage in stages):
+            raise RolloutRefused(f"banyandb_waves is {shown(stages)}: expected a list of numbers and percentages, such as [1, 5%, 25%, 100%].")
+        if not re.fullmatch(r"[1-9]\d*", str(data_at_once)):
+            raise RolloutRefused(f"banyandb_data_at_once is {shown(data_at_once)}: expected a number, 1 or more.")
+        if not isinstance(minimum, Mapping) or not all(re.fullmatch(r"\d+", str(number)) for number in minimum.values()):
+            raise RolloutRefused(
+                f"banyandb_minimum is {shown(minimum)}: expected a mapping from a role (meta, data, liaison) or a label (type=hot) to the number "
+                "of servers that must stay, such as {data: 2, type=hot: 1}."
+            )
+        return cls(
+            tuple(stages),
+            int(data_at_once),
+            {str(group): int(number) for group, number in minimum.items()},
+            _seconds("banyandb_soak", given.get("banyandb_soak", SOAK_SECONDS)),
+            _seconds("banyandb_stall", given.get("banyandb_stall", STALL_SECONDS)),
+        )
+
+
+#: The variables that limits are read from.
+VARIABLES = ("banyandb_waves", "banyandb_data_at_once", "banyandb_minimum", "banyandb_soak", "banyandb_stall")
+
+
+def limits_of(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Limits]:
+    """Return cluster -> its limits, from the variables of all its hosts, whatever the run is limited to.
+
+    ``clusters``: name -> its nodes. Raises RolloutRefused for a value that cannot be meant, and for hosts of one cluster that do not agree.
+    """
+    return {cluster: Limits.from_variables(agreed(cluster, nodes, hostvars, VARIABLES)) for cluster, nodes in clusters.items()}
+
+
+def agreed(
+    cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], variables: Sequence[str]
+) -> dict[str, Any]:
+    """Return the value of each variable that all hosts of a cluster have, None where none has it. Raises RolloutRefused.
+
+    A standalone server has no say beside others: it is a cluster of its own.
+    """
+    asked = [node["name"] for node in nodes if node["role"] != STANDALONE] or [node["name"] for node in nodes]
+    found = {}
+    for variable in variables:
+        values = {host: hostvars[host].get(variable) for host in asked if host in hostvars}
+        first = next(iter(values.values()), None)
+        other = next((host for host, value in values.items() if value != first), None)
+        if other is not None:
+            one = next(iter(values))
+            raise RolloutRefused(
+                f"{variable} is {_said(values[one])} for {one} and {_said(values[other])} for {other}, both of cluster {cluster}. "
+                "Set one value for all hosts of the cluster."
+            )
+        found[variable] = first
+    return found
+
+
+def _said(value: Any) -> str:
+    return "not set" if value is None else shown(value)
+
+
+def _seconds(name: str, value: Any) -> float:
+    try:
+        seconds = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise RolloutRefused(f"{name} is {shown(value)}: expected seconds, 0 or more.")
+    return seconds
+
+
+def _is_stage(stage: object) -> bool:
+    return isinstance(stage, (str, int)) and not isinstance(stage, bool) and re.fullmatch(r"[1-9]\d*%?", str(stage)) is not None

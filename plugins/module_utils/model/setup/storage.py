@@ -1,0 +1,412 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The storage of a node: its directories, the marker in each of them, and whether the node may use a directory. Pure.
+
+A *store* is one kind of data (measure, stream, ...). A *root* is a directory of this node: ``banyandb_data_dir``, and each other directory
+that ``banyandb_storage`` names. The server makes one directory for each store below the root of that store.
+
+Each root has a *marker*, a file that says which node the root belongs to. The host has a *record* beside the configuration, which says
+where each store is. A root that the record names and that has neither marker nor data is a disk that is lost or not mounted.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+
+MARKER = ".banyandb-node.json"
+FORMAT = 1
+MARKER_MODE = 0o600
+ROOT_MODE = 0o700
+#: Store -> the variable of the server that has its root, and the directory that the server makes there (read in the source of the server).
+STORES = {
+    "measure": ("BYDB_MEASURE_ROOT_PATH", "measure"),
+    "stream": ("BYDB_STREAM_ROOT_PATH", "stream"),
+    "trace": ("BYDB_TRACE_ROOT_PATH", "trace"),
+    "property": ("BYDB_PROPERTY_ROOT_PATH", "property"),
+    "schema": ("BYDB_SCHEMA_SERVER_ROOT_PATH", "schema-property"),
+}
+#: What a liaison keeps: the points that it has not passed on yet.
+LIAISON_STORES = ("measure", "stream", "trace")
+#: Every file system of the kind ext has it.
+IGNORED = ("lost+found",)
+LIAISON = "liaison"
+
+HOME = "/home"
+#: The sandbox of the unit hides these from the server, or a reboot empties them.
+HIDDEN = ("/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var/run", "/var/tmp")
+#: The system's own; nothing below them is for data.
+SYSTEM = ("/bin", "/boot", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr")
+_PATH = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")
+
+
+def roots(variables: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Root -> its stores, ``banyandb_data_dir`` first and the others by path. ``banyandb_data_dir`` is a root even without a store."""
+    chosen = stores(variables)
+    found: dict[str, list[str]] = {variables["banyandb_data_dir"]: []}
+    for path in sorted(set(chosen.values())):
+        found.setdefault(path, [])
+    for store, path in chosen.items():
+        found[path].append(store)
+    return found
+
+
+def stores(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Store -> its root, for the stores that a node of this kind has."""
+    names = LIAISON_STORES if variables["banyandb_kind"] == LIAISON else tuple(STORES)
+    return {name: variables["banyandb_storage"].get(name) or variables["banyandb_data_dir"] for name in names}
+
+
+def storage_environment(variables: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of the server that say where each store is."""
+    return {STORES[store][0]: path for store, path in stores(variables).items()}
+
+
+def storage_problems(variables: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the paths of a host, whatever the host has: sentences, each with what to do."""
+    given = variables["banyandb_storage"]
+    unknown = sorted(set(map(str, given)) - set(STORES))
+    if unknown:
+        return [f"banyandb_storage names {', '.join(map(shown, unknown))}: expected {', '.join(STORES)}. Correct the name."]
+    named = {"banyandb_config_dir": variables["banyandb_config_dir"], "banyandb_root": variables["banyandb_root"]}
+    data = {"banyandb_data_dir": variables["banyandb_data_dir"]}
+    data.update({f"banyandb_storage.{name}": path for name, path in sorted(given.items(), key=lambda item: str(item[0])) if path})
+    found = [
+        f"{variable} is {shown(path)}: expected an absolute path of letters, digits and . _ + - such as /data/banyandb. Correct it."
+        for variable, path in {**named, **data}.items()
+        if not is_path(path)
+    ]
+    if found:
+        return found
+    for variable, path in {**named, **data}.items():
+        reason = place_problem(path, of_data=variable in data)
+        if reason:
+            found.append(f"{variable} is {path}: {reason}. Set {variable} to another directory, such as /data/banyandb.")
+    for variable, path in data.items():
+        for other, taken in (*named.items(), ("banyandb_root", f"{named['banyandb_root']}/versions")):
+            if path == taken or is_below(taken, path) or (is_below(path, taken) and taken != named["banyandb_root"]):
+                found.append(f"{variable} is {path}: it overlaps {other} ({named[other]}). Set {variable} to a directory of its own.")
+                break
+    return found
+
+
+def is_path(path: object) -> bool:
+    """Whether a value is an absolute path as units and environment files carry it."""
+    return isinstance(path, str) and bool(_PATH.match(path)) and not {".", ".."} & set(path.split("/"))
+
+
+def place_problem(path: str, of_data: bool) -> str:
+    """Why no server can keep its files at a path, in a few words; empty where it can. ``of_data``: the path is a root."""
+    for hidden in HIDDEN:
+        if path == hidden or is_below(path, hidden):
+            return f"the server cannot use a directory in {hidden}"
+    if path == HOME:
+        return f"{HOME} holds the directories of users"
+    for system in SYSTEM if of_data else ():
+        if path == system or is_below(path, system):
+            return f"{system} belongs to the operating system"
+    return ""
+
+
+def is_below(path: str, above: str) -> bool:
+    """Whether ``path`` is within the directory ``above``, and not ``above`` itself."""
+    return path != above and path.startswith(f"{above.rstrip('/')}/")
+
+
+def protect_home(variables: Mapping[str, Any]) -> str:
+    """The value of the unit's ``ProtectHome=``: ``read-only`` where the server has a directory in /home, so that it sees the directory."""
+    used = [variables["banyandb_config_dir"], variables["banyandb_root"], *roots(variables)]
+    return "read-only" if any(is_below(path, HOME) for path in used) else "true"
+
+
+def mount_drop_in(real_roots: Mapping[str, str]) -> str:
+    """The text of the drop-in that has the unit wait for the mounts of real paths; empty where no root is reached by a link.
+
+    ``real_roots``: root -> its real path. systemd does not follow links in ``RequiresMountsFor=`` (systemd.unit(5)).
+    """
+    linked = sorted({real for path, real in real_roots.items() if real != path})
+    if not linked:
+        return ""
+    return f"# Written by the Ansible collection skywalking.banyandb: a root is a link.\n[Unit]\nRequiresMountsFor={' '.join(linked)}\n"
+
+
+# ---- who a root belongs to
+
+
+class BadMarker(ValueError):
+    """A marker or a record is not what this collection writes."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """Which node a directory belongs to. ``host`` is the inventory name, ``node`` the name of the node in views, ``role`` the kind."""
+
+    cluster: str
+    host: str
+    node: str
+    role: str
+
+    def is_same_node(self, other: NodeFacts) -> bool:
+        """Whether both are one node: a node may change its address or its inventory name, and not both at once."""
+        return (self.cluster, self.role) == (other.cluster, other.role) and (self.host == other.host or self.node == other.node)
+
+    def __str__(self) -> str:
+        return f"{self.role} node {self.host} ({self.node}) of cluster {self.cluster}"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A marker or a record. ``since``: when the node began to use it, in UTC, as ISO 8601. ``stores``: store -> its root, of a marker those there."""
+
+    facts: NodeFacts
+    since: str
+    stores: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The text of the file: JSON that a person can read."""
+        facts = {"cluster": self.facts.cluster, "host": self.facts.host, "node": self.facts.node, "role": self.facts.role}
+        content = {"written_by": "skywalking.banyandb", "format": FORMAT, **facts, "since": self.since, "stores": dict(sorted(self.stores.items()))}
+        return json.dumps(content, indent=2) + "\n"
+
+
+def read_marker(text: str) -> Marker:
+    """Return what a marker or a record says. Raises BadMarker."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMarker("no JSON") from None
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise BadMarker("no format")
+    if content["format"] > FORMAT:
+        raise BadMarker(f"format {shown(content['format'])} of a newer collection")
+    names = ("cluster", "host", "node", "role", "since")
+    found = content.get("stores")
+    if not all(isinstance(content.get(name), str) for name in names) or not isinstance(found, dict):
+        raise BadMarker(f"expected {', '.join(names)} and stores")
+    if not all(isinstance(path, str) for path in found.values()):
+        raise BadMarker("expected paths of stores")
+    return Marker(NodeFacts(*(content[name] for name in names[:-1])), content["since"], found)
+
+
+# ---- whether a root may be used
+
+
+class State(Enum):
+    """What a root is to this node."""
+
+    NEW = "new"  # absent, or without content
+    EMPTIED = "emptied"  # without data that the node is known to have had, which the operator has accepted
+    OURS = "ours"  # its marker says so
+    ADOPTED = "adopted"  # data of this node, from before there were markers, or that the operator gave it
+
+
+class Reason(Enum):
+    """Why a root may not be used."""
+
+    NOT_A_DIRECTORY = "not_a_directory"
+    BAD_PLACE = "bad_place"
+    NOT_MOUNTED = "not_mounted"
+    CLOSED_PARENT = "closed_parent"
+    OTHER_CONTENT = "other_content"
+    OTHER_DATA = "other_data"
+    OTHER_NODE = "other_node"
+    UNREADABLE_MARKER = "unreadable_marker"
+    OTHER_OWNER = "other_owner"
+    LOST = "lost"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What stands at a root on its host.
+
+    ``real``: the path without links. ``what``: ``absent``, ``directory`` or another word. ``entries``: the names there, but for the marker, what
+    file systems make themselves, and the ways to other roots of the node. ``marker``: its text. ``owner``: of the root. ``strangers``: name ->
+    owner, of stores that do not belong to the server's user. ``in_unit``: the unit on the host uses the root. ``closed``: the first parent that
+    the user cannot enter, and its mode. ``unmounted``: the mount point of fstab at or above the root that has nothing mounted. ``left``: store ->
+    its former root, of stores whose data may still be there.
+    """
+
+    path: str
+    real: str
+    what: str = "absent"
+    entries: tuple[str, ...] = ()
+    marker: str | None = None
+    owner: str = ""
+    strangers: Mapping[str, str] = field(default_factory=dict)
+    in_unit: bool = False
+    closed: tuple[str, str] | None = None
+    unmounted: str = ""
+    left: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a node wants of one root. ``accept_empty`` and ``adopt`` are the operator's word for this node."""
+
+    facts: NodeFacts
+    user: str
+    stores: Sequence[str]
+    accept_empty: bool = False
+    adopt: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a root is to the node, or why the node may not use the root; ``message`` is for a person. ``marker``: what the marker is to say."""
+
+    state: State | None
+    reason: Reason | None = None
+    message: str = ""
+    marker: Marker | None = None
+
+
+def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Finding:
+    """Return whether a node may use a root. ``record`` is the record of the node on the host, ``now`` the time for a new marker."""
+    refusal = _unusable(seen, wanted)
+    if refusal:
+        return refusal
+    marker = Marker(wanted.facts, now, dict.fromkeys(wanted.stores, seen.path))
+    found: Marker | None = None
+    if seen.marker is not None:
+        try:
+            found = read_marker(seen.marker)
+        except BadMarker as error:
+            if not wanted.adopt:
+                return _refused(Reason.UNREADABLE_MARKER, f"{seen.path}/{MARKER} is not readable: {error}. {_adopt(wanted)}")
+        if found and not found.facts.is_same_node(wanted.facts):
+            if not wanted.adopt:
+                message = f"{seen.path} belongs to {found.facts}. Set another directory. {_adopt(wanted)}"
+                return _refused(Reason.OTHER_NODE, message)
+            found = None
+    empty = not seen.entries
+    if seen.strangers and not empty:
+        name, owner = next(iter(sorted(seen.strangers.items())))
+        command = f"chown -R {wanted.user}: {seen.real}"
+        message = f"{seen.path}/{name} belongs to {owner}, expected {wanted.user}. Stop the server and run on the host: {command}"
+        return _refused(Reason.OTHER_OWNER, message)
+    lost = _without_data(seen, wanted, record, found)
+    if lost:
+        return Finding(State.EMPTIED, marker=marker) if wanted.accept_empty else lost
+    if found:
+        return Finding(State.OURS, marker=replace(marker, since=found.since))
+    if empty:
+        return Finding(State.NEW if seen.marker is None else State.ADOPTED, marker=marker)
+    return _adoptable(seen, wanted) or Finding(State.ADOPTED, marker=marker)
+
+
+def _unusable(seen: Seen, wanted: Wanted) -> Finding | None:
+    """Why no node could use the root, whoever it belongs to."""
+    leads = f"{seen.path} leads to {seen.real}" if seen.real != seen.path else seen.path
+    if seen.what not in ("absent", "directory"):
+        return _refused(Reason.NOT_A_DIRECTORY, f"{seen.path} is a {seen.what}, expected a directory. Move it away, or set banyandb_data_dir.")
+    reason = place_problem(seen.real, of_data=True) if seen.real != seen.path else ""
+    if not reason and is_below(seen.real, HOME) and not is_below(seen.path, HOME):
+        reason = "the unit hides /home"
+    if reason:
+        where = f"Set the variable to {seen.real}" if is_below(seen.real, HOME) else "Set another directory in banyandb_data_dir or banyandb_storage"
+        return _refused(Reason.BAD_PLACE, f"{leads}: {reason}. {where}.")
+    if seen.unmounted:
+        message = f"{leads}: {seen.unmounted} of /etc/fstab is not mounted. Run on the host: mount {seen.unmounted}"
+        return _refused(Reason.NOT_MOUNTED, message)
+    if seen.closed:
+        return _refused(Reason.CLOSED_PARENT, closed_message(leads, *seen.closed, wanted.user))
+    return None
+
+
+def closed_message(subject: str, path: str, mode: str, user: str) -> str:
+    """What is said of a directory that the server's user cannot enter."""
+    return f"{subject}: user {user} cannot enter {path} (mode {mode}). Run on the host: chmod o+x {path}"
+
+
+def _without_data(seen: Seen, wanted: Wanted, record: Marker | None, found: Marker | None) -> Finding | None:
+    """Why the root is without data that the node is known to have."""
+    accept = f"set banyandb_accept_empty_data: [{wanted.facts.host}]"
+    for store, path in sorted(seen.left.items()):
+        if STORES[store][1] not in seen.entries:
+            return _refused(Reason.MOVED, f"{seen.path}: the node has its {store} data in {path}. Move the data, or {accept} to start without.")
+    here = record is not None and any(record.stores.get(store) == seen.path for store in wanted.stores)
+    if record and here and found is None and not seen.entries:
+        what = "is empty" if seen.what == "directory" else "does not exist"
+        return _refused(Reason.LOST, f"{seen.path} {what}, and the node has data there since {record.since}. Mount its disk, or {accept}.")
+    return None
+
+
+def _adoptable(seen: Seen, wanted: Wanted) -> Finding | None:
+    """Why content without a marker of this node cannot be taken for its data."""
+    known = {directory for _variable, directory in STORES.values()}
+    others = [name for name in seen.entries if name not in known]
+    if len(others) == len(seen.entries):
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        message = f"{seen.path} has other content ({', '.join(shown(name)[1:-1] for name in others[:3])}{more}). Set an empty directory in its place."
+        return _refused(Reason.OTHER_CONTENT, message)
+    if wanted.adopt or (seen.in_unit and seen.owner == wanted.user and not others):
+        return None
+    beside = f"other content ({shown(others[0])[1:-1]}) beside" if others else "BanyanDB"
+    return _refused(Reason.OTHER_DATA, f"{seen.path} has {beside} data without {MARKER}. Set another directory. {_adopt(wanted)}")
+
+
+def _adopt(wanted: Wanted) -> str:
+    return f"To take the data over: banyandb_adopt_data: [{wanted.facts.host}]."
+
+
+def _refused(reason: Reason, message: str) -> Finding:
+    return Finding(None, reason, message)
+
+
+def ways_to_others(path: str, paths: Sequence[str]) -> set[str]:
+    """The names in the directory ``path`` that lead to one of the other ``paths``."""
+    return {posixpath.relpath(other, path).split("/")[0] for other in paths if is_below(other, path)}
+
+
+# ---- removal
+
+
+class RemovalRefused(ValueError):
+    """The data of a node must not be deleted; the message says why and what to do."""
+
+
+def check_removal(seen: Sequence[Seen], facts: NodeFacts) -> None:
+    """Raises RemovalRefused unless each root has the marker of this node, or nothing."""
+    for root in seen:
+        reason = _not_removable(root, facts)
+        if reason:
+            raise RemovalRefused(f"{root.path} {reason}")
+
+
+def _not_removable(root: Seen, facts: NodeFacts) -> str:
+    if root.what not in ("absent", "directory"):
+        return f"is a {root.what}, expected a directory. Nothing is removed. Move it away, then run this again."
+    if root.unmounted:
+        return f"is below {root.unmounted} of /etc/fstab, which is not mounted. Nothing is removed. Run on the host: mount {root.unmounted}"
+    if root.marker is None:
+        return f"has content and no {MARKER} of this node. Nothing is removed. Run this without banyandb_remove_data." if root.entries else ""
+    try:
+        owner = read_marker(root.marker).facts
+    except BadMarker as error:
+        return f"has a {MARKER} that is not readable: {error}. Nothing is removed. Run this without banyandb_remove_data."
+    return "" if owner.is_same_node(facts) else f"belongs to {owner}. Nothing is removed. Run this without banyandb_remove_data."
+
+
+def confirmed(given: object, host: str) -> bool:
+    """Whether ``banyandb_confirm`` names a host: its name, or a list or a comma-separated text with its name."""
+    names = given.split(",") if isinstance(given, str) else given if isinstance(given, (list, tuple)) else ()
+    return host in [str(name).strip() for name in names]
+
+
+def amount(size: int, files: int) -> str:
+    """``1.2 GB in 3401 files``."""
+    number, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, larger
+    return f"{size if unit == 'bytes' else f'{number:.1f}'} {unit} in {files} file{'' if files == 1 else 's'}"

@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: data_removal
+short_description: Delete what a node has stored
+version_added: 0.9.0
+description:
+  - Internal to the role C(node). Deletes the content of the data directories of a node that has left its cluster, and the directories. The drop-in
+    of the unit that waits for the mounts of links goes too.
+  - A directory without the marker of this node is never touched. A mount point stays, empty. A link to a directory goes with the directory.
+  - The directories are those of O(storage), and those that the node's record on the host names.
+options:
+  storage:
+    description: The node and its data directories.
+    type: dict
+    required: true
+    suboptions:
+      user:
+        description: The server's user.
+        type: str
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the host.
+        type: str
+        required: true
+      node:
+        description: Name of the node in views.
+        type: str
+        required: true
+      role:
+        description: What the server is, V(data), V(liaison) or V(standalone).
+        type: str
+        required: true
+      roots:
+        description: Absolute path of each directory, and the stores there.
+        type: dict
+        required: true
+      entered:
+        description: Other directories that the server has to enter.
+        type: list
+        elements: path
+        default: []
+      record:
+        description: The file outside of the directories that says where the data is.
+        type: path
+        required: true
+      unit_file:
+        description: The file of the unit.
+        type: path
+        required: true
+      accept_empty:
+        description: Whether the node may start without the data that it is known to have.
+        type: bool
+        default: false
+      adopt:
+        description: Whether the node takes over data without its marker.
+        type: bool
+        default: false
+  confirm:
+    description: Inventory names of the nodes whose data may be deleted, a list or a text with commas. See C(banyandb_confirm).
+    type: raw
+  state:
+    description:
+      - V(checked) tells what V(removed) deletes, and fails where V(removed) would. It changes nothing.
+      - V(removed) deletes.
+    type: str
+    choices: [checked, removed]
+    default: checked
+attributes:
+  check_mode:
+    support: full
+    description: Tells what it would delete. O(confirm) is not needed for that.
+  diff_mode:
+    support: none
+    description: Data is not shown.
+  platform:
+    support: full
+    description: Operating systems that it runs on.
+    platforms: linux
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Delete what the node has stored
+  skywalking.banyandb.data_removal:
+    storage:
+      user: banyandb
+      cluster: default
+      host: data3
+      node: 192.0.2.3:17912
+      role: data
+      roots: {/var/lib/banyandb: [measure, stream, trace, property, schema]}
+      record: /etc/banyandb/data.storage.json
+      unit_file: /etc/systemd/system/banyandb-data.service
+    confirm: data3
+    state: removed
+"""
+
+RETURN = r"""
+msg:
+  description: What is deleted, and how much.
+  type: str
+  returned: success
+  sample: "data3: deletes 1.2 GB in 3401 files in /var/lib/banyandb."
+bytes:
+  description: Size of the files.
+  type: int
+  returned: success
+  sample: 1234567890
+files:
+  description: Number of the files.
+  type: int
+  returned: success
+  sample: 3401
+paths:
+  description: The directories that hold anything.
+  type: list
+  elements: str
+  returned: success
+  sample: [/var/lib/banyandb]
+error_type:
+  description: V(refused), V(not_confirmed), V(not_removed), V(permission_denied) or V(unreadable).
+  type: str
+  returned: failure
+  sample: not_confirmed
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import RemovalRefused, amount, check_removal, confirmed
+
+ARGUMENTS: dict[str, Any] = {
+    "storage": {"type": "dict", "required": True, "options": data_directory.STORAGE_OPTIONS},
+    "confirm": {"type": "raw"},
+    "state": {"choices": ["checked", "removed"], "default": "checked"},
+}
+
+
+def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Delete, or tell what would be deleted. Raises HostStateError."""
+    storage = data_directory.Storage.of(parameters["storage"])
+    record = data_directory.read_record(storage)
+    former: dict[str, list[str]] = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
+    seen = list(data_directory.see(replace(storage, roots={**storage.roots, **former}), record).values())
+    try:
+        check_removal(seen, storage.facts)
+    except RemovalRefused as error:
+        raise HostStateError("refused", str(error)) from None
+    data_directory.require_writable(seen)
+    found = data_directory.measure(seen)
+    paths = [each.path for each in seen if each.what == "directory" or os.path.islink(each.path)]
+    host, what = storage.facts.host, f"{amount(found.bytes, found.files)} in {', '.join(paths) or 'no directory'}"
+    if not check and not confirmed(parameters["confirm"], host):
+        raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
+    removes = parameters["state"] == "removed"
+    # A mount point that is empty stays as it is.
+    left = any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
+    changed = removes and (left or os.path.exists(storage.drop_in))
+    if removes and not check:
+        data_directory.remove(seen)
+        data_directory.remove_drop_in(storage.drop_in)
+    verb = "would delete" if check else "deleted" if removes else "deletes"
+    return {"changed": changed, "msg": f"{host}: {verb} {what}.", "bytes": found.bytes, "files": found.files, "paths": paths}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = act(module.params, module.check_mode)
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
