@@ -27,6 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     risks,
     stamp,
     still_counting,
+    without_returned,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure_table import (
     no_groups,
@@ -318,3 +319,10 @@ def test_too_few_nodes_for_all_copies_are_a_warning():
     assert warnings("default", content(*ALL), leaving("node3", "node4")) == [
         "cluster default: 2 data nodes remain, too few for all copies of new points in m2."
     ]
+
+
+def test_a_removed_node_that_comes_back_with_its_data_has_not_left():
+    one, two = (Departure("default", name, name, NOW, cause, {}) for name, cause in (("node3", Cause.REMOVED), ("node4", Cause.EMPTY_DISK)))
+    assert without_returned([one, two], {"node3": NOW - 5, "node4": NOW - 5}) == [two], "an empty disk does not come back"
+    assert without_returned([one], {"node3": NOW + 1}) == [one], "its directories are new"
+    assert without_returned([one], {}) == [one]
