@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
@@ -29,8 +29,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
-        hostvars = {host: Staying(variables["hostvars"][host]) for hosts in variables["groups"].values() for host in hosts}
-        nodes = {name: cluster.nodes for name, cluster in clusters(variables["groups"], hostvars).items()}
+        nodes = members(variables)
         described = clusters(variables["groups"], variables["hostvars"]).values()
         leaving = sorted({name for cluster in described for name in cluster.remove})
         try:
@@ -45,21 +44,3 @@ class ActionModule(ActionBase):
             Display().display(line)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
         return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": told}
-
-
-class Staying(Mapping[str, Any]):
-    """The variables of a host as if nobody were to leave."""
-
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._variables = variables
-
-    def __getitem__(self, name: str) -> Any:
-        if name == "banyandb_remove":
-            raise KeyError(name)
-        return self._variables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._variables if name != "banyandb_remove")
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))

@@ -309,8 +309,8 @@ problems:
   sample: ["/srv has other content (git, www). Set an empty directory in its place."]
 storage:
   description:
-    - Of each directory its real path, its stores, V(new), V(ours) or V(adopted) in C(state) or else the C(reason) of a problem, and the bytes
-      that are free and in total on its file system. C(differs) tells whether any of them is not as it should be.
+    - Of each directory its real path, its stores, V(new), V(emptied), V(ours) or V(adopted) in C(state) or else the C(reason) of a problem, and the
+      bytes that are free and in total on its file system. C(differs) tells whether any of them is not as it should be.
   returned: when O(storage) is given
   type: dict
   sample:

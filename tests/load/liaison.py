@@ -67,10 +67,13 @@ async def _unless_there(creation: Awaitable[None]) -> None:
 
 
 class Liaison:
-    """``address``: host:port. ``group`` and ``measure``: what to write to, by name. Its calls raise grpc.RpcError."""
+    """``address``: host:port. ``group`` and ``measure``: what to write to, by name. ``replicas``: of a group that it makes.
 
-    def __init__(self, address: str, group: str, measure: str) -> None:
-        self.address, self.group, self.measure = address, group, measure
+    Its calls raise grpc.RpcError.
+    """
+
+    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS) -> None:
+        self.address, self.group, self.measure, self.replicas = address, group, measure, replicas
         self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
 
     async def close(self) -> None:
@@ -103,7 +106,7 @@ class Liaison:
     async def create_group(self) -> None:
         """ALREADY_EXISTS when it is there."""
         day, week = ({"unit": "UNIT_DAY", "num": number} for number in (1, 7))
-        options = {"shard_num": SHARDS, "replicas": REPLICAS, "segment_interval": day, "ttl": week}
+        options = {"shard_num": SHARDS, "replicas": self.replicas, "segment_interval": day, "ttl": week}
         group = {"metadata": {"name": self.group}, "catalog": "CATALOG_MEASURE", "resource_opts": options}
         await self._ask(GROUPS + "Create", REGISTRY_TIMEOUT, group=group)
 

@@ -9,14 +9,17 @@ That is why a data node with TLS answers 503 here: its gateway dials its own TLS
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from . import messages
 from .channel import CLUSTER_STATE, HEALTH, Channel
-from .web import Reply, json_reply, text_reply
-from .wire import DEADLINE_EXCEEDED, UNAUTHENTICATED, UNAVAILABLE, UNIMPLEMENTED, Status
+from .web import PATH, Reply, json_reply, text_reply
+from .wire import DEADLINE_EXCEEDED, NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE, UNIMPLEMENTED, Status
 
 _API_VERSION = "/banyandb.common.v1.Service/GetAPIVersion"
+_GROUPS = "/banyandb.database.v1.GroupRegistryService/"
 _TIMEOUT = 30.0
-_HTTP_STATUS = {DEADLINE_EXCEEDED: 504, UNAUTHENTICATED: 401, UNAVAILABLE: 503, UNIMPLEMENTED: 501}
+_HTTP_STATUS = {DEADLINE_EXCEEDED: 504, NOT_FOUND: 404, UNAUTHENTICATED: 401, UNAVAILABLE: 503, UNIMPLEMENTED: 501}
 _FROM_GRPC = (("Grpc-Metadata-Content-Type", "application/grpc"),)
 
 
@@ -36,10 +39,28 @@ class Gateway:
     async def cluster_state(self, headers):
         try:
             reply = await self.channel.call(CLUSTER_STATE, b"", _TIMEOUT, _credentials(headers))
-            tables = messages.decode(messages.GetClusterStateResponse, reply).route_tables
+            state = messages.decode(messages.GetClusterStateResponse, reply)
         except Status as status:
             return _failure(status)
-        return json_reply(messages.cluster_state_json(tables), headers=_FROM_GRPC)
+        return json_reply(messages.as_json(state), headers=_FROM_GRPC)
+
+    async def groups(self, headers):
+        try:
+            reply = await self.channel.call(_GROUPS + "List", b"", _TIMEOUT, _credentials(headers))
+            groups = messages.decode(messages.GroupListResponse, reply)
+        except Status as status:
+            return _failure(status)
+        return json_reply(messages.as_json(groups), headers=_FROM_GRPC)
+
+    async def group_content(self, headers):
+        """The path ends with the name of a group."""
+        request = messages.GroupInspectRequest(group=unquote(headers[PATH].rpartition("/")[2]))
+        try:
+            reply = await self.channel.call(_GROUPS + "Inspect", request.SerializeToString(), _TIMEOUT, _credentials(headers))
+            content = messages.decode(messages.GroupInspectResponse, reply)
+        except Status as status:
+            return _failure(status)
+        return json_reply(messages.as_json(content), headers=_FROM_GRPC)
 
     async def api_version(self, headers):
         try:

@@ -12,14 +12,20 @@ from __future__ import annotations
 import asyncio
 
 from . import messages
+from .holdings import INSPECT, inspect_request
 from .log import log
 from .metrics import LIAISON_GRPC, Metrics
 from .pending import Pending
 from .points import digest, measure_root, record, records, repeated, split_head, with_head
+from .registry import GROUP, OWN_GROUPS, OWN_REVISION
 from .sending import Sender
 from .store import INDEX, QUERY, query_request
+from .tasks import background
 from .wire import INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, Status, streaming
 
+_MEASURE_KEY = "measure/"
+_DAY = 2  # UNIT_DAY
+_UNIT_SECONDS = (0, 3600, 86400)  # by the number of an interval's unit
 _ACCEPT = "/simulator.Liaison/Accept"
 _STREAMS = 'total_stream_{}{{method="write",service="measure"}}'
 # Seconds for the series of a batch, and how often these calls and those of a query are tried (the real server's retry policy).
@@ -70,8 +76,9 @@ class Measures:
         self.liaisons, self.data_nodes = Sender(liaisons), Sender(data_nodes)
         self.write_timeout, self.query_timeout = flags["measure-write-timeout"], flags["dst-broadcast-timeout"]
         self.pending = Pending(measure_root(flags), name, flags["measure-flush-timeout"], self.data_nodes, self._data_nodes_of)
-        self.groups = {}
+        self.groups = {group.metadata.name: group.resource_opts for group in map(own_group, OWN_GROUPS)}
         self.measures = {}
+        self.learning = None
         self.metrics = Metrics(LIAISON_GRPC)
 
     def services(self):
@@ -80,6 +87,8 @@ class Measures:
         return {
             group + "Create": self.create_group,
             group + "Get": self.get_group,
+            group + "List": self.list_groups,
+            group + "Inspect": self.inspect_group,
             measure + "Create": self.create_measure,
             measure + "Get": self.get_measure,
             "/banyandb.measure.v1.MeasureService/Write": self.write,
@@ -99,46 +108,87 @@ class Measures:
 
         def encode(revision):
             group.metadata.mod_revision = revision
+            for stamp in (group.created_at, group.updated_at):
+                stamp.FromNanoseconds(revision)
             return group.SerializeToString()
 
-        revision = await self.registry.create("group/" + group.metadata.name, encode)
+        revision = await self.registry.create(GROUP + group.metadata.name, encode)
         return messages.GroupCreateResponse(mod_revision=revision).SerializeToString()
 
     async def get_group(self, request, metadata):
         name = messages.decode(messages.GroupGetRequest, request).group
-        data = await self.registry.find("group/" + name)
-        return messages.GroupGetResponse(group=messages.decode(messages.Group, data)).SerializeToString()
+        return messages.GroupGetResponse(group=await self._find_group(name)).SerializeToString()
+
+    async def list_groups(self, request, metadata):
+        await self.registry.refresh()
+        groups = [messages.decode(messages.Group, data) for key, (_, data) in self.registry.objects.items() if key.startswith(GROUP)]
+        return messages.GroupListResponse(group=[*map(own_group, OWN_GROUPS), *groups]).SerializeToString()
+
+    async def inspect_group(self, request, metadata):
+        """What every active data node has of a group. One that does not answer fails the whole; one that is not active is left out (measured)."""
+        group = await self._find_group(messages.decode(messages.GroupInspectRequest, request).group)
+        name, rule = group.metadata.name, group.resource_opts.segment_interval
+        answer = messages.GroupInspectResponse(group=group)
+        prefix = f"{_MEASURE_KEY}{name}/"
+        answer.schema_info.measures.extend(sorted(key[len(prefix) :] for key in self.registry.objects if key.startswith(prefix)))
+        if rule.num:
+            for data in await self._ask_all(INSPECT, inspect_request(name, _UNIT_SECONDS[rule.unit] * rule.num)):
+                answer.data_info.append(messages.decode(messages.DataInfo, data))
+        for _ in self.liaisons.names():
+            answer.liaison_info.add()
+        return answer.SerializeToString()
+
+    async def _find_group(self, name):
+        """Raises Status."""
+        found = [group for group in map(own_group, OWN_GROUPS) if group.metadata.name == name]
+        return found[0] if found else messages.decode(messages.Group, await self.registry.find(GROUP + name))
 
     async def create_measure(self, request, metadata):
         measure = messages.decode(messages.MeasureCreateRequest, request).measure
-        await self.registry.find("group/" + measure.metadata.group)
+        await self.registry.find(GROUP + measure.metadata.group)
 
         def encode(revision):
             measure.metadata.mod_revision = revision
             return measure.SerializeToString()
 
-        revision = await self.registry.create(f"measure/{measure.metadata.group}/{measure.metadata.name}", encode)
+        revision = await self.registry.create(f"{_MEASURE_KEY}{measure.metadata.group}/{measure.metadata.name}", encode)
         return messages.MeasureCreateResponse(mod_revision=revision).SerializeToString()
 
     async def get_measure(self, request, metadata):
         name = messages.decode(messages.MeasureGetRequest, request).metadata
-        data = await self.registry.find(f"measure/{name.group}/{name.name}")
+        data = await self.registry.find(f"{_MEASURE_KEY}{name.group}/{name.name}")
         return messages.MeasureGetResponse(measure=messages.decode(messages.Measure, data)).SerializeToString()
 
     async def _group(self, name):
         """The group's resource options. Raises Status."""
         if name not in self.groups:
-            self.groups[name] = messages.decode(messages.Group, await self.registry.find("group/" + name)).resource_opts
+            await self.registry.find(GROUP + name)
+            self._keep_groups()
         return self.groups[name]
+
+    def _keep_groups(self):
+        """Shards of groups that nobody has written to have places too."""
+        for key, (_, data) in self.registry.objects.items():
+            if key.startswith(GROUP) and key[len(GROUP) :] not in self.groups:
+                self.groups[key[len(GROUP) :]] = messages.decode(messages.Group, data).resource_opts
+
+    def _learn(self):
+        """Hear of groups that others have made, as the real server does at once, while points come in."""
+        if self.learning is None or self.learning.done():
+            self.learning = background(self._refresh())
+
+    async def _refresh(self):
+        await self.registry.refresh()
+        self._keep_groups()
 
     async def _measure(self, group, name):
         """Raises Status."""
         if (group, name) not in self.measures:
-            self.measures[group, name] = _Measure(await self.registry.find(f"measure/{group}/{name}"))
+            self.measures[group, name] = _Measure(await self.registry.find(f"{_MEASURE_KEY}{group}/{name}"))
         return self.measures[group, name]
 
     def _place(self, group, shard):
-        """Of a shard among the shards of all groups that were used here, in the order of their names."""
+        """Of a shard among the shards of all groups, in the order of their names (measured, by what is on the disks of data nodes)."""
         return sum(options.shard_num for name, options in self.groups.items() if name < group) + shard
 
     def _data_nodes_of(self, group, shard):
@@ -155,6 +205,7 @@ class Measures:
             self.metrics.count(_STREAMS.format("finished"))
 
     async def _write(self, requests):
+        self._learn()
         schema, replies, owned = None, [], {}
         for data in requests:
             request = messages.decode(messages.WriteRequest, data)
@@ -215,6 +266,7 @@ class Measures:
         """Points of shards that this liaison owns: held in memory, and their series told to the data nodes of the shards."""
         head, data = split_head(request)
         group, start, nodes = head["group"], 0, set()
+        self._learn()
         await self._group(group)
         for shard, length in head["shards"]:
             self.pending.add(group, shard, data[start : start + length])
@@ -243,7 +295,7 @@ class Measures:
                 raise
             raise Status(UNKNOWN, f"fail to get execution context for measure {query.name}: measure doesn't exist") from None
         last = query.offset + (query.limit or _LIMIT)
-        answers = await self._ask_all(query_request(query.groups[0], measure.key, begin, end, last))
+        answers = await self._ask_all(QUERY, query_request(query.groups[0], measure.key, begin, end, last))
         found = {}
         for answer in answers:
             for _, series, moment, version, body, _ in records(answer):
@@ -252,13 +304,13 @@ class Measures:
                     found[moment, series] = version, body
         return b"".join(repeated(found[key][1]) for key in sorted(found)[query.offset : last])
 
-    async def _ask_all(self, request):
+    async def _ask_all(self, path, request):
         """The answers of all data nodes that are active and registered; one that fails, fails the query. Raises Status."""
         peers = self.data_nodes.peers
         names = [name for name in peers.active if name in peers.registered]
         if not names:
             raise Status(UNKNOWN, "broadcast errors: no active nodes")
-        calls = [self.data_nodes.call(name, QUERY, request, self.query_timeout, _ATTEMPTS) for name in names]
+        calls = [self.data_nodes.call(name, path, request, self.query_timeout, _ATTEMPTS) for name in names]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         failures = []
         for name, answer in zip(names, answers):
@@ -270,3 +322,16 @@ class Measures:
         if failures:
             raise Status(UNKNOWN, "broadcast errors: " + "; ".join(failures))
         return answers
+
+
+def own_group(item):
+    """The Group of one of the server's own. item: see OWN_GROUPS."""
+    group = messages.Group(catalog=item["catalog"])
+    group.metadata.name, group.metadata.mod_revision = item["name"], OWN_REVISION
+    group.resource_opts.shard_num, group.resource_opts.replicas = 1, item["replicas"]
+    for rule, days in ((group.resource_opts.segment_interval, item["interval"]), (group.resource_opts.ttl, item["ttl"])):
+        if days:
+            rule.unit, rule.num = _DAY, days
+    for stamp in (group.created_at, group.updated_at):
+        stamp.FromNanoseconds(OWN_REVISION)
+    return group

@@ -60,6 +60,10 @@ _WHEN_USED = {
     "GroupCreateResponse": "banyandb.database.v1.GroupRegistryServiceCreateResponse",
     "GroupGetRequest": "banyandb.database.v1.GroupRegistryServiceGetRequest",
     "GroupGetResponse": "banyandb.database.v1.GroupRegistryServiceGetResponse",
+    "GroupListResponse": "banyandb.database.v1.GroupRegistryServiceListResponse",
+    "GroupInspectRequest": "banyandb.database.v1.GroupRegistryServiceInspectRequest",
+    "GroupInspectResponse": "banyandb.database.v1.GroupRegistryServiceInspectResponse",
+    "DataInfo": "banyandb.database.v1.DataInfo",
     "Measure": "banyandb.database.v1.Measure",
     "MeasureCreateRequest": "banyandb.database.v1.MeasureRegistryServiceCreateRequest",
     "MeasureCreateResponse": "banyandb.database.v1.MeasureRegistryServiceCreateResponse",
@@ -86,37 +90,27 @@ def decode(kind, data):
         raise Status(INTERNAL, f"cannot read a {kind.DESCRIPTOR.name}") from None
 
 
-def node_json(node):
-    """The JSON form of a Node as the server's gateway writes it: camelCase, 64-bit integers as strings, nothing left out."""
-    metadata = node.metadata
-    return {
-        "metadata": {
-            "group": metadata.group,
-            "name": metadata.name,
-            "id": metadata.id,
-            "createRevision": str(metadata.create_revision),
-            "modRevision": str(metadata.mod_revision),
-        },
-        "roles": [_role.values_by_number[role].name for role in node.roles],
-        "grpcAddress": node.grpc_address,
-        "httpAddress": node.http_address,
-        "createdAt": node.created_at.ToJsonString() if node.HasField("created_at") else None,
-        "labels": dict(node.labels),
-        "propertyRepairGossipGrpcAddress": node.property_repair_gossip_grpc_address,
-        "propertySchemaGrpcAddress": node.property_schema_grpc_address,
-        "propertySchemaGossipGrpcAddress": node.property_schema_gossip_grpc_address,
-    }
+def as_json(message):
+    """The JSON form of a message as the server's gateway writes it: camelCase, 64-bit integers as strings, nothing left out."""
+    if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
+        return message.ToJsonString()
+    return {field.json_name: _field_json(message, field) for field in message.DESCRIPTOR.fields}
 
 
-def cluster_state_json(tables):
-    """The JSON form of GetClusterStateResponse. tables: mapping of table name to RouteTable."""
-    return {
-        "routeTables": {
-            name: {
-                "registered": [node_json(node) for node in table.registered],
-                "active": list(table.active),
-                "evictable": list(table.evictable),
-            }
-            for name, table in sorted(tables.items())
-        }
-    }
+def _field_json(message, field):
+    value = getattr(message, field.name)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return {key: as_json(item) if hasattr(item, "DESCRIPTOR") else item for key, item in sorted(value.items())}
+    if field.label == field.LABEL_REPEATED:
+        return [_value_json(field, item) for item in value]
+    if field.message_type is not None and not message.HasField(field.name):
+        return None
+    return _value_json(field, value)
+
+
+def _value_json(field, value):
+    if field.message_type is not None:
+        return as_json(value)
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    return str(value) if field.cpp_type in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64) else value

@@ -26,6 +26,12 @@ _FILE = "objects.json"
 _TIMEOUT = 1.0
 # Nanoseconds, as the real revision is: of the schema that the real server makes for itself.
 OWN_REVISION = 1_700_000_000_000_000_000
+# Groups that the real server makes for itself (measured); times in days. CATALOG_PROPERTY is 3, CATALOG_STREAM is 1.
+OWN_GROUPS = (
+    {"name": "_deletion_task", "catalog": 3, "replicas": 0, "interval": 0, "ttl": 0},
+    {"name": "_property_gossip", "catalog": 1, "replicas": 1, "interval": 1, "ttl": 3},
+)
+GROUP = "group/"
 
 
 def _encode(objects):

@@ -18,6 +18,7 @@ from .discovery import NoDiscovery
 from .dns_discovery import DnsDiscovery
 from .file_discovery import FileDiscovery
 from .gateway import Gateway
+from .holdings import Holdings
 from .identity import join, make_node
 from .log import log
 from .measures import Measures
@@ -301,7 +302,7 @@ class Data(_Process):
 
     async def listen(self):
         flags = self.flags
-        services = {**self.services(), **self.store.services()}
+        services = {**self.services(), **self.store.services(), **Holdings(self.store, self.node).services()}
         await self._listen_queue(services, flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
         await self.listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
 
@@ -322,6 +323,10 @@ class _Front(_Process):
     def public_services(self):
         return self.services(api_version=True)
 
+    def more_routes(self, gateway):
+        """Of the public HTTP port."""
+        return {}
+
     async def listen(self):
         flags, guard = self.flags, self.credentials
         services = guard.protect_services(self.public_services())
@@ -330,6 +335,7 @@ class _Front(_Process):
             {
                 "/api/v1/cluster/state": gateway.cluster_state,
                 "/api/v1/common/api/version": gateway.api_version,
+                **self.more_routes(gateway),
                 "/api/healthz": gateway.health_text,
             }
         )
@@ -378,6 +384,9 @@ class Liaison(_Front):
 
     def public_services(self):
         return {**super().public_services(), **self.measures.services()}
+
+    def more_routes(self, gateway):
+        return {"/api/v1/group/schema/lists": gateway.groups, "/api/v1/group/content/": gateway.group_content}
 
 
 class Standalone(_Front):

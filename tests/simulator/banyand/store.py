@@ -17,6 +17,9 @@ INDEX = "/simulator.Data/Index"
 TAKE = "/simulator.Data/Take"
 QUERY = "/simulator.Data/Query"
 
+HOUR = 3600
+SECOND = 1_000_000_000  # nanoseconds
+
 
 class _Points:
     """The points of one measure in the order of their times; of one series and time the highest version."""
@@ -44,12 +47,23 @@ class _Points:
         return b"".join(found[:limit])
 
 
+class _Hour:
+    """What one shard has of the points of one hour."""
+
+    def __init__(self):
+        self.points = self.size = 0
+        self.parts = set()
+        self.series = set()
+
+
 class Store:
     """root: the directory of the measures. What a part holds is in it before the part is answered for."""
 
     def __init__(self, root):
         self.root = root
         self.points = {}
+        # Group -> hour since 1970 -> shard -> _Hour.
+        self.hours = {}
 
     def services(self):
         return {INDEX: self.index, TAKE: self.take, QUERY: self.query}
@@ -69,9 +83,10 @@ class Store:
         head, data = split_head(request)
         moment = next(records(data))[2] / 1e9
         segment = time.strftime("seg-%Y%m%d", time.gmtime(moment))
-        name = digest(head["sender"].encode(), head["part"].encode()).hex()
-        write_whole(os.path.join(self.root, head["group"], segment, f"shard-{head['shard']}", name, POINTS), request)
-        self._remember(head, data)
+        path = os.path.join(self.root, head["group"], segment, f"shard-{head['shard']}", part_name(head), POINTS)
+        if not os.path.exists(path):
+            write_whole(path, request)
+            self._remember(head, data)
         return b""
 
     async def query(self, request, metadata):
@@ -80,8 +95,19 @@ class Store:
         return points.between(head["begin"], head["end"], head["limit"]) if points else b""
 
     def _remember(self, head, data):
+        hours = self.hours.setdefault(head["group"], {})
         for measure, series, moment, version, _, whole in records(data):
             self.points.setdefault((head["group"], measure), _Points()).add(series, moment, version, whole)
+            hour = hours.setdefault(moment // (HOUR * SECOND), {}).setdefault(head["shard"], _Hour())
+            hour.points += 1
+            hour.size += len(whole)
+            hour.parts.add(part_name(head))
+            hour.series.add(measure + series)
+
+
+def part_name(head):
+    """The directory of a part. head: what the part says of itself."""
+    return digest(head["sender"].encode(), head["part"].encode()).hex()
 
 
 def query_request(group, measure, begin, end, limit):

@@ -21,6 +21,8 @@ _REASONS = {
     504: "Gateway Timeout",
 }
 _IDLE_TIMEOUT = 60.0
+# What a handler finds the path under, beside the headers, whose names have no colon.
+PATH = ":path"
 
 
 class Reply:
@@ -42,7 +44,7 @@ def text_reply(text, status=200, headers=()):
 
 
 class HttpServer:
-    """routes: mapping of path to `async handler(headers: dict) -> Reply`."""
+    """routes: mapping of path to `async handler(headers: dict) -> Reply`. A path that ends with a slash is that of all names below it."""
 
     def __init__(self, routes):
         self.routes = routes
@@ -81,7 +83,8 @@ class HttpServer:
         if int(headers.get("content-length") or 0):
             await reader.readexactly(int(headers["content-length"]))
         path = target.partition("?")[0]
-        handler = self.routes.get(path)
+        headers[PATH] = path
+        handler = self.routes.get(path) or self.routes.get(path.rpartition("/")[0] + "/")
         if handler is None and not path.startswith("/api/"):
             reply = text_reply("404 page not found\n", 404)
         elif handler is None:

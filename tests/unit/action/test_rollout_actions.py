@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.action import removal_plan, rollout_gate, rollout_plan
+from ansible_collections.skywalking.banyandb.plugins.action import rollout_gate, rollout_plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import Staying
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused
@@ -151,5 +152,5 @@ def test_the_plan_of_a_removal_says_what_becomes_of_whom():
 
 
 def test_who_is_to_leave_is_among_the_nodes_until_then():
-    variables = removal_plan.Staying({"banyandb_remove": ["d2"], "ansible_host": "10.0.0.1"})
+    variables = Staying({"banyandb_remove": ["d2"], "ansible_host": "10.0.0.1"})
     assert dict(variables) == {"ansible_host": "10.0.0.1"} and len(variables) == 1 and variables.get("banyandb_remove") is None

@@ -364,7 +364,7 @@ def test_a_mount_point_inside_of_a_root_is_emptied_and_stays_too(mounted, storag
     assert act(outer, "removed")["files"] == 2
     assert str(mounted) in data_directory._mount_points() and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
     assert act(outer, "removed")["changed"] is False
-    assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "new"
+    assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "emptied"
 
 
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):

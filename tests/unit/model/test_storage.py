@@ -100,7 +100,7 @@ def test_an_empty_directory_of_a_node_that_had_data_is_a_lost_disk(seen):
     reason, message = refused(seen, record=RECORD)
     assert reason is Reason.LOST and f"since {OLD}" in message
     assert message.endswith("Mount its disk, or set banyandb_accept_empty_data: [data1].")
-    assert decide(seen, replace(WANTED, accept_empty=True), RECORD, NOW).state is State.NEW
+    assert decide(seen, replace(WANTED, accept_empty=True), RECORD, NOW).state is State.EMPTIED
 
 
 def test_a_marker_alone_is_a_node_that_has_not_stored_anything_yet():
@@ -112,7 +112,7 @@ def test_a_store_whose_data_is_elsewhere_is_refused_until_the_data_is_moved():
     reason, message = refused(moved, record=RECORD)
     assert reason is Reason.MOVED and "the node has its stream data in /old" in message
     assert decide(replace(moved, entries=("measure", "stream")), WANTED, RECORD, NOW).state is State.OURS
-    assert decide(moved, replace(WANTED, accept_empty=True), RECORD, NOW).state is State.OURS
+    assert decide(moved, replace(WANTED, accept_empty=True), RECORD, NOW).state is State.EMPTIED
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}', json.dumps({"format": 99}), json.dumps({"format": "1"}), "[" * 100_000])

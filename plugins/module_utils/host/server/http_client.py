@@ -132,6 +132,10 @@ class HttpClient:
     def write_streams(self) -> WriteStreams | Failure:
         return write_streams(self.address, self.terms)
 
+    def ask(self, path: str, decode: Callable[[bytes], Answer]) -> Answer | Failure:
+        """What ``decode`` makes of the answer to ``path``. ``decode`` raises ValueError for what is no such answer."""
+        return _asked(self.address, path, self.terms, decode)
+
 
 class _Failed(Exception):
     """One try came to nothing; ``passing`` as in Failure."""

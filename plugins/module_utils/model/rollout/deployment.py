@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import concerns, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON, STANDALONE
 
 STAY = "banyandb_stay"
@@ -17,6 +18,7 @@ CHANGE = "banyandb_change"
 INSTALL = "__banyandb_install"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
+EMPTIED = "__banyandb_emptied"
 # What a server needs, as need() says it.
 START = "start"
 RESTART = "restart"
@@ -38,6 +40,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
     ``__banyandb_install`` are the hosts of ``banyandb_change`` and ``banyandb_configure``. While any server is to be changed,
     ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
+    ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk.
     ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
@@ -56,6 +59,9 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
+            roots = (probe.get("storage") or {}).get("roots", ())
+            if node["role"] == DATA and any(root["state"] == State.EMPTIED.value for root in roots):
+                groups[name].append(EMPTIED)
             if cluster["mode"] == FILE and node["role"] != STANDALONE and changes_mode(service):
                 groups[name].append(ENTER_FILE_MODE)
     liaisons = {node["name"] for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["role"] == LIAISON}

@@ -203,6 +203,7 @@ class State(Enum):
     """What a root is to this node."""
 
     NEW = "new"  # absent, or without content
+    EMPTIED = "emptied"  # without data that the node is known to have had, which the operator has accepted
     OURS = "ours"  # its marker says so
     ADOPTED = "adopted"  # data of this node, from before there were markers, or that the operator gave it
 
@@ -292,12 +293,18 @@ def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Findi
         command = f"chown -R {wanted.user}: {seen.real}"
         message = f"{seen.path}/{name} belongs to {owner}, expected {wanted.user}. Stop the server and run on the host: {command}"
         return _refused(Reason.OTHER_OWNER, message)
-    refusal = None if wanted.accept_empty else _without_data(seen, wanted, record, found)
-    if refusal:
-        return refusal
+    lost = _without_data(seen, wanted, record, found)
+    if lost and not wanted.accept_empty:
+        return lost
+    finding = _taken(seen, wanted, marker, found)
+    return replace(finding, state=State.EMPTIED) if lost and finding.state else finding
+
+
+def _taken(seen: Seen, wanted: Wanted, marker: Marker, found: Marker | None) -> Finding:
+    """Return what a usable root is to the node. ``marker``: a new one, ``found``: the one that is there."""
     if found:
         return Finding(State.OURS, marker=replace(marker, since=found.since))
-    if empty:
+    if not seen.entries:
         return Finding(State.NEW if seen.marker is None else State.ADOPTED, marker=marker)
     return _adoptable(seen, wanted) or Finding(State.ADOPTED, marker=marker)
 

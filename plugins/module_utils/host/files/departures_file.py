@@ -1,0 +1,71 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of the departures on this host. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
+    BadRecord,
+    Departure,
+    merged,
+    moment,
+    record_from,
+    record_text,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, read_marker
+
+LOCK_SECONDS = 30.0
+
+
+def recorded(path: str) -> list[Departure]:
+    """Return the departures in the record, none without a file. Raises HostStateError."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return record_from(stream.read())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except (BadRecord, UnicodeDecodeError) as error:
+        raise HostStateError("broken", f"{path}: {error}. Copy the file of another host of the cluster, or delete it.") from None
+
+
+def since(roots: Sequence[str]) -> int | None:
+    """Return since when all roots have been of the node of this host, in seconds since 1970; None when a root has no marker."""
+    found = []
+    for root in roots:
+        try:
+            with open(os.path.join(root, MARKER), encoding="utf-8") as stream:
+                found.append(moment(read_marker(stream.read()).since))
+        except (OSError, ValueError):  # BadMarker among them: nothing is known of the data
+            return None
+    return max(found, default=None)
+
+
+def add(path: str, departures: Iterable[Departure], check: bool) -> bool:
+    """Add departures to the record; return whether any was not there. ``check``: only tell. Raises HostStateError."""
+    new = list(departures)
+    try:
+        if check and not os.path.isdir(os.path.dirname(path)):
+            return bool(new)
+        with locked(os.path.dirname(path), LOCK_SECONDS):
+            known = merged(recorded(path))
+            wanted = merged([*known, *new])
+            if wanted == known:
+                return False
+            if not check:
+                write(path, record_text(wanted).encode(), READABLE)
+            return True
+    except Busy as busy:
+        raise HostStateError("busy", f"{path}: process {busy.holder} has held its directory for {LOCK_SECONDS:g} s. Run this again.") from None
+    except NotLockable:
+        raise HostStateError("not_written", f"{path}: its file system has no locks. Set banyandb_config_dir to a local directory.") from None
+    except OSError as error:
+        raise HostStateError("not_written", f"{path}: not written: {error.strerror}. Repair the file system, then run this again.") from None

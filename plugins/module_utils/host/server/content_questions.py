@@ -1,0 +1,70 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a liaison for its groups and what each data node holds of them, and a data node for its properties. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import METRICS_PATH, HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import (
+    Counts,
+    Group,
+    counts_from,
+    groups_from,
+    properties_from,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+
+Found = TypeVar("Found")
+
+GROUPS_PATH = "/api/v1/group/schema/lists"
+CONTENT_PATH = "/api/v1/group/content/"
+# Measured: when a data node has just died, the liaison answers 500 until the node is evictable (2 to 11 s), and 503 until the liaison's schema client
+# has noticed that the node is not responding (10 s between two health checks).
+PATIENCE_SECONDS = 20.0
+PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The groups of users, and what each node holds of each group that has counts."""
+
+    groups: list[Group]
+    counts: Counts
+
+
+def content(client: HttpClient) -> Answer | Failure:
+    """Return what a liaison reports of all groups, or why one question has no answer."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    groups = _asked(client, GROUPS_PATH, groups_from, deadline)
+    if isinstance(groups, Failure):
+        return groups
+    counts = {}
+    for group in groups:
+        if not group.has_properties:
+            found = _asked(client, CONTENT_PATH + urllib.parse.quote(group.name, safe=""), counts_from, deadline)
+            if isinstance(found, Failure):
+                return found
+            counts[group.name] = found
+    return Answer(groups, counts)
+
+
+def properties(client: HttpClient) -> dict[str, int] | Failure:
+    """Return group -> documents of properties. ``client``: of the metrics of a data node."""
+    return client.ask(METRICS_PATH, lambda body: properties_from(body.decode()))
+
+
+def _asked(client: HttpClient, path: str, read: Callable[[Any], Found], deadline: float) -> Found | Failure:
+    """Ask until the server can answer, or the clock shows ``deadline``."""
+    while True:
+        found = client.ask(path, lambda body: read(json.loads(body)))
+        if not isinstance(found, Failure) or found.kind != ErrorKind.UNAVAILABLE or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: departure_info
+short_description: Read what a data node that leaves takes along
+version_added: 0.9.0
+description:
+  - Reads the record of departures of the host, and the entries of its topology. On a liaison, also asks the server for its groups and for what each
+    data node holds of them. Changes nothing.
+  - Internal to the playbooks of this collection.
+options:
+  path:
+    description: The record of departures.
+    type: path
+    required: true
+  topology:
+    description: The topology file. It need not exist.
+    type: path
+    required: true
+  roots:
+    description: Directories of the data of the local data node, whose markers say since when the node has its data there.
+    type: list
+    elements: path
+    default: []
+  content:
+    description: Whether to ask the local server, a liaison, at O(url) for groups and counts.
+    type: bool
+    default: false
+  metrics_url:
+    description: C(http://host:port) of the metrics of the local data node, to count its properties. They are not counted when left out.
+    type: str
+extends_documentation_fragment:
+  - skywalking.banyandb.local_server
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+seealso:
+  - module: skywalking.banyandb.departure_record
+  - module: skywalking.banyandb.departure_plan
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Read the groups and what each data node holds
+  skywalking.banyandb.departure_info:
+    path: /etc/banyandb/departures.json
+    topology: /etc/banyandb/topology.yml
+    content: true
+  register: departure_found
+"""
+
+RETURN = r"""
+departures:
+  description: The recorded departures.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - cluster: default
+      host: data3
+      node: 10.0.0.5:17912
+      at: "2026-11-28T20:15:00Z"
+      cause: removed
+      groups: {sw_metrics: {end: "2026-11-29T00:00:00Z", life_seconds: 604800}}
+entries:
+  description: Entry name, then the address, of all entries of the topology.
+  type: dict
+  returned: success
+  sample: {data3: "10.0.0.5:17912"}
+since:
+  description: Since when all of O(roots) have been of the node, in seconds since 1970. V(null) when one has no marker, or none was given.
+  type: int
+  returned: success
+groups:
+  description: The groups of users. V(null) when the server was not asked or gave no answer.
+  type: list
+  elements: dict
+  returned: success
+counts:
+  description: Group, then node name, then a list for each segment. The list has start and end in seconds since 1970, points, and series documents.
+  type: dict
+  returned: success
+properties:
+  description: Group, then documents. V(null) when they were not counted.
+  type: dict
+  returned: success
+failure:
+  description: Why the server gave no answer, empty when it did.
+  type: str
+  returned: success
+error_type:
+  description: V(broken), V(unreadable) or V(permission_denied).
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import departures_file, topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import content, properties
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, TermsError
+
+ARGUMENTS: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "topology": {"type": "path", "required": True},
+    "roots": {"type": "list", "elements": "path", "default": []},
+    "content": {"type": "bool", "default": False},
+    "metrics_url": {"type": "str"},
+    **LOCAL_SERVER,
+}
+#: Seconds for one question. A liaison asks all data nodes before it answers (0.065 s for 9 groups and 4 nodes, measured).
+TIMEOUT = 20.0
+
+
+def look(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what the module returns. Raises HostStateError, TermsError and TopologyFileError."""
+    listed = topology_file.read(params["topology"])
+    result: dict[str, Any] = {
+        "departures": [each.to_mapping() for each in departures_file.recorded(params["path"])],
+        "entries": {node.name: node.grpc_address for node in listed[0].nodes} if listed else {},
+        "since": departures_file.since(params["roots"]),
+        "groups": None,
+        "counts": {},
+        "properties": None,
+        "failure": "",
+    }
+    if params["content"]:
+        answer = content(HttpClient.local(params, TIMEOUT, retries=2))
+        if isinstance(answer, Failure):
+            result["failure"] = answer.message
+        else:
+            result["groups"] = [group.to_mapping() for group in answer.groups]
+            result["counts"] = {
+                group: {node: [segment.to_list() for segment in segments] for node, segments in nodes.items()}
+                for group, nodes in answer.counts.items()
+            }
+    if params["metrics_url"]:
+        documents = properties(HttpClient(params["metrics_url"], timeout=TIMEOUT, retries=2))
+        # Without them the node counts as one that holds properties.
+        result["properties"] = None if isinstance(documents, Failure) else documents
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_together=REQUIRED_TOGETHER, supports_check_mode=True)
+    try:
+        result = look(module.params)
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    except (TermsError, topology_file.TopologyFileError) as error:
+        module.fail_json(msg=str(error), error_type="unreadable")
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

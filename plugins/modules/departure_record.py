@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: departure_record
+short_description: Record on a host which data nodes have left with their data
+version_added: 0.9.0
+description:
+  - Adds departures to the record of the host. Departures that the record has stay in it.
+  - Every host of a cluster has the record, so that any controller knows which nodes have left within the TTL of a group.
+  - Internal to the playbooks of this collection.
+options:
+  path:
+    description: The record. Everyone can read it.
+    type: path
+    required: true
+  departures:
+    description: What M(skywalking.banyandb.departure_plan) returns.
+    type: list
+    elements: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Predicts whether the record changes.
+  diff_mode:
+    support: none
+    description: The task name and the file say what changed.
+seealso:
+  - module: skywalking.banyandb.departure_info
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Record who leaves
+  skywalking.banyandb.departure_record:
+    path: /etc/banyandb/departures.json
+    departures: "{{ plan.departures }}"
+"""
+
+RETURN = r"""
+error_type:
+  description: V(broken), V(busy), V(invalid), V(not_written) or V(permission_denied).
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.departures_file import add
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import BadRecord, Departure
+
+ARGUMENTS: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "departures": {"type": "list", "elements": "dict", "required": True},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        departures = [Departure.from_mapping(item) for item in module.params["departures"]]
+        changed = add(module.params["path"], departures, module.check_mode)
+    except BadRecord as error:
+        module.fail_json(msg=f"departures: {error}", error_type="invalid")
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
+    module.exit_json(changed=changed)
+
+
+if __name__ == "__main__":
+    main()
