@@ -118,7 +118,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 
+MOST_LINES = 10_000
 ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},
     "state": {"choices": ["started", "restarted"], "default": "started"},
@@ -135,6 +137,13 @@ def predict(name: str, restart: bool) -> dict[str, Any]:
     return {"changed": changed, "diff": diff}
 
 
+def check(parameters: dict[str, Any]) -> None:
+    """Raise ValueError that names the parameter."""
+    require_seconds(parameters, {"timeout": 0.001})
+    if not 1 <= parameters["journal_lines"] <= MOST_LINES:
+        raise ValueError(f"journal_lines is {parameters['journal_lines']}: expected 1 to {MOST_LINES}")
+
+
 def act(parameters: dict[str, Any]) -> dict[str, Any]:
     """Start the service and wait until it listens. Raises NotReady and HostStateError."""
     restart = parameters["state"] == "restarted"
@@ -147,11 +156,13 @@ def act(parameters: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
+        check(module.params)
         result = predict(module.params["name"], module.params["state"] == "restarted") if module.check_mode else act(module.params)
     except service_start.NotReady as error:
         if not module.params["report_failure"]:
             module.fail_json(error_type="not_ready", changed=True, **error.to_failure(module._verbosity))
         result = {"changed": True, **error.to_mapping()}
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
     except host_state.HostStateError as error:
         module.fail_json(msg=str(error), error_type=error.kind)
     module.exit_json(**result)

@@ -49,6 +49,15 @@ def becomes(systemd, pid):
     systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=active\\nMainPID={pid}\\n' >{UNIT}.unit\n")
 
 
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("wrong", [{"timeout": "inf"}, {"timeout": "nan"}, {"timeout": 0}, {"journal_lines": 0}, {"journal_lines": 10**9}])
+def test_a_number_out_of_bounds_is_refused_by_name_and_nothing_is_started(systemd, wrong, check):
+    (option,) = wrong
+    result = ready(check, **wrong)
+    assert result["failed"] and result["msg"].startswith(f"{option} is ") and "expected" in result["msg"]
+    assert systemd.calls("start") == []
+
+
 def test_a_stopped_service_is_started_and_waited_for(systemd, port):
     systemd.unit(UNIT, ActiveState="inactive")
     becomes(systemd, os.getpid())

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Candidate, Sighting
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NoData, Records, Standing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.removal_guard import Policy, decide, digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
@@ -31,6 +32,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 # An entry of a cluster, as model/inventory makes them: name, role, grpc_address, node_name, roles, labels, and with TLS
 # tls_enabled and ca_cert_path.
 Entry = dict[str, Any]
+
+#: Names that a problem lists, and its characters: the name of the cluster comes before it.
+FEW = 3
+LONGEST = 160
 
 
 @dataclass(frozen=True)
@@ -347,8 +352,8 @@ def followed(
     doubtful = [f"{message}. Servers that run keep the nodes that they know" for message in failed]
     doubtful += [] if failed else [f"no SRV record leads to {name}: a server that asks DNS does not know it. Add the record" for name in left_out]
     if servers.starting and doubtful:
-        which = f"{', '.join(servers.starting)} would be started or restarted, with what DNS says now"
-        problems += [f"{doubt} ({which})" for doubt in doubtful]
+        which = f"{listed(servers.starting, FEW)} would be started or restarted, with what DNS says now"
+        problems += [fitted("", doubt, f" ({which})", LONGEST) for doubt in doubtful]
     else:
         warnings += doubtful
     for name, candidates in sorted(seen.candidates.items()):

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+
 DNS_PORT = 53
 
 
@@ -194,7 +196,7 @@ def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, ho
         old = f"{outcome.name}: the last good answer is {duration(age)} old and not used, at most {duration(max_age)} was asked for"
         return Standing(outcome, warnings=(old,))
     zone = "" if last.serial is None else f", zone serial {last.serial}"
-    warning = f"{outcome.name}: using the answer of {duration(age)} ago ({len(last.records)} records{zone}), because: {outcome.message}"
+    warning = fitted(f"{outcome.name}: using the answer of {duration(age)} ago ({len(last.records)} records{zone}), because: ", outcome.message, "")
     return Standing(outcome, last.records, age, (warning,), last.serial)
 
 
