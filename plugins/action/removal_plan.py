@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
@@ -40,7 +40,6 @@ class ActionModule(ActionBase):
         if found:
             return {**result, **refused(found)}
         told = lines(nodes, leaving, arguments["clean_up"])
-        for line in told:
-            Display().display(line)
+        show(told)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
         return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": told}

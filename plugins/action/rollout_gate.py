@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import failures_of, gate_lines, without_consequences
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
@@ -42,8 +42,7 @@ class ActionModule(ActionBase):
         )
         reasons = judged(seen)
         told = gate_lines(arguments["title"], reasons, arguments["keep_first"])
-        for line in told:
-            Display().display(line)
+        show(told)
         noted = {host: failure.to_mapping() for host, failure in failures.items()}
         stand = [] if reasons else revisions(seen)
         return {**result, "changed": False, "open": not reasons, "reasons": reasons, "revisions": stand, "failures": noted, "lines": told}

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import watchers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
@@ -65,8 +65,7 @@ class ActionModule(ActionBase):
                 return {**result, "failed": True, "msg": str(error)}
             planned, changes = [], {}
         told = lines(planned, changes)
-        for line in told:
-            Display().display(line)
+        show(told)
         warnings = []
         for name in dict.fromkeys(wave.cluster for wave in planned):
             unwatched = [node["name"] for node in nodes[name] if node["role"] == LIAISON and node["name"] in away]

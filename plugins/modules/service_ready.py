@@ -162,7 +162,8 @@ def main() -> None:
         if not module.params["report_failure"]:
             module.fail_json(error_type="not_ready", changed=True, **error.to_failure(module._verbosity))
         result = {"changed": True, **error.to_mapping()}
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     except host_state.HostStateError as error:
         module.fail_json(msg=str(error), error_type=error.kind)
     module.exit_json(**result)
