@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller import files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 
 PROGRAM = "banyand-server"
 _SHA512 = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{128}(?![0-9A-Fa-f])")
@@ -124,8 +125,12 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_fetched(source, cache))
     raise ArtifactError(
-        f"banyandb_artifact {os.path.basename(artifact)} does not match its checksum: expected SHA-512 {sha512[:12]}..., found {found[:12]}.... "
-        "Fetch it again, or correct banyandb_artifact_checksum."
+        fitted(
+            "banyandb_artifact ",
+            os.path.basename(artifact),
+            f" does not match its checksum: expected SHA-512 {sha512[:8]}..., found {found[:8]}.... "
+            "Fetch it again, or correct banyandb_artifact_checksum.",
+        )
     )
 
 
