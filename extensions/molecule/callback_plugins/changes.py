@@ -39,12 +39,17 @@ class Said(NamedTuple):
     text: str
     ours: bool = True
     printed: int = 0
+    warning: bool = False
 
 
 def broken_rules(said):
     """Return which messages of a run are too long, have line breaks or a stack, or tell a fact that another task of the run told."""
     broken, told = [], {}
+    # Ansible prints the same warning once, whatever tasks give it.
+    warnings = {one.text: one for one in reversed(said) if one.warning}
     for one in said:
+        if one.warning and one is not warnings[one.text]:
+            continue
         where = f"{one.task} on {one.host}"
         if STACK.search(one.text):
             broken.append(f"{where}: a stack: {one.text}")
@@ -102,8 +107,8 @@ class CallbackModule(CallbackBase):
         if warnings:
             self.warned[result.host.get_name()] += [str(warning) for warning in warnings]
             for warning in warnings:
-                self._note(result, str(warning))
+                self._note(result, str(warning), warning=True)
 
-    def _note(self, result, text, printed=0):
+    def _note(self, result, text, printed=0, warning=False):
         ours = OURS.search(str(result.task.resolved_action or result.task.action)) is not None
-        self.said.append(Said(f"{result.task.get_name()} ({result.task.get_path()})", result.host.get_name(), text, ours, printed))
+        self.said.append(Said(f"{result.task.get_name()} ({result.task.get_path()})", result.host.get_name(), text, ours, printed, warning))

@@ -23,6 +23,11 @@ def test_a_short_message_is_right_and_several_hosts_may_say_the_same_in_one_task
     assert changes.broken_rules([Said("Look", "node3", REFUSAL), Said("Look", "node4", REFUSAL)]) == []
 
 
+def test_the_same_warning_of_two_tasks_is_printed_once():
+    assert changes.broken_rules([Said(task, "node3", REFUSAL, warning=True) for task in ("Look", "Push")]) == []
+    assert len(changes.broken_rules([Said("Look", "node3", REFUSAL, warning=True), Said("Push", "node3", REFUSAL)])) == 1
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [

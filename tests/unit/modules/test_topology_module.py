@@ -523,7 +523,7 @@ def test_https_and_a_password_are_used_and_the_password_is_never_shown(host: Hos
 def test_warnings_reach_the_user(host: Host) -> None:
     result = host.push(host.a, path=str(host.path.parent / "missing" / "topology.yml"), check=True)
     assert (result["changed"], result["added"]) == (True, ["a"])
-    assert "missing: not there yet. Run deploy, which makes the directory" in json.dumps(result["warnings"])
+    assert "missing: not there yet. The role skywalking.banyandb.node makes the directory" in json.dumps(result["warnings"])
 
 
 # Its documentation

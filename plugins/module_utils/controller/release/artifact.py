@@ -28,7 +28,7 @@ from typing import IO, Any, cast
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, writing
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import write as write_whole
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, without_credentials
 
 PROGRAM = "banyand-server"
 BLOCK = 1024 * 1024
@@ -177,8 +177,12 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_fetched(source, cache))
     raise ArtifactError(
-        f"banyandb_artifact {os.path.basename(shown)} does not match its checksum: expected SHA-512 {sha512[:12]}..., found {found[:12]}.... "
-        "Fetch it again, or correct banyandb_artifact_checksum."
+        fitted(
+            "banyandb_artifact ",
+            os.path.basename(shown),
+            f" does not match its checksum: expected SHA-512 {sha512[:8]}..., found {found[:8]}.... "
+            "Fetch it again, or correct banyandb_artifact_checksum.",
+        )
     )
 
 
