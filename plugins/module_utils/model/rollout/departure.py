@@ -244,7 +244,8 @@ def _risks_of(content: Content, group: Group, leaving: Leaving, departures: Sequ
     found = []
     needed = risk.copies - 1 - len(gone)
     if needed <= 0:
-        found.append(replace(risk, safe_from=_safe_from(risk.copies, gone), names=tuple(sorted(gone))))
+        names = tuple(sorted(gone)) if risk.copies > 1 else ()
+        found.append(replace(risk, safe_from=_safe_from(risk.copies, gone), names=names))
     elif held is not None and not group.has_properties:
         found += _too_few(content, group, risk, leaving.node, gone, needed, now)
     if needed > 0 and not group.has_properties:
