@@ -27,6 +27,12 @@ options:
     type: str
     choices: [data, liaison, standalone]
     required: true
+  service:
+    description:
+      - Name of the unit of the server on this host. Its view is asked on the HTTP port that its process has, which may be another than that of O(url)
+        while a change of ports is under way.
+    type: str
+    required: true
   nodes:
     description:
       - All nodes that have to serve, and that the view has to show as it should. Nodes that are not named here may be in the view or not.
@@ -112,6 +118,7 @@ EXAMPLES = r"""
   skywalking.banyandb.cluster_watch:
     name: liaison1
     role: liaison
+    service: banyandb-liaison.service
     nodes:
       - {name: liaison1, node_name: "10.0.0.1:18912", role: liaison, grpc_address: "10.0.0.1:18912"}
       - {name: data1, node_name: "10.0.0.3:17912", role: data, grpc_address: "10.0.0.3:17912"}
@@ -164,16 +171,23 @@ rounds:
   description: How often it looked.
   type: int
   returned: always
+error_type:
+  description: V(no_systemd) or V(permission_denied).
+  type: str
+  returned: failure
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -183,6 +197,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gat
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),
     role=dict(type="str", choices=list(ROLES), required=True),
+    service=dict(type="str", required=True),
     **LOCAL_SERVER,
     nodes=dict(
         type="list",
@@ -212,13 +227,15 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, required_together=REQUIRED_TOGETHER, supports_check_mode=True)
     try:
         watched = act(module.params)
+    except HostStateError as error:
+        module.fail_json(msg=str(error), error_type=error.kind)
     except ValueError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **report(watched, module.params["name"]))
 
 
 def act(params: dict[str, Any]) -> Watched:
-    """Read the parameters and watch. Raises ValueError that names the parameter."""
+    """Read the parameters and watch. Raises ValueError that names the parameter, and HostStateError."""
     require_seconds(params, {"soak": 0, "stall": 0, "timeout": 0.001})
     entries = {entry["name"]: entry for entry in params["nodes"]}
     if len(entries) < len(params["nodes"]):
@@ -228,7 +245,9 @@ def act(params: dict[str, Any]) -> Watched:
         raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
     nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in params["nodes"]], "nodes")
-    client = HttpClient.local(params, params["timeout"])
+    pid = systemd_services.services([params["service"]])[params["service"]].main_pid
+    url = with_port(params["url"], ServerPorts.of(running_process.environment_of(pid)).http) if pid else params["url"]
+    client = HttpClient.local({**params, "url": url}, params["timeout"])
     asked = Asked(
         observer=ExpectedNode(params["name"], "", params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],

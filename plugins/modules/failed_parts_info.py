@@ -10,6 +10,7 @@ module: failed_parts_info
 short_description: Find parts that a liaison has given up to pass on
 version_added: 0.9.0
 description:
+  - Internal to the roles and playbooks of this collection.
   - A part that a data node does not take in three tries is put into the directory C(failed-parts) of its shard, on the liaison's disk, and never
     tried again. What it holds was acknowledged and may be on no data node.
   - Only root and the server's user may enter its directories; anyone else sees nothing. Changes nothing.

@@ -114,7 +114,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.liaison_ports import LiaisonPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
@@ -139,7 +139,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     pid = systemd_services.services([params["service"]])[params["service"]].main_pid
     if not pid:
         return {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
-    at = LiaisonPorts.of(running_process.environment_of(pid))
+    at = ServerPorts.of(running_process.environment_of(pid))
     client = HttpClient.local({**params, "url": with_port(params["url"], at.http)}, 2.0)
     if check:
         address = peer_cut.foreseen(params["node_name"], client.cluster_state())

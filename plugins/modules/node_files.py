@@ -10,6 +10,7 @@ module: node_files
 short_description: Write what a server is configured with
 version_added: 0.9.0
 description:
+  - Internal to the roles and playbooks of this collection.
   - Makes the directories of a server, writes its environment file and its unit, makes links, and has systemd read its units again where that is
     needed. All in one execution, since a deployment waits for each once for each host. Nothing is started or restarted.
   - A file and a link are replaced whole or not at all, and outlast a power cut. A directory may be a link to one.

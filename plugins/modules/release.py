@@ -10,6 +10,7 @@ module: release
 short_description: Put one release of the server on a host and switch to it
 version_added: 0.9.0
 description:
+  - Internal to the roles and playbooks of this collection.
   - Takes the one program that a host needs out of a release tarball on the controller, verifies it there against the
     tarball's SHA-512 and again on the host, installs it beside the versions that are already there, and switches the
     link C(current) to it in one step. The host needs no internet.

@@ -10,6 +10,7 @@ module: service_ready
 short_description: Start or restart a server and wait until it listens
 version_added: 0.9.0
 description:
+  - Internal to the roles and playbooks of this collection.
   - Starts a systemd service, or restarts it, and waits in the same execution until its own process listens on the
     given ports. C(systemctl is-active) says nothing of that, least of all for this server.
   - A process that ends while it starts is an error at once. The error has the decisive message of its journal.

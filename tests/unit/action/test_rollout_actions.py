@@ -31,6 +31,7 @@ def probed(*reasons, ready=True, pid=7):
 ENVIRONMENT = RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_LOGGING_LEVEL",))
 LABELS = RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_NODE_LABELS",))
 REQUESTED = RestartReason(Reason.REQUESTED)
+NOT_RESPONDING = RestartReason(Reason.NOT_RESPONDING)
 NODES = [
     {"name": name, "role": role, "roles": roles, "labels": {}}
     for name, role, roles in (
@@ -49,9 +50,15 @@ def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
 
 
 def test_what_runs_otherwise_than_it_should_is_changed():
-    looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "moved": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
+    looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "silent": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
     changes = wanted_changes(looked_at)
-    assert changes == {"other": Change((ENVIRONMENT,)), "moved": Change((ENVIRONMENT,), renamed=True)}
+    assert changes == {"other": Change((ENVIRONMENT,)), "silent": Change((NOT_RESPONDING, ENVIRONMENT))}
+
+
+def test_a_server_that_is_to_listen_elsewhere_serves_until_then_and_keeps_its_name():
+    moved = RestartReason(Reason.ENVIRONMENT_CHANGED, ("BYDB_HTTP_PORT",))
+    (change,) = wanted_changes({"l1": service(False, 7, moved)}).values()
+    assert change == Change((moved,)) and not change.revives
 
 
 def test_a_restart_is_of_the_hosts_that_are_named_or_of_all():

@@ -9,8 +9,10 @@ import asyncio
 import json
 import socket
 import struct
+import subprocess
 import time
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import grpc
 import pytest
@@ -180,6 +182,15 @@ def table(*names, active=(), evictable=()):
     return {"registered": registered, "active": list(active), "evictable": list(evictable)}
 
 
+UNIT = "banyandb-liaison.service"
+
+
+@pytest.fixture(autouse=True)
+def no_process(systemd):
+    """The unit of the server has no process, so that the server is asked where the module was told."""
+    systemd.unit(UNIT)
+
+
 async def watched(peers, view, **arguments):
     """Run cluster_watch with one gRPC server for each name in ``peers`` (name -> node name) and a view made of their addresses."""
     async with AsyncExitStack() as stack:
@@ -189,7 +200,7 @@ async def watched(peers, view, **arguments):
             role = "liaison" if name.startswith("l") else "data"
             nodes.append({"name": name, "node_name": node_name, "role": role, "grpc_address": address})
         http = await stack.enter_async_context(byte_server(view))
-        given = {"name": "l1", "role": "liaison", "url": f"http://{http}", "nodes": nodes, "soak": 0.0, "stall": 0.0, **arguments}
+        given = {"name": "l1", "role": "liaison", "service": UNIT, "url": f"http://{http}", "nodes": nodes, "soak": 0.0, "stall": 0.0, **arguments}
         result, _stderr = await run_module("cluster_watch", **given)
         return result
 
@@ -215,6 +226,21 @@ def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():
     result = asyncio.run(watched(PEERS, STUCK))
     assert "failed" not in result and not result["whole"]
     assert [(pair["observer"], pair["subject"], pair["seen"]) for pair in result["pairs"]] == [("l1", "d1", "evictable")]
+
+
+def test_the_server_is_asked_on_the_port_that_its_process_has(systemd):
+    async def run():
+        async with byte_server(WHOLE) as http:
+            with subprocess.Popen(["/bin/sleep", "60"], env={"BYDB_HTTP_PORT": http.rpartition(":")[2]}) as process:
+                while not Path(f"/proc/{process.pid}/environ").read_bytes():
+                    await asyncio.sleep(0.01)
+                systemd.unit(UNIT, MainPID=process.pid)
+                try:
+                    return await watched(PEERS, http_answer("503 Service Unavailable"))
+                finally:
+                    process.kill()
+
+    assert asyncio.run(run())["whole"]
 
 
 def test_the_watch_goes_on_until_the_soak_time_is_over():

@@ -519,4 +519,7 @@ def _root_differences(seen: Seen, user: str) -> list[Difference]:
 
 
 def _file_difference(path: str, text: str | None, absent: bool = False) -> Difference:
+    """Return that a file is missing, has another content than wanted, or, with ``absent``, is there and should not be."""
+    if text is not None and not absent:
+        return Difference("file", path, {"content": "wanted"}, {"content": "other"})
     return Difference("file", path, {"what": "absent" if absent else "file"}, {"what": "absent" if text is None else "file"})

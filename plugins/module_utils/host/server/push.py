@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network i
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ANSWERING,
+    ADMIT_START,
     REFUSE,
     Plan,
     PlanRefused,
@@ -149,8 +150,9 @@ def push(request: Request) -> Outcome:
     _require_ca_files(request.nodes)
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
-        # On a new host, what makes the directory only predicted that it would.
-        outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. Run deploy, which makes the directory, before a push.")
+        # A start belongs to a deployment, which makes the directory before.
+        if request.admit != ADMIT_START:
+            outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. Run deploy, which makes the directory, before a push.")
         return _foresee(request, outcome)
     with topology_file.locked(request.path, request.lock_timeout):
         if request.check:

@@ -22,6 +22,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 #: Of the environment of a server: what makes its node name, and what else it says of itself.
 NAME_VARIABLES = ("BYDB_NODE_HOST", "BYDB_GRPC_PORT")
 IDENTITY_VARIABLES = ("BYDB_NODE_LABELS", "BYDB_HAS_META_ROLE")
+#: A server that was started with other values of these listens, and elsewhere than it is to.
+PORT_VARIABLES = ("BYDB_GRPC_PORT", "BYDB_HTTP_PORT")
 
 #: What a playbook that is for one kind of change may change: variables of a server's environment.
 SCOPES = {
@@ -43,9 +45,9 @@ class Change:
     described: bool = False
 
     @classmethod
-    def of(cls, reasons: Sequence[RestartReason], moved: bool = False) -> Change:
-        """Return the change for these reasons; ``moved``: the server listens elsewhere than it is to."""
-        return cls(tuple(reasons), concerns(reasons, NAME_VARIABLES) or moved, concerns(reasons, IDENTITY_VARIABLES))
+    def of(cls, reasons: Sequence[RestartReason]) -> Change:
+        """Return the change for these reasons."""
+        return cls(tuple(reasons), concerns(reasons, NAME_VARIABLES), concerns(reasons, IDENTITY_VARIABLES))
 
     @property
     def revives(self) -> bool:
@@ -55,8 +57,13 @@ class Change:
 
 def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Change]:
     """Return host -> change of each server that runs and is not as it should be; ``services``: host -> service of ``host_info``."""
-    differing = {host: service for host, service in services.items() if need(service) in (RESTART, MOVE)}
-    return {host: Change.of(read(service["needs_restart"]), need(service) == MOVE) for host, service in differing.items()}
+    found = {}
+    for host, service in services.items():
+        if need(service) in (RESTART, MOVE):
+            reasons = read(service["needs_restart"])
+            hangs = need(service) == MOVE and not concerns(reasons, PORT_VARIABLES)
+            found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs else reasons)
+    return found
 
 
 def requested_restarts(

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a liaison that runs is reached, from the environment that its process was started with. Pure.
+"""Where a server that runs is reached, from the environment that its process was started with. Pure.
 
 The inventory says where it is to listen after its restart, which may be elsewhere. Defaults are those of the server (section 5 of the contract).
 """
@@ -18,7 +18,7 @@ EVERY_ADDRESS = ("", "0.0.0.0", "[::]", "::")
 
 
 @dataclass(frozen=True)
-class LiaisonPorts:
+class ServerPorts:
     """``clients``: ports of clients; ``http``: the one of them that shows the view; ``metrics``: address of the metrics, as ``host:port``."""
 
     clients: tuple[int, int]
@@ -26,7 +26,7 @@ class LiaisonPorts:
     metrics: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> LiaisonPorts:
+    def of(cls, environment: Mapping[str, str]) -> ServerPorts:
         """Return the ports of a process with this environment. Raises ValueError for what the server would not have started with."""
         grpc, http = (int(environment.get(name) or default) for name, default in ((GRPC_VARIABLE, GRPC_PORT), (HTTP_VARIABLE, HTTP_PORT)))
         host, _colon, port = (environment.get(METRICS_VARIABLE) or METRICS_ADDRESS).rpartition(":")

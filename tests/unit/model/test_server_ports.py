@@ -1,31 +1,31 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a liaison that runs is reached is what its process was told."""
+"""Where a server that runs is reached is what its process was told."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.liaison_ports import LiaisonPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
 
 
-def test_a_liaison_that_was_told_nothing_has_the_ports_of_the_server():
-    assert LiaisonPorts.of({}) == LiaisonPorts((17912, 17913), 17913, "127.0.0.1:2121")
+def test_a_server_that_was_told_nothing_has_the_ports_of_the_server():
+    assert ServerPorts.of({}) == ServerPorts((17912, 17913), 17913, "127.0.0.1:2121")
 
 
 @pytest.mark.parametrize(
     ("listener", "metrics"),
     [(":3131", "127.0.0.1:3131"), ("0.0.0.0:3131", "127.0.0.1:3131"), ("[::]:3131", "127.0.0.1:3131"), ("10.0.0.1:3131", "10.0.0.1:3131")],
 )
-def test_a_liaison_has_the_ports_that_it_was_told(listener, metrics):
+def test_a_server_has_the_ports_that_it_was_told(listener, metrics):
     environment = {"BYDB_GRPC_PORT": "27912", "BYDB_HTTP_PORT": "27913", "BYDB_OBSERVABILITY_LISTENER_ADDR": listener}
-    assert LiaisonPorts.of(environment) == LiaisonPorts((27912, 27913), 27913, metrics)
+    assert ServerPorts.of(environment) == ServerPorts((27912, 27913), 27913, metrics)
 
 
 def test_what_is_no_port_is_refused():
     with pytest.raises(ValueError, match="many"):
-        LiaisonPorts.of({"BYDB_GRPC_PORT": "many"})
+        ServerPorts.of({"BYDB_GRPC_PORT": "many"})
 
 
 def test_a_url_gets_another_port():
