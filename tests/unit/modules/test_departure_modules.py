@@ -119,8 +119,8 @@ def test_a_liaison_that_does_not_listen_is_a_reason_and_no_failure(paths):
 def test_markers_say_since_when_a_node_has_its_data(paths, tmp_path):
     marker = {"format": 1, "cluster": "default", "host": "data3", "node": "n:17912", "role": "data", "stores": {}}
     roots = [tmp_path / "one", tmp_path / "two"]
-    for root, since in zip(roots, ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")):
+    for day, root in enumerate(roots, start=1):
         root.mkdir()
-        (root / ".banyandb-node.json").write_text(json.dumps({**marker, "since": since}))
+        (root / ".banyandb-node.json").write_text(json.dumps({**marker, "since": f"2026-11-0{day}T00:00:00Z"}))
     assert run("departure_info", roots=[str(root) for root in roots], **paths)["since"] == 1793577600
     assert run("departure_info", roots=[str(roots[0]), str(tmp_path)], **paths)["since"] is None, "a disk without a marker is not the old one"
