@@ -99,8 +99,7 @@ class Departure:
             groups = item["groups"]
             if groups is not None:
                 groups = {str(name): Held(moment(held["end"]), _life(held["life_seconds"])) for name, held in groups.items()}
-            names = (item[name] for name in ("cluster", "host", "node"))
-            return cls(*(str(name) for name in names), moment(item["at"]), Cause(item["cause"]), groups)
+            return cls(str(item["cluster"]), str(item["host"]), str(item["node"]), moment(item["at"]), Cause(item["cause"]), groups)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadRecord(f"no departure ({type(error).__name__}: {shown(str(error))})") from None
 
