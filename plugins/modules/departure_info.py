@@ -10,10 +10,9 @@ module: departure_info
 short_description: Read what a data node that leaves takes along
 version_added: 0.9.0
 description:
-  - Internal to the roles and playbooks of this collection.
+  - Internal to the playbooks of this collection.
   - Reads the record of departures of the host, and the entries of its topology. On a liaison, also asks the server for its groups and for what each
     data node holds of them. Changes nothing.
-  - Internal to the playbooks of this collection.
 options:
   path:
     description: The record of departures.

@@ -11,10 +11,9 @@ module: departure_plan
 short_description: Refuse a departure that loses points
 version_added: 0.9.0
 description:
-  - Internal to the roles and playbooks of this collection.
+  - Internal to the playbooks of this collection. Runs on the controller alone.
   - Compares what the data nodes hold with the replicas of each group, and with the nodes that have left within the TTL of the group.
   - Prints a table of the groups and points at risk, and refuses unless O(accept) has every such group.
-  - Internal to the playbooks of this collection. Runs on the controller alone.
 options:
   clusters:
     description: What the filter P(skywalking.banyandb.clusters#filter) gives.

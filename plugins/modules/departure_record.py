@@ -10,10 +10,9 @@ module: departure_record
 short_description: Record on a host which data nodes have left with their data
 version_added: 0.9.0
 description:
-  - Internal to the roles and playbooks of this collection.
+  - Internal to the playbooks of this collection.
   - Adds departures to the record of the host. Departures that the record has stay in it.
   - Every host of a cluster has the record, so that any controller knows which nodes have left within the TTL of a group.
-  - Internal to the playbooks of this collection.
 options:
   path:
     description: The record. Everyone can read it.

@@ -130,8 +130,9 @@ def test_of_several_departures_so_many_must_expire_that_a_copy_is_left():
     gone = [Departure("default", name, name, NOW, Cause.REMOVED, {"m2": Held(NOW + days * DAY, 7 * DAY)}) for name, days in (("a", 3), ("b", 1))]
     (risk,) = risks(content(group(2)), leaving("node4"), gone, "default", NOW)
     assert risk.safe_from == NOW + 8 * DAY, "with one of them, of three copies one is left"
-    (alone,) = risks(content(group(0)), leaving("node4"), [], "default", NOW)
-    assert alone.safe_from is None, "a group without replicas has no date: the node gets points until it leaves"
+    gone = [Departure("default", "a", "a", NOW, Cause.REMOVED, {"m0": Held(NOW + DAY, 7 * DAY)})]
+    (alone,) = risks(content(group(0)), leaving("node4"), gone, "default", NOW)
+    assert (alone.safe_from, alone.names) == (None, ()), "a group without replicas has no date: the node gets points until it leaves"
 
 
 def test_points_that_were_written_with_too_few_copies_are_found():

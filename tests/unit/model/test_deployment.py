@@ -98,3 +98,11 @@ def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_resta
 
 def test_a_host_that_is_named_for_removal_takes_part_in_nothing():
     assert steps({"default": cluster(("a", "data"))}, {"a": probed(), "leaving": probed()}).keys() == {"a"}
+
+
+def test_while_a_data_node_comes_back_with_an_empty_disk_every_host_takes_part_in_the_question():
+    emptied = {**probed(), "storage": {"roots": [{"state": "ours"}, {"state": "emptied"}]}}
+    whole = {**probed(), "storage": {"roots": [{"state": "ours"}]}}
+    groups = steps({"default": cluster(("d1", "data"), ("d2", "data"))}, {"d1": emptied, "d2": whole})
+    assert groups["d1"][-2:] == ["__banyandb_emptied", "__banyandb_disk_lost"]
+    assert groups["d2"][-1:] == ["__banyandb_disk_lost"] and "__banyandb_emptied" not in groups["d2"]

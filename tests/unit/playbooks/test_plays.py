@@ -65,12 +65,15 @@ STARTS = [
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
 ]
+LEAVES, LOST = "Check which points leave", "Check which points left with lost disks"
 TAGS = {
     "preflight": [LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1]],
     "install": [LOOKS[0], "Look at what is to be installed", LOOKS[1], "Install and configure"],
-    "configure": [*LOOKS, "Install and configure"],
-    "rollout": [LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1], *STARTS, "Change what runs, a wave at a time"],
-    "topology": [*LOOKS, "Give every server the full topology"],
+    "configure": [*LOOKS, LOST, "Install and configure"],
+    "rollout": [
+        LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1], LEAVES, LOST, *STARTS, "Change what runs, a wave at a time",
+    ],
+    "topology": [*LOOKS, LEAVES, "Give every server the full topology"],
 }
 
 

@@ -152,7 +152,7 @@ def push(request: Request) -> Outcome:
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
         # A start belongs to a deployment, which makes the directory before.
         if request.admit != ADMIT_START:
-            outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. Run deploy, which makes the directory, before a push.")
+            outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. The role skywalking.banyandb.node makes the directory.")
         return _foresee(request, outcome)
     with topology_file.locked(request.path, request.lock_timeout):
         if request.check:

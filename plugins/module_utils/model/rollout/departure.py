@@ -99,8 +99,7 @@ class Departure:
             groups = item["groups"]
             if groups is not None:
                 groups = {str(name): Held(moment(held["end"]), _life(held["life_seconds"])) for name, held in groups.items()}
-            names = (item[name] for name in ("cluster", "host", "node"))
-            return cls(*(str(name) for name in names), moment(item["at"]), Cause(item["cause"]), groups)
+            return cls(str(item["cluster"]), str(item["host"]), str(item["node"]), moment(item["at"]), Cause(item["cause"]), groups)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadRecord(f"no departure ({type(error).__name__}: {shown(str(error))})") from None
 
@@ -244,7 +243,8 @@ def _risks_of(content: Content, group: Group, leaving: Leaving, departures: Sequ
     found = []
     needed = risk.copies - 1 - len(gone)
     if needed <= 0:
-        found.append(replace(risk, safe_from=_safe_from(risk.copies, gone), names=tuple(sorted(gone))))
+        names = tuple(sorted(gone)) if risk.copies > 1 else ()
+        found.append(replace(risk, safe_from=_safe_from(risk.copies, gone), names=names))
     elif held is not None and not group.has_properties:
         found += _too_few(content, group, risk, leaving.node, gone, needed, now)
     if needed > 0 and not group.has_properties:

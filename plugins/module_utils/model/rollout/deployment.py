@@ -19,6 +19,7 @@ INSTALL = "__banyandb_install"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
 EMPTIED = "__banyandb_emptied"
+DISK_LOST = "__banyandb_disk_lost"
 # What a server needs, as need() says it.
 START = "start"
 RESTART = "restart"
@@ -40,7 +41,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
     ``__banyandb_install`` are the hosts of ``banyandb_change`` and ``banyandb_configure``. While any server is to be changed,
     ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
-    ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk.
+    ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk; while there is any, ``__banyandb_disk_lost`` are all hosts.
     ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
@@ -66,9 +67,11 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
                 groups[name].append(ENTER_FILE_MODE)
     liaisons = {node["name"] for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["role"] == LIAISON}
     rolls = any(CHANGE in each for each in groups.values())
+    loses = any(EMPTIED in each for each in groups.values())
     for name, each in groups.items():
         each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
         each.extend([ROLLOUT] if rolls else [])
+        each.extend([DISK_LOST] if loses else [])
         each.extend([DRAINABLE] if rolls and name in liaisons else [])
     return groups
 
