@@ -35,7 +35,7 @@ Entry = dict[str, Any]
 
 #: Names that a problem lists, and its characters: the name of the cluster comes before it.
 FEW = 3
-LONGEST = 160
+LONGEST = 185
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,8 @@ def wanted_topology(
     names = {**decision.keep, **({} if whole else observed)}
     entries = {name: _listed(name, seen, hosts, live, memory, cas) for name in sorted(names)}
     warnings = [
-        f"{held.name} stays, though DNS no longer lists it: {held.reason}. To take it out, name it in banyandb_remove; to take out all that this "
-        f"answer of DNS leaves out, run with banyandb_override={decision.digest}"
+        f"{held.name} stays, though DNS no longer lists it: {held.reason}. Name it in banyandb_remove; to accept this whole answer, "
+        f"run with banyandb_override={decision.digest}"
         for held in decision.held
     ]
     warnings += [f"{name} is gone from DNS for good and leaves the topology" for name in decision.removed]
@@ -365,11 +365,9 @@ def followed(
     plan = digest(memory.members, members)
     if changed and servers.polling and override != plan:
         steps = ", ".join(f"{name} from {memory.members[name]} to {now}" for name, now in sorted(changed.items()))
-        problems.append(
-            f"the record of a known node changed its target or port: {steps}. A server that sees this in one step loses the node for good, also "
-            f"when it is changed back. Take the record out, wait {servers.interval} s, until no view shows the node, then add the new one. "
-            f"Once every view shows the node again, run with banyandb_override={plan}"
-        )
+        # Servers that see this in one step lose the node for good, also when the record changes back.
+        then = f"Delete it, wait {servers.interval} s, add the new one, then run with banyandb_override={plan}"
+        problems.append(fitted("", steps, f": the record of a node changed. {then}", LONGEST))
     # A host without a record is asked for all the same: that it is in no view is what a verdict has to say.
     entries = {name: dict(entry) for name, entry in sorted({**hosts.entries, **seen.entries}.items()) if name not in remove}
     warnings += [f"{name} is named for removal, and DNS still lists it: take its record out" for name in sorted(seen.candidates) if name in remove]
