@@ -55,7 +55,8 @@ class ActionModule(ActionBase):
         found = foreign_state.findings(setup, result) if node["services"] else []
         refusals = [*changed_kind.problems(kind, result["beside"]), *(finding.message for finding in found if finding.refuses), *result["problems"]]
         if refuses and refusals:
-            return refused(refusals)
+            # Which machine it is, and which names it resolves, is judged with those of all hosts.
+            return {"machine": result["machine"], "unresolved": result["unresolved"], **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
