@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read, cannot_write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     BadRecord,
     Departure,
@@ -68,4 +68,4 @@ def add(path: str, departures: Iterable[Departure], check: bool) -> bool:
     except NotLockable:
         raise HostStateError("not_written", f"{path}: its file system has no locks. Set banyandb_config_dir to a local directory.") from None
     except OSError as error:
-        raise HostStateError("not_written", f"{path}: not written: {error.strerror}. Repair the file system, then run this again.") from None
+        raise cannot_write(path, error) from None

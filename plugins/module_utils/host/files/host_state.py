@@ -208,6 +208,13 @@ def cannot_read(path: str, error: OSError) -> HostStateError:
     return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}; mend it, then run this again")
 
 
+def cannot_write(path: str, error: OSError) -> HostStateError:
+    """Return the error of a failed write as a typed one."""
+    if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+        return HostStateError("permission_denied", f"{path}: user {owner_name(os.geteuid())} may not write it. Run this with become: true.")
+    return HostStateError("not_written", f"{path}: not written: {error.strerror or error}. Repair the file system, then run this again.")
+
+
 def _difference(want: Wanted) -> Difference | None:
     found = _found(want)
     expected = {
