@@ -33,6 +33,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NameServerError, Standing, disagreements
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import KEEP, changes_mode, need
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import canonical_host, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, SETTLE_SECONDS, STANDALONE
@@ -97,7 +98,7 @@ class ActionModule(ActionBase):
             else:
                 warnings += wanted.problems
             clusters[name] = finder.cluster_with(wanted)
-        result.update(changed=False, warnings=warnings)
+        result.update(changed=False, warnings=[cut(warning) for warning in warnings])
         if problems:
             return {**result, **refused(problems)}
         return {**result, "clusters": clusters}

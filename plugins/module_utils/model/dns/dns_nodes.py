@@ -349,7 +349,7 @@ def followed(
     failed += [each.outcome.message for each in standings.values() if isinstance(each.outcome, NoData) and not each.outcome.withdrawn]
     left_out = [name for name in sorted(hosts.entries) if name not in seen.candidates and name not in remove]
     warnings = [f"{name} is in DNS and not shown by anybody: {failure.message}" for name, failure in sorted(seen.apart.items())]
-    doubtful = [f"{message}. Servers that run keep the nodes that they know" for message in failed]
+    doubtful = [fitted("", message, ". Servers that run keep the nodes that they know", LONGEST) for message in failed]
     doubtful += [] if failed else [f"no SRV record leads to {name}: a server that asks DNS does not know it. Add the record" for name in left_out]
     if servers.starting and doubtful:
         which = f"{listed(servers.starting, FEW)} would be started or restarted, with what DNS says now"
