@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
+    FEW,
     Check,
     Finding,
     Level,
@@ -51,7 +52,7 @@ class ActionModule(ActionBase):
             result["lines"] = table(variables["ansible_play_hosts_all"], findings)
             show(result["lines"])
             unfit = sorted({*unfit, *lost})
-            problems = [f"Preflight failed on {listed(unfit)}. The table of this task says why, and what to do."] if unfit else []
+            problems = [f"Preflight failed on {listed(unfit, FEW)}. The table of this task says why, and what to do."] if unfit else []
         else:
             result["warnings"] = [finding.message for finding in findings if finding.level is Level.WARN]
             # Each host has printed its own refusal in the task that looked at it.

@@ -239,7 +239,7 @@ def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing])
             differing = ", ".join(sorted(again.members ^ standing.outcome.members)[:3])
             found.append(
                 f"{name}: two looks gave {len(standing.outcome.members)} and {len(again.members)} nodes, different in {differing}. "
-                "Set banyandb_srv_tcp: always, or ask another server"
+                "Set banyandb_srv_tcp: always"
             )
     return found
 
