@@ -45,8 +45,19 @@ ON_NEWEST = ("gate", "remove_and_readd")
 ``gate`` has both there, readdress and offline_host have them on the oldest."""
 
 LONG = (
-    "dns_mode", "unit_newest", "old_and_new", "readdress", "gate", "contract", "dns_faults", "dns_source", "crash", "hot_reload", "cold_start",
-    "heal", "unit",
+    "dns_mode",
+    "unit_newest",
+    "old_and_new",
+    "readdress",
+    "gate",
+    "contract",
+    "dns_faults",
+    "dns_source",
+    "crash",
+    "hot_reload",
+    "cold_start",
+    "heal",
+    "unit",
 )
 """Begun before the others, which take half their time, for none to run alone at the end. On a new machine the first has the root file
 system made that most need, and the third waits for two more."""
@@ -152,8 +163,10 @@ def main(names: list[str]) -> int:
         for begun in [(computing if gate.computes else waiting).submit(one, gate) for gate in wanted]:
             begun.result()
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    print(f"\nIn {time.monotonic() - started:.0f} s, wall and processor time of each, logs in {LOGS.relative_to(ROOT)}: "
-          f"{', '.join(f'{each.gate.name} {each.seconds:.0f}/{each.processor:.0f}' for each in outcomes)}")
+    print(
+        f"\nIn {time.monotonic() - started:.0f} s, wall and processor time of each, logs in {LOGS.relative_to(ROOT)}: "
+        f"{', '.join(f'{each.gate.name} {each.seconds:.0f}/{each.processor:.0f}' for each in outcomes)}"
+    )
     for outcome in failed:
         print(f"FAILED {outcome.gate.name}, see {outcome.gate.log.relative_to(ROOT)}:\n{why(outcome.gate)}")
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")

@@ -13,7 +13,6 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
@@ -28,6 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
     judge,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         hostvars = variables["hostvars"]
         reports = {}
         # Of nodes that were found through DNS, the inventory alone says too little.
-        found = variables.get("banyandb_clusters") or {name: asdict(one) for name, one in clusters(variables["groups"], hostvars).items()}
+        found = variables.get("__banyandb_clusters") or {name: asdict(one) for name, one in clusters(variables["groups"], hostvars).items()}
         for name, cluster in sorted(found.items()):
             answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster["nodes"]}
             settle = cluster.get("settle", SETTLE_SECONDS)

@@ -14,7 +14,6 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import details_wanted, show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     EVERY_GROUP,
@@ -39,6 +38,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import Counts, Group, Segment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},
@@ -138,9 +138,7 @@ class ActionModule(ActionBase):
         return result
 
 
-def look(
-    variables: Mapping[str, Any], cluster: str, nodes: list[dict[str, Any]], gone: Sequence[str], found: str, failed_parts: str
-) -> Seen:
+def look(variables: Mapping[str, Any], cluster: str, nodes: list[dict[str, Any]], gone: Sequence[str], found: str, failed_parts: str) -> Seen:
     """Return what the hosts of this run report of a cluster. The topology of a host that is ``gone`` says nothing of who is listed."""
     seen = Seen(list(nodes))
     for node in nodes:

@@ -10,9 +10,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.destruction import confirmed_names, destroyed, lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 ARGUMENTS: dict[str, Any] = {"confirm": {"type": "raw"}, "removes_data": {"type": "bool", "default": False}}
 

@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         release, node = setup["release"], setup["node"]
         variables = task_vars or {}
         arguments.update(topology=setup["topology"], storage=setup["storage"])
-        arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("banyandb_clusters") or {})
+        arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("__banyandb_clusters") or {})
         arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():

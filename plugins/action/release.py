@@ -57,9 +57,7 @@ class ActionModule(ActionBase):
         return {**result, **self._on_host({**arguments, "src": path, "src_sha256": program.sha256}, task_vars)}
 
     def _on_host(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(
-            module_name="skywalking.banyandb.release", module_args=arguments, task_vars=task_vars
-        )
+        answer: dict[str, Any] = self._execute_module(module_name="skywalking.banyandb.release", module_args=arguments, task_vars=task_vars)
         return answer
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.failed_wave import failures_of, gate_lines, without_consequences
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 ARGUMENTS: dict[str, Any] = {
     "register": {"type": "str", "required": True},

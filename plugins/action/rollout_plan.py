@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.human_output import show
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import watchers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
@@ -22,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import LIAISON
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 NO_DRAIN = "none"
 
@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
             planned = waves(nodes, changes, away if restart is None else away | stopped, stopped, limits)
         except RolloutRefused as error:
             # A host with an error of its own ends the run. That the host is missing in the plan would only hide that error.
-            if not any("banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ())):
+            if not any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ())):
                 return {**result, "failed": True, "msg": str(error)}
             planned, changes = [], {}
         told = lines(planned, changes)
@@ -105,7 +105,7 @@ def services(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return host -> what was found of its server, for the hosts of the play that were looked at and not refused."""
     found = {}
     for host in variables.get("ansible_play_hosts", ()):
-        probe = variables["hostvars"][host].get("banyandb_host")
-        if probe and probe.get("services") and "banyandb_refusal" not in variables["hostvars"][host]:
+        probe = variables["hostvars"][host].get("__banyandb_host")
+        if probe and probe.get("services") and "__banyandb_refusal" not in variables["hostvars"][host]:
             (found[host],) = probe["services"].values()
     return found

@@ -187,7 +187,7 @@ class _Finder:
 
     def _looks(self) -> list[Mapping[str, Any]]:
         """What each host said of its topology.yml; nothing of one that has none, that did not say, or whose server has not read it."""
-        looks = [self.hostvars[host].get(name) for host in self.here for name in ("banyandb_host", "banyandb_looked")]
+        looks = [self.hostvars[host].get(name) for host in self.here for name in ("__banyandb_host", "__banyandb_dns_look")]
         return [
             look["topology"]
             for look in looks
@@ -196,7 +196,7 @@ class _Finder:
 
     def _servers(self) -> Servers:
         """Without a probe in this run, nothing is going to be started; a server that was not looked at may well run."""
-        probes = {host: self.hostvars[host].get("banyandb_host") for host in self.here}
+        probes = {host: self.hostvars[host].get("__banyandb_host") for host in self.here}
         services = {host: next(iter(probe["services"].values())) for host, probe in probes.items() if probe and probe.get("services")}
         starting = [host for host, service in services.items() if need(service) != KEEP]
         polling = len(services) < len(self.hosts.entries) or any(service["main_pid"] and not changes_mode(service) for service in services.values())

@@ -21,12 +21,12 @@ description:
 positional: _input, hostvars, clusters
 options:
   _input:
-    description: Names of the hosts that were looked at; those that were refused (C(banyandb_refusal)) take part in nothing.
+    description: Names of the hosts that were looked at; those that were refused (C(__banyandb_refusal)) take part in nothing.
     type: list
     elements: str
     required: true
   hostvars:
-    description: The variable C(hostvars), where each host has registered C(banyandb_host).
+    description: The variable C(hostvars), where each host has registered C(__banyandb_host).
     type: dict
     required: true
   clusters:
@@ -42,7 +42,7 @@ EXAMPLES = r"""
   ansible.builtin.add_host:
     name: "{{ item.key }}"
     groups: "{{ item.value }}"
-  loop: "{{ ansible_play_hosts | skywalking.banyandb.deployment_steps(hostvars, banyandb_clusters) | dict2items }}"
+  loop: "{{ ansible_play_hosts | skywalking.banyandb.deployment_steps(hostvars, __banyandb_clusters) | dict2items }}"
 """
 
 RETURN = r"""
@@ -54,7 +54,7 @@ _value:
 
 def deployment_steps(hosts: Sequence[str], hostvars: Mapping[str, Any], clusters: Mapping[str, Any]) -> dict[str, list[str]]:
     try:
-        found = {host: hostvars[host]["banyandb_host"] for host in hosts if "banyandb_refusal" not in hostvars[host]}
+        found = {host: hostvars[host]["__banyandb_host"] for host in hosts if "__banyandb_refusal" not in hostvars[host]}
         return steps(clusters, found)
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(f"skywalking.banyandb.deployment_steps: a host was not looked at ({error!r})") from error

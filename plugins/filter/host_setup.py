@@ -31,7 +31,7 @@ author:
 EXAMPLES = r"""
 - name: Show the unit of a host
   ansible.builtin.debug:
-    msg: "{{ (banyandb_variables | skywalking.banyandb.host_setup).unit }}"
+    msg: "{{ (__banyandb_variables | skywalking.banyandb.host_setup).unit }}"
 """
 
 RETURN = r"""

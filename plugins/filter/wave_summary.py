@@ -41,8 +41,8 @@ author:
 EXAMPLES = r"""
 - name: Stop
   ansible.builtin.fail:
-    msg: "{{ banyandb_gated | skywalking.banyandb.wave_summary(banyandb_wave) }}"
-  when: not banyandb_gated.open
+    msg: "{{ __banyandb_gate_result | skywalking.banyandb.wave_summary(__banyandb_wave) }}"
+  when: not __banyandb_gate_result.open
 """
 
 RETURN = r"""

@@ -281,9 +281,7 @@ def report(watched: Watched, here: str) -> dict[str, Any]:
             for name, answer in watched.answers.items()
             if not isinstance(answer, Failure) and answer.health == SERVING and not (name == here and isinstance(watched.view, Failure))
         ),
-        "names": {
-            name: answer.identity.node_name for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.identity
-        },
+        "names": {name: answer.identity.node_name for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.identity},
         "stood": round(watched.stood, 3),
         "seconds": round(watched.seconds, 3),
         "rounds": watched.rounds,

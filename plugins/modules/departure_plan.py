@@ -54,7 +54,7 @@ author:
 EXAMPLES = r"""
 - name: Refuse to lose points
   skywalking.banyandb.departure_plan:
-    clusters: "{{ banyandb_clusters }}"
+    clusters: "{{ __banyandb_clusters }}"
     leaving: [data3]
     accept: "{{ banyandb_accept_data_loss | default([]) }}"
     found: departure_found

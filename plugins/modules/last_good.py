@@ -24,9 +24,9 @@ options:
   state:
     description:
       - V(kept) keeps what the process was started with.
-      - V(put_back) makes everything as it was kept. It fails when nothing was kept.
+      - V(rolled_back) makes everything as it was kept. It fails when nothing was kept.
     type: str
-    choices: [kept, put_back]
+    choices: [kept, rolled_back]
     default: kept
   service:
     description: Name of the server's unit.
@@ -79,7 +79,7 @@ EXAMPLES = r"""
 - name: Roll back to it
   skywalking.banyandb.last_good:
     <<: *kept
-    state: put_back
+    state: rolled_back
 """
 
 RETURN = r"""
@@ -88,11 +88,11 @@ unproved:
   returned: with O(state=kept)
   type: list
   elements: str
-put_back:
+rolled_back:
   description: Paths that differed, and are as they were kept again.
   type: list
   elements: str
-  returned: with O(state=put_back)
+  returned: with O(state=rolled_back)
 error_type:
   description: V(nothing_kept), V(broken), V(permission_denied), V(no_systemd) or V(not_written).
   type: str
@@ -109,7 +109,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
-    "state": {"choices": ["kept", "put_back"], "default": "kept"},
+    "state": {"choices": ["kept", "rolled_back"], "default": "kept"},
     "service": {"required": True},
     "environment": {"type": "path", "required": True},
     "unit": {"type": "path", "required": True},
@@ -119,7 +119,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def put_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str, Any]:
+def roll_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str, Any]:
     """Roll back, or in check mode predict that. Raises HostStateError."""
     kept = last_good_state.kept(path)
     if kept is None:
@@ -130,7 +130,7 @@ def put_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str, 
     wanted = {name: kept[name] for name in paths.kept}
     now = last_good_state.found(paths.kept)
     differing = [name for name, item in wanted.items() if now[name] != item]
-    return {"changed": bool(differing), "put_back": differing if check else last_good_state.put_back(wanted)}
+    return {"changed": bool(differing), "rolled_back": differing if check else last_good_state.roll_back(wanted)}
 
 
 def keep(path: str, paths: last_good_state.Paths, process: systemd_services.Service, check: bool) -> dict[str, Any]:
@@ -148,8 +148,8 @@ def main() -> None:
     given = module.params
     paths = last_good_state.Paths(given["environment"], given["unit"], given["drop_in"], given["link"], given["program"])
     try:
-        if given["state"] == "put_back":
-            result = put_back(given["path"], paths, module.check_mode)
+        if given["state"] == "rolled_back":
+            result = roll_back(given["path"], paths, module.check_mode)
         else:
             process = systemd_services.services([given["service"]])[given["service"]]
             result = keep(given["path"], paths, process, module.check_mode)

@@ -45,9 +45,9 @@ author:
 EXAMPLES = r"""
 - name: Refuse to go on while a host is not fit
   skywalking.banyandb.preflight_report:
-    clusters: "{{ banyandb_clusters }}"
-    register: banyandb_host
-    refusal: banyandb_refusal
+    clusters: "{{ __banyandb_clusters }}"
+    register: __banyandb_host
+    refusal: __banyandb_refusal
   run_once: true
 """
 

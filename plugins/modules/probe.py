@@ -42,8 +42,8 @@ author:
 EXAMPLES = r"""
 - name: Compare the host with what it should be
   skywalking.banyandb.probe:
-    variables: "{{ banyandb_variables }}"
-  register: banyandb_host
+    variables: "{{ __banyandb_variables }}"
+  register: __banyandb_host
 """
 
 RETURN = r"""

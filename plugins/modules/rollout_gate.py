@@ -53,16 +53,16 @@ EXAMPLES = r"""
 - name: Judge
   skywalking.banyandb.rollout_gate:
     title: after wave 1
-    register: banyandb_watched
-    failure: banyandb_wave_failure
+    register: __banyandb_watch_result
+    failure: __banyandb_wave_failure
     watchers: "{{ groups.banyandb_liaison }}"
-  register: banyandb_gated
+  register: __banyandb_gate_result
   run_once: true
 
 - name: Stop
   ansible.builtin.fail:
-    msg: "{{ banyandb_gated | skywalking.banyandb.wave_summary(banyandb_wave) }}"
-  when: not banyandb_gated.open
+    msg: "{{ __banyandb_gate_result | skywalking.banyandb.wave_summary(__banyandb_wave) }}"
+  when: not __banyandb_gate_result.open
   run_once: true
 """
 

@@ -48,8 +48,8 @@ author:
 EXAMPLES = r"""
 - name: Plan the waves
   skywalking.banyandb.rollout_plan:
-    clusters: "{{ banyandb_clusters }}"
-  register: banyandb_rollout
+    clusters: "{{ __banyandb_clusters }}"
+  register: __banyandb_rollout_plan
   run_once: true
 """
 

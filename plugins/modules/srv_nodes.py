@@ -12,7 +12,7 @@ short_description: Find the nodes of clusters through DNS, and decide what may b
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection. For each cluster whose nodes come from DNS it asks for C(banyandb_srv_names) and every target who it
-    is, holds that against what the hosts' files list now (C(banyandb_host) or C(banyandb_looked), see M(skywalking.banyandb.host_info)), and
+    is, holds that against what the hosts' files list now (C(__banyandb_host) or C(__banyandb_dns_look), see M(skywalking.banyandb.host_info)), and
     replaces the nodes of the inventory. Other clusters, and those without a host in the play, are returned as they were.
   - Nothing leaves a topology while DNS fails or answers in part, and what DNS leaves out stays until it is believed or named. Each such case is
     a warning that says which it was.
@@ -47,8 +47,8 @@ author:
 EXAMPLES = r"""
 - name: Find the nodes through DNS
   skywalking.banyandb.srv_nodes:
-    clusters: "{{ banyandb_clusters }}"
-  register: banyandb_found
+    clusters: "{{ __banyandb_clusters }}"
+  register: __banyandb_dns_nodes
   run_once: true
 """
 

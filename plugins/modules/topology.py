@@ -636,7 +636,7 @@ def _ownership(params: dict[str, Any]) -> Ownership:
         except ValueError:
             mode = -1
     right = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= 0o777
-    _require(right, f"mode {params['mode']!r}: expected octal permission bits such as \"0644\"")
+    _require(right, f'mode {params["mode"]!r}: expected octal permission bits such as "0644"')
     try:
         uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
     except KeyError:

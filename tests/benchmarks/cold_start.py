@@ -134,9 +134,7 @@ def view(address: str) -> dict[str, Any]:
 def run(rounds: int, say: Callable[[str], None]) -> Result:
     names = iter(range(1, 41))
     with Fleet(sum(liaisons + data for liaisons, data, _ in SIZES)) as fleet:
-        clusters = [
-            Cluster(fleet, *([f"node{next(names)}" for _ in range(count)] for count in (liaisons, data))) for liaisons, data, _ in SIZES
-        ]
+        clusters = [Cluster(fleet, *([f"node{next(names)}" for _ in range(count)] for count in (liaisons, data))) for liaisons, data, _ in SIZES]
         fleet.forks = max(len(cluster.hosts) for cluster in clusters)
         small = clusters[0]
         probed = small.data[0]

@@ -47,8 +47,11 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
                 began = time.monotonic()
                 fleet.play(inventory, "skywalking.banyandb.deploy")
                 added[size].append((time.monotonic() - began) / seconds["deploy"])
-                say(f"{size} hosts, round {number}: ping {base:.1f} s, " + ", ".join(f"{name} {times[size, name][-1]:.2f} x" for name in PLAYBOOKS)
-                    + f", one host added {added[size][-1]:.2f} x of deploy")
+                say(
+                    f"{size} hosts, round {number}: ping {base:.1f} s, "
+                    + ", ".join(f"{name} {times[size, name][-1]:.2f} x" for name in PLAYBOOKS)
+                    + f", one host added {added[size][-1]:.2f} x of deploy"
+                )
     rows = [Row(f"`{name}` without changes, {size} hosts", times[size, name], goal=MOST, reason=REASON) for name in PLAYBOOKS for size in SIZES]
     rows += [Row(f"one of {size} hosts added, over a `deploy` without changes", added[size], goal=MOST, reason=REASON) for size in SIZES]
     return Result(

@@ -20,9 +20,9 @@ LIAISONS = ("node1", "node2")
 SOAK = 10
 # The same waves without anything between them: for the comparison alone.
 UNGATED = """\
-- name: "Wave {{ banyandb_wave.number }}"
+- name: "Wave {{ __banyandb_wave.number }}"
   ansible.builtin.include_tasks: %s/tasks/change.yml
-  when: inventory_hostname in banyandb_wave.hosts
+  when: inventory_hostname in __banyandb_wave.hosts
 """
 
 

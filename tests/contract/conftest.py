@@ -158,9 +158,7 @@ def finding(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
     """Starts servers in DNS mode on node6 to node20, and ends them: ``start(kind, number, *srv names, **settings)``."""
     started: list[Server] = []
 
-    def start(
-        kind: str, number: int, *found_by: SrvName | str, ask: tuple[str, ...] = ("first",), more: str = IMPATIENT, **settings: str
-    ) -> Server:
+    def start(kind: str, number: int, *found_by: SrvName | str, ask: tuple[str, ...] = ("first",), more: str = IMPATIENT, **settings: str) -> Server:
         flags = {"mode": "dns", "dns-srv-addresses": ",".join(map(str, found_by))}
         server = add(kind, number, **{f"node-discovery-{flag}": value for flag, value in flags.items()}, **QUICK | settings)
         server.host.ask_for_names_at(*(getattr(names, nameserver).address for nameserver in ask), more=more)

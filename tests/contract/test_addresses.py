@@ -88,9 +88,7 @@ def test_addresses_that_all_change_in_one_write_empty_every_table(cluster: Clust
     until(lambda: views(readers) == before, SOON, "an empty file and a full one heal")
 
 
-def test_a_liaison_entered_with_its_public_port_is_known_until_that_is_corrected(
-    cluster: Cluster, readers: list[Server]
-) -> None:
+def test_a_liaison_entered_with_its_public_port_is_known_until_that_is_corrected(cluster: Cluster, readers: list[Server]) -> None:
     liaison, before = cluster.liaisons[1], views(readers)
     public = {liaison.host.name: f"{liaison.host.name}:{GRPC}"}
     take(readers, cluster.but(liaison))

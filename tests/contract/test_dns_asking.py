@@ -42,9 +42,7 @@ def test_a_truncated_answer_is_asked_for_by_tcp_and_priority_and_weight_make_no_
     assert ways == {"udp", "tcp"}, "60 records do not fit into 1232 bytes"
 
 
-def test_a_name_without_the_dot_at_its_end_is_looked_for_in_the_search_list(
-    cluster: Cluster, finder: Finder, names: Names, service: SrvName
-) -> None:
+def test_a_name_without_the_dot_at_its_end_is_looked_for_in_the_search_list(cluster: Cluster, finder: Finder, names: Names, service: SrvName) -> None:
     node, more = cluster.data[0], f"search nowhere.test {ZONE}\n{IMPATIENT}"
     service.lists(record(node))
     relative = finder("data", 7, service.relative, more=more)
@@ -79,9 +77,7 @@ def test_the_next_nameserver_is_asked_when_one_fails(cluster: Cluster, finder: F
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.NO_DATA], ids=lambda lie: lie.name)
-def test_no_other_nameserver_is_asked_when_one_says_that_there_is_nothing(
-    cluster: Cluster, finder: Finder, service: SrvName, lie: Lie
-) -> None:
+def test_no_other_nameserver_is_asked_when_one_says_that_there_is_nothing(cluster: Cluster, finder: Finder, service: SrvName, lie: Lie) -> None:
     service.lists(record(cluster.data[0]))
     service.first_lie = lie
     reader = finder("data", 10, service, ask=("first", "second"))
@@ -90,9 +86,7 @@ def test_no_other_nameserver_is_asked_when_one_says_that_there_is_nothing(
     assert service.times("second") == []
 
 
-def test_polls_come_at_the_first_interval_and_later_at_the_steady_one(
-    cluster: Cluster, finder: Finder, service: SrvName
-) -> None:
+def test_polls_come_at_the_first_interval_and_later_at_the_steady_one(cluster: Cluster, finder: Finder, service: SrvName) -> None:
     service.lists(record(cluster.data[0]))
     intervals = {"init-interval": "500ms", "init-duration": "8s", "interval": "8s"}
     reader = finder("data", 11, service, **{f"node-discovery-dns-fetch-{flag}": value for flag, value in intervals.items()})

@@ -101,9 +101,7 @@ def test_a_restart_while_dns_is_away_loses_the_view(readers: Readers) -> None:
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.DROP], ids=lambda lie: lie.name)
-def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(
-    cluster: Cluster, finder: Finder, names: Names, lie: Lie
-) -> None:
+def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(cluster: Cluster, finder: Finder, names: Names, lie: Lie) -> None:
     service, node = names.srv(), cluster.data[0]
     service.lists(record(node))
     service.lie = lie

@@ -31,9 +31,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", ["data", "liaison"])
 @pytest.mark.parametrize(("names_given", "flags", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_server_does_not_start_with(
-    finder: Finder, kind: str, names_given: list[str], flags: dict[str, str], message: str
-) -> None:
+def test_a_server_does_not_start_with(finder: Finder, kind: str, names_given: list[str], flags: dict[str, str], message: str) -> None:
     server = finder(kind, 6 if kind == "data" else 7, *names_given, **{PREFIX + flag: value for flag, value in flags.items()})
     server.exited(within=PATIENT)
     assert server.process.returncode != 0

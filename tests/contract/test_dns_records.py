@@ -54,9 +54,7 @@ def test_records_that_come_and_go_are_followed(cluster: Cluster, finder: Finder,
     see(readers, {second.name}, "two records less")
 
 
-def test_liaisons_and_data_nodes_may_share_a_name_and_each_sees_those_of_its_kind(
-    cluster: Cluster, finder: Finder, service: SrvName
-) -> None:
+def test_liaisons_and_data_nodes_may_share_a_name_and_each_sees_those_of_its_kind(cluster: Cluster, finder: Finder, service: SrvName) -> None:
     service.lists(*map(record, cluster.servers))
     data, liaison = (finder(kind, number, service) for kind, number in READERS)
     see([data], cluster.names(cluster.data), "of all nodes")

@@ -43,9 +43,7 @@ def test_a_killed_peer_is_evictable_everywhere_and_a_cut_off_one_on_one_side_onl
     until(cluster.whole, SLOWEST, "and so is the killed one when it runs again")
 
 
-def test_a_liaison_that_checks_every_second_misses_a_stopped_peer_within_seconds(
-    cluster: Cluster, add: Callable[..., Server]
-) -> None:
+def test_a_liaison_that_checks_every_second_misses_a_stopped_peer_within_seconds(cluster: Cluster, add: Callable[..., Server]) -> None:
     stopped = cluster.data[2]
     quick = add("liaison", 6, **{"data-client-health-check-interval": "1s"})
     quick.rename(listing(cluster.data_entries))

@@ -136,9 +136,7 @@ def test_shards_go_round_robin_to_the_data_nodes_in_the_order_of_their_names(gro
     shards = {name: found["resourceOpts"]["shardNum"] for name, found in groups(cluster.liaisons[0]).items()}
     first = sum(number for name, number in shards.items() if name < group)
     nodes = sorted(cluster.data, key=lambda server: server.name)
-    expected = {
-        (nodes[(first + shard + copy) % len(nodes)].name, shard) for shard in range(shards[group]) for copy in range(GROUPS[group] + 1)
-    }
+    expected = {(nodes[(first + shard + copy) % len(nodes)].name, shard) for shard in range(shards[group]) for copy in range(GROUPS[group] + 1)}
     found = {
         (server.name, int(folder.name.removeprefix("shard-")))
         for server in nodes

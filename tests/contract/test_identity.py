@@ -22,9 +22,7 @@ def identities(server: Server) -> dict[str, tuple[dict[str, str], list[str], str
     return {n["metadata"]["name"]: (n["labels"], n["roles"], n["grpcAddress"]) for n in nodes}
 
 
-def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_and_added(
-    cluster: Cluster, add: Callable[..., Server]
-) -> None:
+def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_and_added(cluster: Cluster, add: Callable[..., Server]) -> None:
     node, readers = add("data", 6, **{"node-labels": "type=hot"}), [add("data", 7), add("liaison", 8)]
     node.rename(listing(cluster.data_entries | node.entry))
     node.start()

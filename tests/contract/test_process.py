@@ -40,9 +40,7 @@ def test_a_server_without_a_topology_file_exits(add: Callable[..., Server], kind
     assert server.process.returncode != 0
 
 
-def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(
-    add: Callable[..., Server], cluster: Cluster
-) -> None:
+def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(add: Callable[..., Server], cluster: Cluster) -> None:
     server = add("data", 8, **{"node-discovery-file-fetch-interval": "1s"})
     server.rename("nodes: [{\n")
     server.start()
@@ -52,9 +50,7 @@ def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(
     assert server.counts()["file_load_count"] == 1
 
 
-def test_a_liaison_that_starts_with_an_invalid_file_is_deaf_until_the_file_is_valid(
-    add: Callable[..., Server], cluster: Cluster
-) -> None:
+def test_a_liaison_that_starts_with_an_invalid_file_is_deaf_until_the_file_is_valid(add: Callable[..., Server], cluster: Cluster) -> None:
     server = add("liaison", 9)
     server.rename("nodes: [{\n")
     server.start()
@@ -83,9 +79,7 @@ def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Cal
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_healthy_server_exits_soon_on(
-    add: Callable[..., Server], cluster: Cluster, kind: str, number: signal.Signals
-) -> None:
+def test_a_healthy_server_exits_soon_on(add: Callable[..., Server], cluster: Cluster, kind: str, number: signal.Signals) -> None:
     server = running(add, cluster, kind)
     server.signal(number)
     server.exited(within=SOON)
@@ -98,7 +92,7 @@ def test_a_flag_beats_the_environment(add: Callable[..., Server]) -> None:
     for flags, labels in (((), {"from": "environment", "rack": "7"}), (("--node-labels=from=flag",), {"from": "flag"})):
         server.start(*flags)
         until(lambda: server.name in server.sees(), SOON, f"{server} sees itself")
-        node, = asking.state(server.host.address)["routeTables"]["property"]["registered"]
+        (node,) = asking.state(server.host.address)["routeTables"]["property"]["registered"]
         assert node["labels"] == labels
         server.stop()
 
@@ -141,6 +135,8 @@ def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Serv
     until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
     until(lambda: server.listens(2122), SOON, "metrics on the port that was set")
     assert not server.listens(METRICS) and not server.listens(6060)
+
+
 def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Server], cluster: Cluster, kind: str) -> None:
     """Roots on disks of their own, each with a hidden file that only root may read: the marker of this collection."""
     roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]

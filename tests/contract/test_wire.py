@@ -193,9 +193,7 @@ def test_the_recorded_metrics_are_there(add: Callable[..., Server], cluster: Clu
     assert metric_names((RECORDED / "metrics-liaison-file-mode.txt").read_text()) <= names
 
 
-def test_the_number_of_nodes_is_counted_at_each_load_and_not_when_a_retry_succeeds(
-    add: Callable[..., Server], cluster: Cluster
-) -> None:
+def test_the_number_of_nodes_is_counted_at_each_load_and_not_when_a_retry_succeeds(add: Callable[..., Server], cluster: Cluster) -> None:
     server, late = add("data", 9), add("data", 10)
     text = listing(cluster.data_entries | late.entry)
     late.rename(listing({}))

@@ -77,9 +77,7 @@ class Ansible:
         return found
 
 
-def test_a_module_killed_under_ansible_fails_the_task_and_the_next_run_completes_it(
-    directory: Path, tmp_path: Path, network: Network
-) -> None:
+def test_a_module_killed_under_ansible_fails_the_task_and_the_next_run_completes_it(directory: Path, tmp_path: Path, network: Network) -> None:
     a, b = network.node("a"), network.node("b")
     old, new = Topology((a,)).render(), Topology((a, b)).render()
     path = directory / "topology.yml"

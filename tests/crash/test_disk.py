@@ -184,8 +184,6 @@ def test_a_directory_that_must_not_change_keeps_the_old_file(disk: Disk, flag: s
     disk.completes()
 
 
-
-
 @pytest.mark.parametrize("where", ["openat .topology.yml.*.tmp", "write .topology.yml.*.tmp", "rename .topology.yml.*.tmp topology.yml"])
 def test_a_directory_that_vanishes_is_named(pusher: Pusher, network: Network, where: str) -> None:
     a, b = network.node("a"), network.node("b")

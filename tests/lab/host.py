@@ -70,11 +70,22 @@ class Host:
             group.mkdir(parents=True, exist_ok=True)
         mark = f"{processes.MARK}={self.directory}"
         command = [
-            "systemd-nspawn", "--boot", "--quiet", "--console=read-only",
-            f"--directory={self.root}", f"--machine=banyandb-lab-{self.network.lab}-{self.number}", f"--hostname={self.name}",
-            "--private-users=no", f"--network-namespace-path=/run/netns/{self.network.namespace(self.number)}",
-            "--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-            f"--setenv={mark}", "--register=no", *(["--keep-unit"] if groups else []),
+            "systemd-nspawn",
+            "--boot",
+            "--quiet",
+            "--console=read-only",
+            f"--directory={self.root}",
+            f"--machine=banyandb-lab-{self.network.lab}-{self.number}",
+            f"--hostname={self.name}",
+            "--private-users=no",
+            f"--network-namespace-path=/run/netns/{self.network.namespace(self.number)}",
+            "--capability=CAP_NET_ADMIN",
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            f"--setenv={mark}",
+            "--register=no",
+            *(["--keep-unit"] if groups else []),
         ]
         environment = {
             "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin",
@@ -86,7 +97,12 @@ class Host:
         with open(self.console, "wb") as console:
             subprocess.run(
                 ["setsid", "--fork", "sh", "-c", SHELL, "sh", *map(str, groups), "--", *command],
-                env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, check=True)
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                check=True,
+            )
 
     def living(self) -> list[processes.Process]:
         return [process for process in processes.find(self.directory.parent) if process.host == self.directory]
@@ -107,8 +123,11 @@ class Host:
             parts.insert(0, "its init is not there")
         else:
             parts.insert(0, f"systemd says '{self.system_state(init) or 'nothing'}'; sshd {'greets' if self._greets() else 'does not greet'}")
-            parts.append("failed units and jobs:\n" + self._inside(init, "systemctl", "--no-pager", "--plain", "list-units", "--failed")
-                         + self._inside(init, "systemctl", "--no-pager", "list-jobs"))
+            parts.append(
+                "failed units and jobs:\n"
+                + self._inside(init, "systemctl", "--no-pager", "--plain", "list-units", "--failed")
+                + self._inside(init, "systemctl", "--no-pager", "list-jobs")
+            )
         return "; ".join(parts)
 
     def power_off(self) -> None:

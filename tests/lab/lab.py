@@ -86,10 +86,26 @@ class Lab:
         for host in self.hosts():
             own = {process.role: {"pid": process.pid, "start": process.start} for process in found if process.host == host.directory}
             state = "off" if not own else "running" if _is_whole(set(own)) and host.network.plugged(host.number) else "broken"
-            entries.append({"name": host.name, "address": host.address, "suite": host.suite, "state": state,
-                            "processes": own, "root": str(host.root), "asked_silent_dns": asked.get(host.address, 0)})
-        return {"lab": self.name, "subnet": str(self.network().subnet), "state": str(self.state), "hosts": entries,
-                "partitions": memory["partitions"], "cut": memory["cut"], "blackholed": memory["blackholed"]}
+            entries.append(
+                {
+                    "name": host.name,
+                    "address": host.address,
+                    "suite": host.suite,
+                    "state": state,
+                    "processes": own,
+                    "root": str(host.root),
+                    "asked_silent_dns": asked.get(host.address, 0),
+                }
+            )
+        return {
+            "lab": self.name,
+            "subnet": str(self.network().subnet),
+            "state": str(self.state),
+            "hosts": entries,
+            "partitions": memory["partitions"],
+            "cut": memory["cut"],
+            "blackholed": memory["blackholed"],
+        }
 
     def inventory(self) -> str:
         """A YAML inventory of all hosts, in the group `lab`."""
@@ -101,8 +117,9 @@ class Lab:
 
     def run(self, host: str, command: str, user: str = rootfs.USER, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell command in a host over SSH; stdout and stderr are captured, a failure is for the caller to judge."""
-        return subprocess.run([*self.ssh_command(host, user), command], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(
+            [*self.ssh_command(host, user), command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     def run_each(self, command: str) -> dict[str, str]:
         """Run a shell command in all hosts that are on, side by side: host -> its standard output. Raises LabError when it fails on one."""

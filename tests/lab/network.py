@@ -65,11 +65,15 @@ class Network:
             self._refuse_clash()
             run(["ip", "link", "add", self.bridge, "address", self._mac(254), "type", "bridge", "stp_state", "0", "mcast_snooping", "0"])
         # `replace` and not `add`: a crashed run may have left the bridge without what follows.
-        run(["ip", "-batch", "-"], stdin=(
-            f"link set {self.bridge} alias {self.owner}\n"
-            f"addr replace {self.controller}/24 dev {self.bridge}\n"
-            f"addr replace {self.silent_dns}/24 dev {self.bridge}\n"
-            f"link set {self.bridge} up\n"))
+        run(
+            ["ip", "-batch", "-"],
+            stdin=(
+                f"link set {self.bridge} alias {self.owner}\n"
+                f"addr replace {self.controller}/24 dev {self.bridge}\n"
+                f"addr replace {self.silent_dns}/24 dev {self.bridge}\n"
+                f"link set {self.bridge} up\n"
+            ),
+        )
 
     def refuse_foreign(self) -> None:
         """Raise LabError when the bridge of this name is not this lab's. One without an alias is: a crash came before it."""
@@ -77,7 +81,8 @@ class Network:
         if link is not None and link.get("ifalias", str(self.owner)) != str(self.owner):
             raise LabError(
                 f"The network interface {self.bridge} belongs to the lab in {link['ifalias']}, expected {self.owner}."
-                " Take that lab down (BANYANDB_LAB_DIR says where its state is), or choose another name with --lab.")
+                " Take that lab down (BANYANDB_LAB_DIR says where its state is), or choose another name with --lab."
+            )
 
     def connect(self, number: int) -> None:
         """Make the host's namespace with its address, plugged into the bridge. What an earlier run left is made anew."""
@@ -86,8 +91,7 @@ class Network:
         run(["ip", "netns", "add", namespace])
         # The same hardware address at every start: neighbours that remember it are right.
         run(["ip", "link", "add", port, "type", "veth", "peer", "name", "host0", "address", self._mac(number), "netns", namespace])
-        run(["ip", "-n", namespace, "-batch", "-"], stdin=(
-            f"addr add {self.address(number)}/24 dev host0\nlink set host0 up\nlink set lo up\n"))
+        run(["ip", "-n", namespace, "-batch", "-"], stdin=(f"addr add {self.address(number)}/24 dev host0\nlink set host0 up\nlink set lo up\n"))
         run(["ip", "link", "set", port, "master", self.bridge, "up"])
 
     def unplug(self, number: int) -> None:
@@ -108,7 +112,7 @@ class Network:
         names = [link["ifname"] for link in _links()]
         names += [path.name.replace("banyandb-", "", 1) for path in Path("/run/netns").glob(f"banyandb-lab-{self.lab}-*")]
         prefix = f"{self.bridge}-"
-        return {int(name[len(prefix):]) for name in names if name.startswith(prefix) and name[len(prefix):].isdigit()}
+        return {int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdigit()}
 
     def plugged(self, number: int) -> bool:
         link = _link(self.port(number))
@@ -119,20 +123,22 @@ class Network:
         drops = [pair for a, b in partitions for pair in ((a, b), (b, a))]
         rules = [f'iifname "{self.port(a)}" oifname "{self.port(b)}" drop' for a, b in drops]
         rules += [f'{way} "{self.port(number)}" drop' for number in cut for way in ("iifname", "oifname")]
-        run(["nft", "-f", "-"], stdin=(
-            f"table bridge {self._table}\n"
-            f"delete table bridge {self._table}\n"
-            f"table bridge {self._table} {{\n"
-            "  set asked { type ipv4_addr; size 256; flags dynamic; counter; }\n"
-            "  chain between_hosts {\n"
-            "    type filter hook forward priority 0\n"
-            + "".join(f"    {rule}\n" for rule in rules)
-            + "  }\n"
-            "  chain to_controller {\n"
-            "    type filter hook input priority 0\n"
-            f"    ip daddr {self.silent_dns} meta l4proto {{ tcp, udp }} th dport 53 update @asked {{ ip saddr }} drop\n"
-            "  }\n"
-            "}\n"))
+        run(
+            ["nft", "-f", "-"],
+            stdin=(
+                f"table bridge {self._table}\n"
+                f"delete table bridge {self._table}\n"
+                f"table bridge {self._table} {{\n"
+                "  set asked { type ipv4_addr; size 256; flags dynamic; counter; }\n"
+                "  chain between_hosts {\n"
+                "    type filter hook forward priority 0\n" + "".join(f"    {rule}\n" for rule in rules) + "  }\n"
+                "  chain to_controller {\n"
+                "    type filter hook input priority 0\n"
+                f"    ip daddr {self.silent_dns} meta l4proto {{ tcp, udp }} th dport 53 update @asked {{ ip saddr }} drop\n"
+                "  }\n"
+                "}\n"
+            ),
+        )
 
     def asked(self) -> dict[str, int]:
         """Address of a host -> packets that it sent to the nameserver that never answers, since the faults were last set."""
@@ -165,7 +171,8 @@ class Network:
                 raise LabError(
                     f"The lab '{self.lab}' wants the subnet {self.subnet}, but this machine has a route to {route['dst']}"
                     f" (device {route.get('dev')})."
-                    " Choose a free one: BANYANDB_LAB_SUBNET=10.x.y.0/24.")
+                    " Choose a free one: BANYANDB_LAB_SUBNET=10.x.y.0/24."
+                )
 
 
 def _links() -> list[dict[str, str]]:

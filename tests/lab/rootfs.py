@@ -14,17 +14,36 @@ from .errors import LabError
 from .shell import lock, mounts_below, run, say, tail, write
 
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3",
-    "iproute2", "nftables", "iputils-ping", "procps",
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "python3",
+    "iproute2",
+    "nftables",
+    "iputils-ping",
+    "procps",
 )
 """What a plain server has, and no more: a role that wants curl or pip must fail here too."""
 
 MASKED = (
     # A host has its address from the lab, nobody at a console, and no way to a mirror.
-    "systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service", "systemd-resolved.service",
-    "console-getty.service", "getty@.service", "getty.target", "container-getty@.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
+    "console-getty.service",
+    "getty@.service",
+    "getty.target",
+    "container-getty@.service",
     "systemd-firstboot.service",
-    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
 )
 
 SSHD = """\
@@ -80,7 +99,8 @@ def _build(suite: str, root: Path) -> None:
         _remove(draft)
         raise LabError(
             f"mmdebstrap of {suite} failed with exit code {done.returncode}. Expected a Debian suite and a mirror that has it"
-            f" ({mirror}; BANYANDB_LAB_MIRROR names another). The end of {log}:\n{tail(log.read_text(errors='replace'), 8)}")
+            f" ({mirror}; BANYANDB_LAB_MIRROR names another). The end of {log}:\n{tail(log.read_text(errors='replace'), 8)}"
+        )
     _configure(draft)
     draft.rename(root)
     say(f"root file system {suite}: ready ({root})")

@@ -87,8 +87,9 @@ def traces(lab: Lab) -> dict[str, list[str]]:
 
 
 def command(lab: Lab, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "tests.lab", "--lab", lab.name, *words], cwd=REPOSITORY,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.lab", "--lab", lab.name, *words], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_hosts_are_systemd_machines_that_know_each_other_by_name(lab: Lab) -> None:
@@ -359,12 +360,15 @@ def test_a_lab_of_the_same_name_elsewhere_is_not_touched(lab: Lab) -> None:
     assert state(lab, "node1") == "running" and reached(lab, "node1") == {"node2", "node3", "controller"}
 
 
-@pytest.mark.parametrize("words, said", [
-    (["kill", "node9"], "no host 'node9'"),
-    (["up", "web1"], "expected node1 to node40"),
-    (["up", "node1=woody"], "node1 runs bookworm"),
-    (["partition", "node1", "node1"], "between two hosts"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["kill", "node9"], "no host 'node9'"),
+        (["up", "web1"], "expected node1 to node40"),
+        (["up", "node1=woody"], "node1 runs bookworm"),
+        (["partition", "node1", "node1"], "between two hosts"),
+    ],
+)
 def test_a_wrong_command_says_what_is_wrong_without_a_traceback(lab: Lab, words: list[str], said: str) -> None:
     process = command(lab, *words)
     error = process.communicate(timeout=20)[1]

@@ -37,9 +37,7 @@ def positive(text: str) -> float:
 def arguments() -> argparse.Namespace:
     defaults = Settings(())
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument(
-        "--liaison", type=address, action="append", required=True, metavar="HOST:PORT", help="a public gRPC port; once for each"
-    )
+    parser.add_argument("--liaison", type=address, action="append", required=True, metavar="HOST:PORT", help="a public gRPC port; once for each")
     parser.add_argument("--seconds", type=positive, help="how long to write; without it until a signal or --until ends it")
     parser.add_argument("--rate", type=positive, default=defaults.rate, help="points a second, over all liaisons (%(default)s)")
     parser.add_argument("--queries", type=positive, default=defaults.queries, help="a second and liaison (%(default)s)")

@@ -110,9 +110,7 @@ class Load:
             "group": settings.group,
             "measure": settings.measure,
             "rate": settings.rate,
-            **figures.summary(
-                self._acknowledged, self._made, found, self._write_errors, self._query_errors, self._redirected, self._answers
-            ),
+            **figures.summary(self._acknowledged, self._made, found, self._write_errors, self._query_errors, self._redirected, self._answers),
         }
 
     def _now(self) -> float:

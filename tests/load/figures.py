@@ -99,9 +99,7 @@ def summary(
         "missing": len(lost),
         "missing_by_second": count_by_second(point.answered for point in lost),
         "missing_by_liaison": count(point.liaison for point in lost),
-        "missing_points": [
-            {"number": point.number, "liaison": point.liaison, "second": int(point.answered)} for point in lost
-        ],
+        "missing_points": [{"number": point.number, "liaison": point.liaison, "second": int(point.answered)} for point in lost],
         "slowest_acknowledgement": round(max((stall for _, stall in stalls), default=0.0), 3),
         "slowest_acknowledgement_by_second": _rounded(largest_by_second(stalls)),
         "write_errors": len(write_errors),
@@ -141,9 +139,7 @@ def table(figures: Mapping[str, Any]) -> str:
         f" slowest {figures['slowest_query']:.2f} s",
     ]
     columns = {
-        "slowest ack": {
-            second: f"{value:.2f} s" for second, value in figures["slowest_acknowledgement_by_second"].items() if value >= SLOW
-        },
+        "slowest ack": {second: f"{value:.2f} s" for second, value in figures["slowest_acknowledgement_by_second"].items() if value >= SLOW},
         "write errors": figures["write_errors_by_second"],
         "failed queries": figures["failed_queries_by_second"],
         "redirected": figures["redirected_queries_by_second"],

@@ -43,9 +43,7 @@ def inventory(choices: Choices, wildness: int = 24) -> Inventory:
         if choices.byte() > 245 and host not in other:
             other.append(host)
         names = [name for name in VARIABLES if choices.once_in(4)]
-        hostvars[host] = {
-            name: choices.value() if choices.byte() % wildness == wildness - 1 else choices.pick(VARIABLES[name]) for name in names
-        }
+        hostvars[host] = {name: choices.value() if choices.byte() % wildness == wildness - 1 else choices.pick(VARIABLES[name]) for name in names}
     return groups, hostvars
 
 

@@ -129,9 +129,7 @@ def an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push
 def what_is_wanted_is_listed_or_held_back(asked: Push, made_plan: Plan) -> None:
     # An address that stands in the file keeps the spelling that it has there.
     standing = {canonical_address(node.grpc_address): node.grpc_address for node in asked.current.nodes}
-    wanted = {
-        node.name: replace(node, grpc_address=standing.get(canonical_address(node.grpc_address), node.grpc_address)) for node in asked.desired
-    }
+    wanted = {node.name: replace(node, grpc_address=standing.get(canonical_address(node.grpc_address), node.grpc_address)) for node in asked.desired}
     assert set(made_plan.final.by_name) == set(wanted)
     listed = {node.name: node for node in made_plan.final.listed}
     assert set(made_plan.held_back) == {name for name, node in wanted.items() if listed.get(name) != node}

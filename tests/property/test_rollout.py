@@ -81,9 +81,7 @@ def test_what_holds_of_every_rollout(case: Case) -> None:
 def every_change_comes_once_and_in_its_order(case: Case, planned: list[Wave]) -> None:
     assert sorted(host for wave in planned for host in wave.hosts) == sorted(case.changes)
     assert [wave.number for wave in planned] == list(range(1, len(planned) + 1))
-    order = [
-        (wave.cluster, not case.changes[host].revives, rank(case.clusters[wave.cluster], host)) for wave in planned for host in wave.hosts
-    ]
+    order = [(wave.cluster, not case.changes[host].revives, rank(case.clusters[wave.cluster], host)) for wave in planned for host in wave.hosts]
     assert order == sorted(order)
 
 

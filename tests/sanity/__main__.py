@@ -75,9 +75,7 @@ def search_path() -> str:
     """Where ansible-test finds programs: the linked interpreters first, and no folder with a pyenv shim that does not run."""
     names = [f"python{version}" for version in SUPPORTED_PYTHON_VERSIONS]
     folders = [
-        folder
-        for folder in os.environ["PATH"].split(os.pathsep)
-        if all(runs(Path(folder, name)) for name in names if Path(folder, name).exists())
+        folder for folder in os.environ["PATH"].split(os.pathsep) if all(runs(Path(folder, name)) for name in names if Path(folder, name).exists())
     ]
     return os.pathsep.join([str(PYTHONS), str(Path(sys.executable).parent), *folders])
 

@@ -198,9 +198,7 @@ def test_an_empty_answer_of_a_server_that_neither_knows_nor_asks_others_is_a_ref
         dns_client._records(bytes(lame), dns_client.SRV)
 
 
-def test_the_hosts_file_comes_first_and_a_dot_at_the_end_counts_for_names_without_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_hosts_file_comes_first_and_a_dot_at_the_end_counts_for_names_without_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("192.0.2.7 Node7 node7.example.org # comment node8\n2001:db8::7 node7\nnot-an-address node9\n")
     monkeypatch.setattr(resolver, "HOSTS", str(hosts))

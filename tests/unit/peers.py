@@ -154,9 +154,7 @@ class Certificate:
             .sign(key, hashes.SHA256())
         )
         self.pem = certificate.public_bytes(serialization.Encoding.PEM)
-        self.key_pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        self.key_pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         self.path = directory / f"{name}.pem"
         self.key_path = directory / f"{name}.key"
         self.path.write_bytes(self.pem)

@@ -14,9 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 ROLES = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", "..", "roles"))
 
 
-def validated(
-    roles: Sequence[str], variables: Mapping[str, Any], optional: Collection[str] = ()
-) -> tuple[dict[str, Any], list[str]]:
+def validated(roles: Sequence[str], variables: Mapping[str, Any], optional: Collection[str] = ()) -> tuple[dict[str, Any], list[str]]:
     """The variables in the types that the roles declare, and what is wrong with them: a sentence for each.
 
     ``optional``: names that may be left out and have no default.

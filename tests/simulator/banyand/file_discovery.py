@@ -31,9 +31,7 @@ class FileDiscovery(AskingDiscovery):
 
     def __init__(self, flags, metrics):
         retry = "node-discovery-file-retry-"
-        super().__init__(
-            _MODULE, metrics, Backoff(flags[retry + "initial-interval"], flags[retry + "multiplier"], flags[retry + "max-interval"])
-        )
+        super().__init__(_MODULE, metrics, Backoff(flags[retry + "initial-interval"], flags[retry + "multiplier"], flags[retry + "max-interval"]))
         self.path = os.path.abspath(flags["node-discovery-file-path"])
         self.timeout = flags["node-discovery-grpc-timeout"]
         self.poll = flags["node-discovery-file-fetch-interval"]

@@ -38,9 +38,7 @@ class Holdings:
         for number, hours in sorted(segments.items()):
             start, end = number * head["interval"], (number + 1) * head["interval"]
             texts = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) for moment in (start, end)]
-            segment = info.segment_info.add(
-                segment_id=f"{start * SECOND}-{end * SECOND}", time_range_start=texts[0], time_range_end=texts[1]
-            )
+            segment = info.segment_info.add(segment_id=f"{start * SECOND}-{end * SECOND}", time_range_start=texts[0], time_range_end=texts[1])
             # The real server numbers the shards that it has open, from 0 (measured).
             for place, shard in enumerate(sorted({shard for shards in hours for shard in shards})):
                 found = [shards[shard] for shards in hours if shard in shards]

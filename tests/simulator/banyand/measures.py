@@ -46,11 +46,7 @@ class _Measure:
         self.schema = messages.decode(messages.Measure, data)
         self.name = self.schema.metadata.name.encode()
         self.key = digest(self.name)
-        places = {
-            tag.name: (family, place)
-            for family, spec in enumerate(self.schema.tag_families)
-            for place, tag in enumerate(spec.tags)
-        }
+        places = {tag.name: (family, place) for family, spec in enumerate(self.schema.tag_families) for place, tag in enumerate(spec.tags)}
         self.entity = [places[name] for name in self.schema.entity.tag_names]
 
     def entity_values(self, value):

@@ -395,9 +395,7 @@ class Standalone(_Front):
     def identity(self):
         flags = self.flags
         roles = [messages.META, messages.DATA, messages.LIAISON] if flags["has-meta-role"] else [messages.DATA, messages.LIAISON]
-        return make_node(
-            flags, roles, flags["grpc-port"], http_port=flags["http-port"], schema_port=flags["schema-server-grpc-port"]
-        )
+        return make_node(flags, roles, flags["grpc-port"], http_port=flags["http-port"], schema_port=flags["schema-server-grpc-port"])
 
     def roots(self):
         return _schema_roots(self.flags)

@@ -101,9 +101,7 @@ class _Connection(asyncio.Protocol):
     client_side = False
 
     def __init__(self):
-        self.h2 = H2Connection(
-            H2Configuration(client_side=self.client_side, header_encoding="utf-8", validate_inbound_headers=False)
-        )
+        self.h2 = H2Connection(H2Configuration(client_side=self.client_side, header_encoding="utf-8", validate_inbound_headers=False))
         self.transport = None
         self.window = asyncio.Event()
 
@@ -246,9 +244,7 @@ class Server:
     async def listen(self, host, port, ssl=None):
         """Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        self.listener = await loop.create_server(
-            lambda: _ServerConnection(self.services, self.connections), host or None, port, ssl=ssl, backlog=512
-        )
+        self.listener = await loop.create_server(lambda: _ServerConnection(self.services, self.connections), host or None, port, ssl=ssl, backlog=512)
 
     def close(self):
         if self.listener is not None:

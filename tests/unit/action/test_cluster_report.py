@@ -44,9 +44,7 @@ def test_a_push_that_did_not_reach_a_node_which_answers_shows_a_partition() -> N
         "d2": cluster_report.Answer(view("d1", "d2"), silent=[]),
     }
     found = cluster_report.cluster_report("default", ENTRIES, answers)
-    assert [(pair["observer"], pair["subject"], pair["seen"], pair["verdict"]) for pair in found["pairs"]] == [
-        ("d1", "d2", "missing", "partitioned")
-    ]
+    assert [(pair["observer"], pair["subject"], pair["seen"], pair["verdict"]) for pair in found["pairs"]] == [("d1", "d2", "missing", "partitioned")]
     answers["d1"] = cluster_report.Answer(view("d1", "d2"), silent=["d2"])
     assert cluster_report.cluster_report("default", ENTRIES, answers)["pairs"][0]["seen"] == "unreached"
 

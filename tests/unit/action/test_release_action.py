@@ -68,11 +68,7 @@ def results(folder):
         for step in (
             {**task, "register": "found"},
             {"ansible.builtin.stat": {"path": str(folder / "root")}, "register": "root"},
-            {
-                "ansible.builtin.debug": {
-                    "msg": {"task": task["name"], "found": "{{ found }}", "root": "{{ root.stat.exists }}"}
-                }
-            },
+            {"ansible.builtin.debug": {"msg": {"task": task["name"], "found": "{{ found }}", "root": "{{ root.stat.exists }}"}}},
         )
     ]
     (folder / "play.yml").write_text(json.dumps([play]))
@@ -93,11 +89,7 @@ def results(folder):
     assert done.returncode == 0, done.stdout + done.stderr
     said = re.findall(r"^localhost \| SUCCESS => (\{.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
     messages = [json.loads(text).get("msg") for text in said]
-    return {
-        message["task"]: {**message["found"], "root": message["root"]}
-        for message in messages
-        if isinstance(message, dict)
-    }
+    return {message["task"]: {**message["found"], "root": message["root"]} for message in messages if isinstance(message, dict)}
 
 
 @pytest.mark.parametrize(

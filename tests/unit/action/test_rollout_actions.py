@@ -44,8 +44,8 @@ NODES = [
 
 
 def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
-    hostvars = {"d1": {"banyandb_host": probed()}, "d2": {"banyandb_host": probed(), "banyandb_refusal": "no"}, "l1": {}}
-    hostvars["l2"] = {"banyandb_host": {"failed": True}}
+    hostvars = {"d1": {"__banyandb_host": probed()}, "d2": {"__banyandb_host": probed(), "__banyandb_refusal": "no"}, "l1": {}}
+    hostvars["l2"] = {"__banyandb_host": {"failed": True}}
     assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1", "l2"], "hostvars": hostvars}) == {"d1": service()}
 
 

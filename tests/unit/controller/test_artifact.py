@@ -120,9 +120,7 @@ def test_a_checksum_file_without_a_checksum_is_refused(tarball, cache):
 
 
 def test_a_missing_program_is_told_with_what_is_there(tarball, cache):
-    with pytest.raises(
-        ArtifactError, match="no program banyand-server-slim-linux-arm64.*It has: banyand-server-slim-linux-amd64, "
-    ):
+    with pytest.raises(ArtifactError, match="no program banyand-server-slim-linux-arm64.*It has: banyand-server-slim-linux-amd64, "):
         take(tarball, cache, architecture="arm64", flavor="slim")
 
 
@@ -173,9 +171,7 @@ def test_a_url_that_does_not_answer_is_told_with_the_way_out(cache):
     def refuse(_url):
         raise OSError("Connection refused")
 
-    with pytest.raises(
-        ArtifactError, match="cannot be fetched by the controller: Connection refused.*copy on the controller"
-    ):
+    with pytest.raises(ArtifactError, match="cannot be fetched by the controller: Connection refused.*copy on the controller"):
         artifact.program("https://mirror.example/a.tgz", "sha512:" + "0" * 128, "amd64", "static", cache, refuse)
 
 

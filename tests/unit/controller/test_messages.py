@@ -30,12 +30,7 @@ ANSWERS = {
     "GetMaxRevision": "banyandb.cluster.v1.GetMaxRevisionResponse",
     "Health": "grpc.health.v1.HealthCheckResponse",
 }
-RECORDS = [
-    (port, call, base64.b64decode(answer["ok"]))
-    for port, calls in GRPC.items()
-    for call, answer in calls.items()
-    if "ok" in answer
-]
+RECORDS = [(port, call, base64.b64decode(answer["ok"])) for port, calls in GRPC.items() for call, answer in calls.items() if "ok" in answer]
 
 
 # What only clients of the data use (tests/load), and the collection does not.

@@ -111,7 +111,7 @@ def test_every_plugin_role_and_playbook_that_is_named_exists(page):
 @pages()
 def test_every_variable_that_is_named_exists(page):
     playbooks = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("playbooks/**/*.yml"))
-    internal = {"banyandb_host", "banyandb_clusters", "banyandb_probe", "banyandb_drained"}
+    internal = {"__banyandb_host", "__banyandb_clusters", "__banyandb_probe", "banyandb_drained"}
     there = VARIABLES | {*GROUPS, srv_host_variables.APART} | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
     text = re.sub(r"^```console\n.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     # Of a name that begins so, there may be any.

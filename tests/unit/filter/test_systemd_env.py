@@ -68,9 +68,7 @@ def test_variables_stand_in_the_order_of_their_names():
 
 
 def test_booleans_and_numbers_are_written_as_the_server_reads_them():
-    assert (
-        environment_file({"A": True, "B": False, "C": 17912, "D": 1.5}) == 'A="true"\nB="false"\nC="17912"\nD="1.5"\n'
-    )
+    assert environment_file({"A": True, "B": False, "C": 17912, "D": 1.5}) == 'A="true"\nB="false"\nC="17912"\nD="1.5"\n'
 
 
 def test_a_null_leaves_the_variable_out():

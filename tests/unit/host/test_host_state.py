@@ -39,9 +39,7 @@ def test_a_file_as_it_should_be_is_no_difference(file):
 def test_only_the_attributes_that_differ_are_told(file):
     wanted = Wanted("file", file, owner=ME, mode=0o600, sha256=digest("A=2\n"))
     assert differences([wanted]) == [
-        Difference(
-            "file", file, {"mode": "0600", "sha256": digest("A=2\n")}, {"mode": "0640", "sha256": digest("A=1\n")}
-        )
+        Difference("file", file, {"mode": "0600", "sha256": digest("A=2\n")}, {"mode": "0640", "sha256": digest("A=1\n")})
     ]
 
 
@@ -83,9 +81,7 @@ def test_a_directory_or_socket_in_the_place_of_a_file_is_told(tmp_path):
     directory.mkdir()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(other))
-        found = differences(
-            [Wanted("file", str(directory), sha256="0" * 64), Wanted("file", str(other), sha256="0" * 64)]
-        )
+        found = differences([Wanted("file", str(directory), sha256="0" * 64), Wanted("file", str(other), sha256="0" * 64)])
     assert [difference.found for difference in found] == [{"what": "directory"}, {"what": "other"}]
 
 

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import environment_file
-from ansible_collections.skywalking.banyandb.plugins.modules.last_good import keep, put_back
+from ansible_collections.skywalking.banyandb.plugins.modules.last_good import keep, roll_back
 
 UNIT = "[Service]\n"
 
@@ -74,8 +74,8 @@ class Host:
     def keep(self, check=False):
         return keep(self.kept, self.paths, self.unit(), check)
 
-    def put_back(self, check=False):
-        return put_back(self.kept, self.paths, check)
+    def roll_back(self, check=False):
+        return roll_back(self.kept, self.paths, check)
 
     def found(self):
         return last_good_state.found(self.paths.kept)
@@ -93,9 +93,9 @@ def test_everything_comes_back_as_it_was(host):
     before = host.found()
     assert host.keep() == {"changed": True, "unproved": []}
     host.write("2", UNIT + "# other\n", BYDB_SECRET="other")
-    assert host.put_back() == {"changed": True, "put_back": list(host.paths.kept)}
+    assert host.roll_back() == {"changed": True, "rolled_back": list(host.paths.kept)}
     assert host.found() == before
-    assert host.put_back() == {"changed": False, "put_back": []}
+    assert host.roll_back() == {"changed": False, "rolled_back": []}
 
 
 def test_files_of_a_run_that_was_cut_off_are_not_kept(host):
@@ -105,7 +105,7 @@ def test_files_of_a_run_that_was_cut_off_are_not_kept(host):
     assert host.keep() == {"changed": False, "unproved": []}
     host.write("2", UNIT + "# another one\n", BYDB_SECRET="never ran either")
     assert host.keep() == {"changed": False, "unproved": []}
-    host.put_back()
+    host.roll_back()
     assert host.found() == before
 
 
@@ -116,7 +116,7 @@ def test_a_later_start_is_what_is_kept_then(host):
     before = host.found()
     assert host.keep() == {"changed": True, "unproved": []}
     host.write("1", UNIT, BYDB_SECRET="third")
-    host.put_back()
+    host.roll_back()
     assert host.found() == before
 
 
@@ -147,7 +147,7 @@ def test_a_topology_that_an_earlier_version_kept_does_not_come_back(host):
     (host.root / "topology.yml").write_text("nodes: new\n")
     kept[str(host.root / "topology.yml")] = {"text": "nodes: old\n", "mode": 0o644, "uid": 0, "gid": 0}
     (host.root / "kept.json").write_text(json.dumps(kept))
-    host.put_back()
+    host.roll_back()
     assert (host.root / "topology.yml").read_text() == "nodes: new\n"
 
 
@@ -156,7 +156,7 @@ def test_check_mode_tells_and_changes_nothing(host):
     host.keep()
     assert not host.keep()["changed"]
     host.write("2", UNIT, BYDB_SECRET="other")
-    assert len(host.put_back(check=True)["put_back"]) == 3
+    assert len(host.roll_back(check=True)["rolled_back"]) == 3
     assert "other" in (host.root / "data.env").read_text()
 
 
@@ -174,11 +174,11 @@ def test_only_root_may_read_it(host):
         (json.dumps({"/etc/x": None}), "nothing_kept", "keeps no .*data.env"),
     ],
 )
-def test_what_cannot_be_put_back_is_named(host, content, kind, said):
+def test_what_cannot_be_rolled_back_is_named(host, content, kind, said):
     if content is not None:
         (host.root / "kept.json").write_text(content)
     with pytest.raises(HostStateError, match=said) as refused:
-        host.put_back()
+        host.roll_back()
     assert refused.value.kind == kind
 
 

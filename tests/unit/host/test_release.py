@@ -31,11 +31,7 @@ def program(tmp_path):
 
 
 def everything_under(root):
-    return sorted(
-        os.path.relpath(os.path.join(folder, name), root)
-        for folder, dirs, files in os.walk(root)
-        for name in dirs + files
-    )
+    return sorted(os.path.relpath(os.path.join(folder, name), root) for folder, dirs, files in os.walk(root) for name in dirs + files)
 
 
 def test_a_version_is_installed_whole_and_executable(root, program):
@@ -61,10 +57,7 @@ def test_its_modes_do_not_depend_on_the_umask(root, program):
         installed_release.install(Release(root, "1", SOURCE), *program)
     finally:
         os.umask(before)
-    modes = {
-        path: stat.S_IMODE(os.stat(os.path.join(root, "versions", path)).st_mode)
-        for path in ("", "1", "1/bin", "1/ARTIFACT")
-    }
+    modes = {path: stat.S_IMODE(os.stat(os.path.join(root, "versions", path)).st_mode) for path in ("", "1", "1/bin", "1/ARTIFACT")}
     assert modes == {"": 0o755, "1": 0o755, "1/bin": 0o755, "1/ARTIFACT": 0o644}
 
 
@@ -118,9 +111,7 @@ def test_the_link_goes_from_one_version_to_another_and_old_ones_stay(root, progr
         installed_release.link(wanted)
         assert installed_release.linked_version(wanted) == version
         assert installed_release.is_linked(wanted)
-        assert os.path.samefile(
-            os.path.join(wanted.link, installed_release.PROGRAM), os.path.join(wanted.directory, installed_release.PROGRAM)
-        )
+        assert os.path.samefile(os.path.join(wanted.link, installed_release.PROGRAM), os.path.join(wanted.directory, installed_release.PROGRAM))
     assert sorted(os.listdir(root)) == ["current", "versions"]
     assert sorted(os.listdir(os.path.join(root, "versions"))) == ["1", "2"]
 

@@ -60,9 +60,7 @@ def systemctl(tmp_path):
         path = tmp_path / "systemctl"
         (tmp_path / "stdout").write_text(text)
         (tmp_path / "stderr").write_text(stderr)
-        path.write_text(
-            f'#!/bin/sh\necho "$LC_ALL $TZ $*" >>{tmp_path}/calls\ncat {tmp_path}/stdout\ncat {tmp_path}/stderr >&2\nexit {status}\n'
-        )
+        path.write_text(f'#!/bin/sh\necho "$LC_ALL $TZ $*" >>{tmp_path}/calls\ncat {tmp_path}/stdout\ncat {tmp_path}/stderr >&2\nexit {status}\n')
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return str(path)
 
@@ -103,16 +101,12 @@ def running(tmp_path, environ, arguments=("/opt/b/current/bin/s", "data"), exe=N
     (process / "exe").symlink_to(exe or "/nowhere")
     text = RUNNING
     for name, value in changes.items():
-        text = "".join(
-            f"{name}={value}\n" if line.startswith(name + "=") else line + "\n" for line in text.splitlines()
-        )
+        text = "".join(f"{name}={value}\n" if line.startswith(name + "=") else line + "\n" for line in text.splitlines())
     return systemd_services._service("banyandb-data.service", systemd_services._properties(text))
 
 
 def reasons(tmp_path, unit, wanted=None, program=None, target=None):
-    return running_process.restart_reasons(
-        unit, None if wanted is None else digests(wanted), program, target, str(tmp_path / "proc")
-    )
+    return running_process.restart_reasons(unit, None if wanted is None else digests(wanted), program, target, str(tmp_path / "proc"))
 
 
 def test_a_process_with_the_wanted_environment_needs_no_restart(tmp_path):
@@ -171,9 +165,7 @@ def test_a_program_removed_under_its_process_is_a_reason(versions):
 def test_a_script_is_known_by_where_its_link_leads(versions):
     one, two, program = (str(versions / path) for path in ("versions/1/server", "versions/2/server", "current/server"))
     now = int(time.monotonic() * 1e6) + 1000
-    unit = running(
-        versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=now
-    )
+    unit = running(versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=now)
     assert reasons(versions, unit, None, program, one) == []
     assert reasons(versions, unit, None, program, two) == [RestartReason(Reason.PROGRAM_CHANGED, running=one, wanted=two)]
 
@@ -181,9 +173,7 @@ def test_a_script_is_known_by_where_its_link_leads(versions):
 def test_a_script_whose_link_was_changed_after_its_start_is_a_reason(versions):
     one, program = str(versions / "versions/1/server"), str(versions / "current/server")
     before = int((time.monotonic() - 60) * 1e6)
-    unit = running(
-        versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=before
-    )
+    unit = running(versions, {}, ("python3", program, "data"), exe="/usr/bin/python3", ExecMainStartTimestampMonotonic=before)
     assert reasons(versions, unit, None, program, one) == [RestartReason(Reason.PROGRAM_REPLACED)]
 
 

@@ -58,7 +58,7 @@ def test_a_drop_in_is_described_without_its_values(tmp_path: Path) -> None:
     of_all.mkdir()
     (tmp_path / "more.env").write_text("# c\nSECRET_A=hunter2\nBYDB_TLS=true\n")
     path = folder / "local.conf"
-    path.write_text(f"[Service]\nEnvironment=\"TOKEN=hunter2\" GOGC=50\nEnvironmentFile=-{tmp_path}/more.env\nExecStart=\n")
+    path.write_text(f'[Service]\nEnvironment="TOKEN=hunter2" GOGC=50\nEnvironmentFile=-{tmp_path}/more.env\nExecStart=\n')
     (of_all / "timeout.conf").write_text("[Service]\nUser=x\n")
     found = drop_ins(NAME, [str(of_all / "timeout.conf"), str(path)])
     assert "hunter2" not in str(found)
@@ -75,8 +75,12 @@ def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(
     later.write_text("[Service]\nUser=other\nExecStart=\nExecStart=-/opt/new liaison\n")
     words = trial_run.command([unit, str(later)])
     assert words[:5] == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
-    assert words[5:9] == ["--property=User=banyandb", "--property=UMask=0077", "--property=SystemCallFilter=@system-service    @clock",
-                          "--property=User=other"]
+    assert words[5:9] == [
+        "--property=User=banyandb",
+        "--property=UMask=0077",
+        "--property=SystemCallFilter=@system-service    @clock",
+        "--property=User=other",
+    ]
     assert words[9:] == ["--", "/opt/new", "liaison", "--show-rungroup-units"]
 
 

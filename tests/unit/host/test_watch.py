@@ -260,5 +260,3 @@ def test_the_watch_goes_on_until_the_soak_time_is_over():
 def test_what_cannot_be_meant_is_refused(arguments, said):
     result = asyncio.run(watched(PEERS, WHOLE, **arguments))
     assert result["failed"] and said in result["msg"]
-
-

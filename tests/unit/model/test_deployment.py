@@ -37,27 +37,27 @@ def test_what_a_server_needs(service, expected):
 
 
 def test_a_host_as_it_should_be_only_stays():
-    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["banyandb_stay"]}
+    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["__banyandb_stay"]}
 
 
 @pytest.mark.parametrize("lacks", [{"install": True}, {"node": True}])
 def test_a_host_that_differs_is_configured(lacks):
-    assert "banyandb_configure" in steps({"default": cluster(("a", "data"))}, {"a": probed(**lacks)})["a"]
+    assert "__banyandb_configure" in steps({"default": cluster(("a", "data"))}, {"a": probed(**lacks)})["a"]
 
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
-    assert found == {"a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
+    assert found == {"a": ["__banyandb_stay", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
 
 
 def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
     described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"))
     found = steps({"default": described}, {"a": probed(needs_restart=[OTHER]), "b": probed(), "l": probed()})
     assert found == {
-        "a": ["banyandb_stay", "banyandb_change", "__banyandb_install", "__banyandb_rollout"],
-        "b": ["banyandb_stay", "__banyandb_rollout"],
-        "l": ["banyandb_stay", "__banyandb_rollout", "__banyandb_drainable"],
+        "a": ["__banyandb_stay", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"],
+        "b": ["__banyandb_stay", "__banyandb_rollout"],
+        "l": ["__banyandb_stay", "__banyandb_rollout", "__banyandb_drainable"],
     }
 
 
@@ -68,10 +68,10 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
     }
     found = {name: probed(main_pid=0) for name in ("l2", "l3", "d", "m1")}
     assert {name: groups[1] for name, groups in steps(clusters, found).items()} == {
-        "d": "banyandb_start_data",
-        "l2": "banyandb_start_first_liaison",
-        "l3": "banyandb_start_liaison",
-        "m1": "banyandb_start_first_liaison",
+        "d": "__banyandb_start_data",
+        "l2": "__banyandb_start_first_liaison",
+        "l3": "__banyandb_start_liaison",
+        "m1": "__banyandb_start_first_liaison",
     }
 
 
@@ -79,21 +79,21 @@ def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():
     described = cluster(("a", "data"), ("b", "data"))
     described["nodes"][1]["roles"] = ["ROLE_DATA"]
     found = steps({"default": described}, {name: probed(main_pid=0) for name in "ab"})
-    assert {name: groups[1] for name, groups in found.items()} == {"a": "banyandb_start_data", "b": "banyandb_start_other_data"}
+    assert {name: groups[1] for name, groups in found.items()} == {"a": "__banyandb_start_data", "b": "__banyandb_start_other_data"}
 
 
 def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
     found = steps({"default": {**cluster(("stranger", "data")), "hosts": cluster(("a", "data"))["nodes"]}}, {"a": probed()})
-    assert found == {"a": ["banyandb_stay"]}
+    assert found == {"a": ["__banyandb_stay"]}
 
 
 @pytest.mark.parametrize(("mode", "enters"), [("file", True), ("dns", False)])
 def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_restarts(mode, enters):
     reasons = [{"reason": "environment_changed", "variables": ["BYDB_GRPC_PORT", "BYDB_NODE_DISCOVERY_MODE"]}]
     found = steps({"default": {**cluster(("a", "data")), "mode": mode}}, {"a": probed(needs_restart=reasons)})
-    assert ("banyandb_enter_file_mode" in found["a"]) == enters
+    assert ("__banyandb_enter_file_mode" in found["a"]) == enters
     other = steps({"default": cluster(("a", "data"))}, {"a": probed(needs_restart=[OTHER])})
-    assert "banyandb_enter_file_mode" not in other["a"]
+    assert "__banyandb_enter_file_mode" not in other["a"]
 
 
 def test_a_host_that_is_named_for_removal_takes_part_in_nothing():

@@ -44,9 +44,7 @@ def test_a_deployed_host_and_a_fresh_one_have_nothing_of_others():
     assert told(looked_at(absent, load_state="not-found", enabled="", fragment_path="")) == []
 
 
-@pytest.mark.parametrize(
-    ("enabled", "command"), [("masked", f"systemctl unmask {NAME}"), ("masked-runtime", f"systemctl unmask --runtime {NAME}")]
-)
+@pytest.mark.parametrize(("enabled", "command"), [("masked", f"systemctl unmask {NAME}"), ("masked-runtime", f"systemctl unmask --runtime {NAME}")])
 def test_a_masked_unit_is_refused_once_with_the_command(enabled, command):
     link = [{"what": "file", "path": UNIT, "expected": {"what": "file", "mark": "m"}, "found": {"what": "link"}}]
     ((refuses, message),) = told(looked_at(link, load_state="masked", enabled=enabled, fragment_path="/dev/null"))

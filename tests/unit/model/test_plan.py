@@ -224,7 +224,6 @@ def test_an_entry_does_not_stay_at_a_place_that_is_another_entrys_now() -> None:
     assert (result.final.listed, result.held_back) == ((Node("b", "a:17912"), C), ("a",))
 
 
-
 def test_what_is_held_back_is_not_forgotten_while_its_new_address_is_taken() -> None:
     current = Topology((A, B), (C,))
     alive = {"a:17912", "b:17912"}

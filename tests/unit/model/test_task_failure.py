@@ -11,7 +11,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.tas
 
 NO_JSON = "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error"
 TO_DO = "Install Python 3.9 or later there, or set ansible_python_interpreter."
-TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 7, in <module>\n    import json\nModuleNotFoundError: No module named \'json\'\n'
+TRACEBACK = "Traceback (most recent call last):\n  File \"x.py\", line 7, in <module>\n    import json\nModuleNotFoundError: No module named 'json'\n"
 
 
 @pytest.mark.parametrize(

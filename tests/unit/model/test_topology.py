@@ -64,9 +64,7 @@ def test_entries_that_do_not_answer_stand_last() -> None:
     assert ordered([C, B, A], away={"a"}) == (B, C, A)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "nodes:\n  - name: a\n", "node:\n- {}\n", "- {}\n", "nodes:\n- {\n", '{"nodes": []}', "nodes: []\n- {}\n"]
-)
+@pytest.mark.parametrize("text", ["", "nodes:\n  - name: a\n", "node:\n- {}\n", "- {}\n", "nodes:\n- {\n", '{"nodes": []}', "nodes: []\n- {}\n"])
 def test_text_of_another_writer_is_told_apart(text: str) -> None:
     with pytest.raises(ForeignFormat):
         parse(text)

@@ -178,7 +178,6 @@ def test_each_kind_of_node_is_held_against_its_own_tables() -> None:
     assert set(matrix["s1"].values()) == {"-"}
 
 
-
 def test_the_role_behind_an_entry_follows_from_its_port() -> None:
     assert role_of(Node("a", "h:18912")) == LIAISON
     assert role_of(Node("a", "h:17912")) == role_of(Node("a", "h:7000")) == DATA
@@ -337,9 +336,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Fail
     """Nodes, and any views of them: complete ones from which some names, connections or whole views were taken out."""
     roles = st.sampled_from([DATA, LIAISON, STANDALONE])
     labels = st.sampled_from([None, (), (("a", "1"),)])
-    nodes = [
-        ExpectedNode(f"n{index}", f"node{index}:1", draw(roles), labels=draw(labels)) for index in range(draw(st.integers(1, 4)))
-    ]
+    nodes = [ExpectedNode(f"n{index}", f"node{index}:1", draw(roles), labels=draw(labels)) for index in range(draw(st.integers(1, 4)))]
     rarely = st.integers(0, 9).map(lambda number: number == 0)
     views: dict[str, View | Failure] = {}
     for observer in nodes:

@@ -180,9 +180,7 @@ def test_reach_takes_a_relative_ca_path_and_compares_addresses_as_values(tmp_pat
         async with grpc_server(recorded("data"), certificate) as data:
             upper = f"LOCALHOST:{data.rpartition(':')[2]}"
             nodes = [{**DATA[0], "grpc_address": upper.lower()}]
-            return upper, await ask(
-                {"data1": data}, nodes=nodes, reach=[upper], observer="data1", tls=True, ca_path=certificate.path.name
-            )
+            return upper, await ask({"data1": data}, nodes=nodes, reach=[upper], observer="data1", tls=True, ca_path=certificate.path.name)
 
     upper, result = asyncio.run(run())
     assert result["reach"] == {upper: True}
@@ -230,9 +228,7 @@ def test_what_this_host_reaches_is_held_to_be_what_its_node_reaches():
         async with grpc_server(changed("liaison-public", evict)) as liaison, grpc_server(recorded("data")) as data:
             with closed_port() as closed:
                 nodes = [LIAISONS[0], {**DATA[0], "grpc_address": closed}]
-                return closed, data, await ask(
-                    {"liaison1": liaison, "data1": data}, nodes=nodes, reach=[closed, data], observer="liaison1"
-                )
+                return closed, data, await ask({"liaison1": liaison, "data1": data}, nodes=nodes, reach=[closed, data], observer="liaison1")
 
     closed, data, result = asyncio.run(run())
     assert result["reach"] == {closed: False, data: True}
@@ -266,9 +262,7 @@ def test_a_difference_that_stood_for_half_a_minute_is_stuck(monkeypatch):
     decode = cluster_state_info.view_decoder()
     views = {node["name"]: decode(changed("liaison-public", evict)[STATE]) for node in LIAISONS}
     views |= {node["name"]: decode(recorded("data")[STATE]) for node in DATA}
-    nodes = cluster_state_info.expected_nodes(
-        [{"roles": None, "labels": None, **node} for node in LIAISONS + DATA]
-    )
+    nodes = cluster_state_info.expected_nodes([{"roles": None, "labels": None, **node} for node in LIAISONS + DATA])
     _, verdict, _, _ = cluster_state_info.look(lambda: (views, {}), nodes, 20, "converged")
     assert verdict.verdict == "converging"
     _, verdict, _, _ = cluster_state_info.look(lambda: (views, {}), nodes, 40, "converged")
@@ -338,9 +332,9 @@ def test_a_password_is_neither_returned_nor_sent_readably_without_a_warning(tmp_
 
     async def run(**arguments):
         async with grpc_server(recorded("data"), certificate if arguments else None) as address:
-            return (await run_module(
-                "cluster_state_info", endpoints=named({"it": address}), username="admin", password="sesame-open", **arguments
-            ))[0]
+            return (await run_module("cluster_state_info", endpoints=named({"it": address}), username="admin", password="sesame-open", **arguments))[
+                0
+            ]
 
     plain = asyncio.run(run())
     assert "unencrypted" in json.dumps(plain["warnings"])

@@ -64,7 +64,9 @@ def test_what_is_no_departure_is_refused(paths):
 
 
 def test_a_host_without_anything_says_so(paths):
-    assert run("departure_info", **paths) == {
+    found = run("departure_info", **paths)
+    found.pop("invocation", None)  # ansible-core up to 2.20 returns it
+    assert found == {
         "changed": False,
         "departures": [],
         "entries": {},
@@ -73,7 +75,6 @@ def test_a_host_without_anything_says_so(paths):
         "counts": {},
         "properties": None,
         "failure": "",
-        "invocation": run("departure_info", **paths)["invocation"],
     }
 
 

@@ -120,9 +120,7 @@ def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
     with subprocess.Popen([sleep, "60"], env={"BYDB_A": "hunter1", "BYDB_B": "hunter1"}) as server:
         try:
             systemd.unit(UNIT, MainPID=server.pid)
-            found = look(
-                services=[{"name": UNIT, "environment": environment, "program": sleep, "program_target": "/opt/t"}]
-            )
+            found = look(services=[{"name": UNIT, "environment": environment, "program": sleep, "program_target": "/opt/t"}])
         finally:
             server.kill()
     assert found["services"][UNIT]["needs_restart"] == [

@@ -66,9 +66,7 @@ def test_an_endpoint_that_is_down_is_a_result():
     result, err = asyncio.run(run())
     assert err == ""
     errors = result["endpoints"]["it"]["errors"]
-    assert {key: error["kind"] for key, error in errors.items()} == dict.fromkeys(
-        ["node", "api_version", "schema_revision", "health"], "refused"
-    )
+    assert {key: error["kind"] for key, error in errors.items()} == dict.fromkeys(["node", "api_version", "schema_revision", "health"], "refused")
 
 
 def test_one_garbled_answer_does_not_hide_the_others():

@@ -185,9 +185,7 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b"], {"nodse": []}, "Unsupported parameters for .*: nodse"),
     ],
 )
-def test_bad_input_is_refused_with_what_to_do_and_nothing_changes(
-    host: Host, nodes: list[Any], arguments: dict[str, Any], says: str
-) -> None:
+def test_bad_input_is_refused_with_what_to_do_and_nothing_changes(host: Host, nodes: list[Any], arguments: dict[str, Any], says: str) -> None:
     before = host.path.stat()
     entries = [{"a": host.a, "b": host.b}[node] if isinstance(node, str) else node for node in nodes]
     result = host.push(*entries, **arguments)

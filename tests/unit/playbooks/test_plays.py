@@ -71,7 +71,14 @@ TAGS = {
     "install": [LOOKS[0], "Look at what is to be installed", LOOKS[1], "Install and configure"],
     "configure": [*LOOKS, LOST, "Install and configure"],
     "rollout": [
-        LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1], LEAVES, LOST, *STARTS, "Change what runs, a wave at a time",
+        LOOKS[0],
+        "Look at the liaisons",
+        "Look at what is to be installed",
+        LOOKS[1],
+        LEAVES,
+        LOST,
+        *STARTS,
+        "Change what runs, a wave at a time",
     ],
     "topology": [*LOOKS, LEAVES, "Give every server the full topology"],
 }

@@ -53,13 +53,13 @@ HOSTS = {
 EXPRESSIONS = {
     "kind": "{{ banyandb_kind }}",
     "version": "{{ banyandb_version }}",
-    "problems": "{{ banyandb_setup.problems }}",
-    "release": "{{ banyandb_setup.release | default(none) }}",
-    "node": "{{ banyandb_setup.node | default(none) }}",
-    "storage": "{{ banyandb_setup.storage | default(none) }}",
-    "unit": "{{ banyandb_setup.unit | default(none) }}",
-    "environment": "{{ banyandb_setup.environment | default(none) }}",
-    "ports": "{{ banyandb_setup.ports | default(none) }}",
+    "problems": "{{ __banyandb_setup.problems }}",
+    "release": "{{ __banyandb_setup.release | default(none) }}",
+    "node": "{{ __banyandb_setup.node | default(none) }}",
+    "storage": "{{ __banyandb_setup.storage | default(none) }}",
+    "unit": "{{ __banyandb_setup.unit | default(none) }}",
+    "environment": "{{ __banyandb_setup.environment | default(none) }}",
+    "ports": "{{ __banyandb_setup.ports | default(none) }}",
 }
 
 
@@ -67,9 +67,7 @@ EXPRESSIONS = {
 def rendered(tmp_path_factory):
     """What each host's variables come to, by its name."""
     folder = tmp_path_factory.mktemp("roles")
-    inventory = {
-        "all": {"vars": {"banyandb_artifact": "https://mirror.example/skywalking-banyandb-0.11.0-banyand.tgz"}}
-    }
+    inventory = {"all": {"vars": {"banyandb_artifact": "https://mirror.example/skywalking-banyandb-0.11.0-banyand.tgz"}}}
     for name, (groups, variables) in HOSTS.items():
         for group in groups:
             inventory.setdefault(group, {"hosts": {}})["hosts"][name] = variables
@@ -110,10 +108,7 @@ def rendered(tmp_path_factory):
 def test_a_data_node_gets_its_identity_its_roots_and_the_safe_settings(rendered):
     found = dict(rendered["data1"]["environment"])
     assert re.fullmatch(r"[0-9a-f]{64}", found.pop("BANYANDB_UNIT_SHA256"))
-    roots = {
-        f"BYDB_{name}_ROOT_PATH": "/var/lib/banyandb"
-        for name in ("MEASURE", "STREAM", "TRACE", "PROPERTY", "SCHEMA_SERVER")
-    }
+    roots = {f"BYDB_{name}_ROOT_PATH": "/var/lib/banyandb" for name in ("MEASURE", "STREAM", "TRACE", "PROPERTY", "SCHEMA_SERVER")}
     assert found == {
         **roots,
         "GRPC_ENABLE_TXT_SERVICE_CONFIG": "false",
@@ -258,10 +253,7 @@ def test_secrets_may_be_read_by_root_only(rendered):
     files = {file["path"]: file for file in rendered["data1"]["node"]["files"]}
     environment = files["/etc/banyandb/data.env"]
     assert (environment["owner"], environment["group"], environment["mode"]) == ("root", "root", "0600")
-    directories = {
-        directory["path"]: (directory["owner"], directory["mode"])
-        for directory in rendered["data1"]["node"]["directories"]
-    }
+    directories = {directory["path"]: (directory["owner"], directory["mode"]) for directory in rendered["data1"]["node"]["directories"]}
     drop_ins = "/etc/systemd/system/banyandb-data.service.d"
     assert directories == {"/etc/banyandb": ("root", "0755"), drop_ins: ("root", "0755")}
 
@@ -275,7 +267,7 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
     with open(f"{ROLES}/probe/defaults/main.yml", encoding="utf-8") as stream:
         defaults = yaml.safe_load(stream)
     specified = {**specification("install"), **specification("node")}
-    assert set(defaults) - {"banyandb_probe"} == set(specified)
+    assert set(defaults) - {"__banyandb_probe"} == set(specified)
     for name, option in specified.items():
         computed = isinstance(defaults[name], str) and "{{" in defaults[name]
         assert "default" not in option if computed else option["default"] == defaults[name], name

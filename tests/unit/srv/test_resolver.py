@@ -346,8 +346,6 @@ def test_resolv_conf_is_read_as_the_c_library_reads_it(text: str, expected: Reso
     assert ResolvConf.parse(text) == expected
 
 
-
-
 @pytest.mark.parametrize("lie", [Lie.DROP, Lie.SERVFAIL, Lie.REFUSED, Lie.TRUNCATE, Lie.WRONG_ID, Lie.GARBAGE])
 def test_the_next_server_is_asked_when_the_first_fails(knot: Knot, proxy: LyingProxy, lie: Lie) -> None:
     proxy.lie = lie

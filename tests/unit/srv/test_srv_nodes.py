@@ -44,7 +44,7 @@ def find(tmp_path: Path, proxy: LyingProxy, programs: Programs) -> Any:
             "banyandb_srv_timeout": 0.5,
             "banyandb_srv_attempts": 1,
             "banyandb_srv_snapshot_dir": str(tmp_path / "srv"),
-            "banyandb_looked": {"topology": {"listed": listed, "held_back": [], "answering": list(answering)} if listed else None},
+            "__banyandb_dns_look": {"topology": {"listed": listed, "held_back": [], "answering": list(answering)} if listed else None},
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             **variables,
@@ -144,7 +144,7 @@ def test_a_file_that_no_server_has_read_says_nothing_of_who_is_live(find: Any, r
     topology = {"listed": [*LISTED, {"name": "node9", "grpc_address": "192.0.2.9:17912"}], "held_back": [], "answering": ["node9"]}
     reasons = [] if read else [{"reason": "environment_changed", "variables": ["BYDB_NODE_DISCOVERY_MODE"]}]
     probe = {"topology": topology, "services": {"banyandb-data.service": {"needs_restart": reasons, "main_pid": 1, "ready": True}}}
-    found, nodes = find(banyandb_host=probe)
+    found, nodes = find(__banyandb_host=probe)
     assert (nodes == WANTED, "node9" in nodes) == (not read, read)
     assert any("node9 stays" in warning for warning in found.get("warnings", [])) == read
 

@@ -104,9 +104,7 @@ async def _connect(address: str, context: ssl.SSLContext | None, server_name: st
         while waiting or attempts:
             if waiting:
                 attempts.add(asyncio.create_task(_attempt(waiting.pop(0))))
-            done, attempts = await asyncio.wait(
-                attempts, timeout=ATTEMPT_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, attempts = await asyncio.wait(attempts, timeout=ATTEMPT_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED)
             for attempt in done:
                 try:
                     sock = attempt.result()

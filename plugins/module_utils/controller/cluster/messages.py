@@ -185,9 +185,7 @@ def method(path: str, decode: Callable[[bytes], Any] | None = None) -> Method:
     """The method called ``package.Service/Method``, with an empty request; ``decode`` reads the
     answer otherwise than into the message of its declared type."""
     package, _dot, name = path.rpartition(".")
-    response = next(
-        proto.methods[name][1] for proto in FILES.values() if proto.package == package and name in proto.methods
-    )
+    response = next(proto.methods[name][1] for proto in FILES.values() if proto.package == package and name in proto.methods)
     return Method(f"/{path}", b"", decode or (lambda data: parse(f"{package}.{response}", data)))
 
 

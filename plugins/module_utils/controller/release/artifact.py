@@ -65,9 +65,7 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
     sha512 = expected_sha512(artifact, checksum, cache, opener)
     path = os.path.join(cache, sha512, name)
     if not _is_url(artifact) and not os.path.isfile(os.path.expanduser(artifact)):
-        raise ArtifactError(
-            f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball"
-        )
+        raise ArtifactError(f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball")
     try:
         sha256 = _remembered(path)
         if not sha256:
@@ -80,9 +78,7 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
                     sha256 = _unpack(tarball, name, path)
         return Program(path, sha256, sha512)
     except OSError as error:
-        raise ArtifactError(
-            f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it"
-        ) from error
+        raise ArtifactError(f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it") from error
 
 
 def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) -> str:
@@ -102,9 +98,7 @@ def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) ->
         ) from error
     found = _sha512_in(text, _name(artifact))
     if not found:
-        raise ArtifactError(
-            f"{where} holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits): expected a line as sha512sum writes it"
-        )
+        raise ArtifactError(f"{where} holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits): expected a line as sha512sum writes it")
     return found
 
 
@@ -166,9 +160,7 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
             return
         found = _digest(tarball, "sha512")
     except OSError as error:
-        raise ArtifactError(
-            f"banyandb_artifact {shown} cannot be read on the controller: {error.strerror}"
-        ) from error
+        raise ArtifactError(f"banyandb_artifact {shown} cannot be read on the controller: {error.strerror}") from error
     if found == sha512:
         write_whole(note, json.dumps({"tarball": signature}).encode(), READABLE)
         return
@@ -198,10 +190,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
                 there = sorted(os.path.basename(member.name) for member in members if PROGRAM in member.name)
                 raise ArtifactError(
                     f"{shown} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
-                    + (
-                        ", ".join(there)
-                        or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?"
-                    )
+                    + (", ".join(there) or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?")
                 )
             # Never None here: only what is no regular file has no stream.
             stream = cast(IO[bytes], archive.extractfile(chosen[0]))
@@ -210,9 +199,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
                     digest.update(block)
                     target.write(block)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ArtifactError(
-            f"{shown} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz"
-        ) from error
+        raise ArtifactError(f"{shown} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz") from error
     write_whole(f"{path}.json", json.dumps({"sha256": digest.hexdigest(), "file": _signature(path)}).encode(), READABLE)
     return digest.hexdigest()
 

@@ -85,9 +85,7 @@ def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
                 raise InvalidArgument(f"{option}: path {item['path']!r}: expected an absolute path")
             sha256 = item.get("sha256")
             if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-                raise InvalidArgument(
-                    f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}"
-                )
+                raise InvalidArgument(f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}")
             found.append(
                 Wanted(
                     what,
@@ -107,9 +105,7 @@ def _mode(option: str, path: str, mode: str | None) -> int | None:
     if mode is None:
         return None
     if not re.fullmatch(r"[0-7]{3,4}", mode):
-        raise InvalidArgument(
-            f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}'
-        )
+        raise InvalidArgument(f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}')
     return int(mode, 8)
 
 
@@ -189,9 +185,7 @@ def free_space(path: str) -> tuple[str, int, int]:
 def versions_in(directory: str) -> list[str]:
     """The names of the versions installed side by side; none when there is no such directory."""
     try:
-        return sorted(
-            entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith(".")
-        )
+        return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -100,9 +100,7 @@ def linked_version(release: Release) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise ReleaseError(
-            f"{release.link} is not a symbolic link to a version ({error.strerror}): move it away, then run this again"
-        ) from error
+        raise ReleaseError(f"{release.link} is not a symbolic link to a version ({error.strerror}): move it away, then run this again") from error
 
 
 def is_linked(release: Release) -> bool:
@@ -131,9 +129,7 @@ def install(release: Release, program: str, sha256: str) -> None:
                 raise
             sync(release.versions)
     except OSError as error:
-        raise ReleaseError(
-            f"{error.filename or release.versions}: {error.strerror}; version {release.version} was not installed"
-        ) from error
+        raise ReleaseError(f"{error.filename or release.versions}: {error.strerror}; version {release.version} was not installed") from error
 
 
 def link(release: Release) -> None:

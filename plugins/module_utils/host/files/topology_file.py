@@ -100,9 +100,7 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     try:
         whole_files.write(path, text.encode(), wanted)
     except whole_files.NotDurable as error:
-        raise NotDurable(
-            f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again"
-        ) from None
+        raise NotDurable(f"{path}: written, but it may not outlast a power cut: {_reason(error)}; see to the disk, then push again") from None
     except OSError as error:
         raise TopologyFileError(f"{path}: not written: {_reason(error)}; the file is as it was") from None
 

@@ -147,9 +147,7 @@ class _Failed(Exception):
         self.passing = passing
 
 
-def _asked(
-    address: str, path: str, terms: Terms, decode: Callable[[bytes], Answer], ends: float = float("inf")
-) -> Answer | Failure:
+def _asked(address: str, path: str, terms: Terms, decode: Callable[[bytes], Answer], ends: float = float("inf")) -> Answer | Failure:
     """Ask, and ask again after a passing failure, as often as the terms say and the clock allows."""
     attempt = 0
     while time.monotonic() < ends:

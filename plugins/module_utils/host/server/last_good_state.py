@@ -99,12 +99,12 @@ def keep(path: str, now: dict[str, Any]) -> None:
         raise HostStateError("not_written", f"{path}: not written: {error.strerror}") from None
 
 
-def put_back(wanted: dict[str, Any]) -> list[str]:
+def roll_back(wanted: dict[str, Any]) -> list[str]:
     """Make everything as found() saw it then; the paths that were another way. Raises HostStateError."""
     changed = [path for path, item in wanted.items() if _found(path) != item]
     for path in changed:
         try:
-            _put_back(path, wanted[path])
+            _roll_back(path, wanted[path])
         except OSError as error:
             raise HostStateError("not_written", f"{path}: not put back: {error.strerror}") from None
     return changed
@@ -126,7 +126,7 @@ def _found(path: str) -> dict[str, Any] | None:
     return {"text": text, "mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
 
 
-def _put_back(path: str, item: dict[str, Any] | None) -> None:
+def _roll_back(path: str, item: dict[str, Any] | None) -> None:
     if item is None:
         remove(path)
     elif "target" in item:

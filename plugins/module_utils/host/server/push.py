@@ -258,9 +258,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     owned = file is not None and ownership_of(request.path) == _kept(request)
     outcome.changed = bool(steps) or not owned
     if len(steps) > 1 and request.proof is None:
-        raise PlanRefused(
-            f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove."
-        )
+        raise PlanRefused(f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove.")
     return steps, found
 
 

@@ -124,16 +124,8 @@ def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Map
     for path in service.environment_files[1:]:
         with contextlib.suppress(OSError):
             elsewhere |= set(re.findall(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", _read(path), re.MULTILINE))
-    other = sorted(
-        name
-        for name, value in wanted.items()
-        if name not in elsewhere and (name not in found or digest(found[name]) != value)
-    )
-    left_over = sorted(
-        name
-        for name in found
-        if name.startswith(_OURS) and name not in wanted and name not in elsewhere | service.environment_names
-    )
+    other = sorted(name for name, value in wanted.items() if name not in elsewhere and (name not in found or digest(found[name]) != value))
+    left_over = sorted(name for name in found if name.startswith(_OURS) and name not in wanted and name not in elsewhere | service.environment_names)
     reasons = {Reason.ENVIRONMENT_CHANGED: other, Reason.ENVIRONMENT_LEFT_OVER: left_over}
     return [RestartReason(reason, tuple(names)) for reason, names in reasons.items() if names]
 

@@ -78,9 +78,7 @@ def run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
     except OSError as error:
-        raise HostStateError(
-            "no_systemd", f"{command[0]} cannot be run ({error.strerror}): this needs a host with systemd"
-        ) from error
+        raise HostStateError("no_systemd", f"{command[0]} cannot be run ({error.strerror}): this needs a host with systemd") from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         if "authentication required" in said or "Access denied" in said:
@@ -121,9 +119,7 @@ def _service(name: str, block: Mapping[str, list[str]]) -> Service:
         result=text("Result"),
         exit_code={"1": "exited", "2": "killed", "3": "dumped"}.get(text("ExecMainCode"), ""),  # CLD_* of waitid(2)
         exit_status=number("ExecMainStatus"),
-        environment_files=tuple(
-            re.sub(r" \(ignore_errors=\w+\)$", "", value) for value in block.get("EnvironmentFiles", [])
-        ),
+        environment_files=tuple(re.sub(r" \(ignore_errors=\w+\)$", "", value) for value in block.get("EnvironmentFiles", [])),
         environment_names=frozenset(re.findall(r'(?:^| )"?([A-Za-z_][A-Za-z0-9_]*)=', text("Environment"))),
         load_state=text("LoadState"),
         fragment_path=text("FragmentPath"),

@@ -282,9 +282,7 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
     role = _role(name, seen, hosts, live, memory)
     entry: Entry = dict(known) if known else {"role": role, "grpc_address": address, "node_name": address, "roles": None, "labels": None}
     given = [
-        (_address(place, candidate.port), candidate.source)
-        for candidate in sorted(seen.candidates.get(name, ()))
-        for place in candidate.addresses
+        (_address(place, candidate.port), candidate.source) for candidate in sorted(seen.candidates.get(name, ())) for place in candidate.addresses
     ]
     # Another name or address of the same host, which DNS still leads to: no reason to change a running view.
     known_as = hosts.known_as.get(name, frozenset())

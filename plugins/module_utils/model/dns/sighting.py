@@ -78,9 +78,7 @@ def names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
     return dict(sorted((each.host if count[canonical_host(each.host)] == 1 else each.endpoint, each) for each in unique))
 
 
-def sorted_out(
-    candidates: Iterable[Candidate], answers: Mapping[str, Identity | Failure] | None
-) -> tuple[tuple[SeenNode, ...], tuple[Apart, ...]]:
+def sorted_out(candidates: Iterable[Candidate], answers: Mapping[str, Identity | Failure] | None) -> tuple[tuple[SeenNode, ...], tuple[Apart, ...]]:
     """Candidates by what they answered. ``answers``: name -> identity or failure; None when nobody was asked."""
     named = names(candidates)
     if answers is None:

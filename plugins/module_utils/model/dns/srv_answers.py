@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
 
 DNS_PORT = 53
 
@@ -236,10 +236,9 @@ def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing])
         elif not isinstance(again, Records):
             found.append(f"{name}: a second look gave no records ({again.message})")
         elif again.members != standing.outcome.members:
-            differing = ", ".join(sorted(again.members ^ standing.outcome.members)[:3])
             found.append(
-                f"{name}: two looks gave {len(standing.outcome.members)} and {len(again.members)} nodes, different in {differing}. "
-                "Set banyandb_srv_tcp: always"
+                f"{name}: two looks gave {len(standing.outcome.members)} and {len(again.members)} nodes, different in "
+                f"{listed(sorted(again.members ^ standing.outcome.members), 1)}. Set banyandb_srv_tcp: always"
             )
     return found
 

@@ -12,9 +12,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON, STANDALONE
 
-STAY = "banyandb_stay"
-CONFIGURE = "banyandb_configure"
-CHANGE = "banyandb_change"
+STAY = "__banyandb_stay"
+CONFIGURE = "__banyandb_configure"
+CHANGE = "__banyandb_change"
 INSTALL = "__banyandb_install"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
@@ -25,7 +25,7 @@ START = "start"
 RESTART = "restart"
 MOVE = "move"
 KEEP = "keep"
-ENTER_FILE_MODE = "banyandb_enter_file_mode"
+ENTER_FILE_MODE = "__banyandb_enter_file_mode"
 # A process that was started with another value of it reads its nodes from another place.
 MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
 
@@ -35,14 +35,14 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
     ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
-    ``banyandb_stay`` are all others, ``banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
-    time, ``banyandb_configure`` others that are not yet as they should be, and
-    ``banyandb_start_<kind>`` those whose server has to be started, but for ``banyandb_start_first_liaison``, one liaison of each cluster, and
-    ``banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
-    ``__banyandb_install`` are the hosts of ``banyandb_change`` and ``banyandb_configure``. While any server is to be changed,
+    ``__banyandb_stay`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
+    time, ``__banyandb_configure`` others that are not yet as they should be, and
+    ``__banyandb_start_<kind>`` those whose server has to be started, but for ``__banyandb_start_first_liaison``, one liaison of each cluster, and
+    ``__banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
+    ``__banyandb_install`` are the hosts of ``__banyandb_change`` and ``__banyandb_configure``. While any server is to be changed,
     ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
     ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk; while there is any, ``__banyandb_disk_lost`` are all hosts.
-    ``banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
+    ``__banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
     groups: dict[str, list[str]] = {}
@@ -55,7 +55,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
             groups[name] = [STAY]
             if need(service) == START:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
-                groups[name].append(f"banyandb_start_{before}{node['role']}")
+                groups[name].append(f"__banyandb_start_{before}{node['role']}")
             if need(service) in (RESTART, MOVE):
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:

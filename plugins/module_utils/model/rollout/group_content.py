@@ -103,7 +103,6 @@ class Segment:
     def held(self) -> int:
         return self.points or self.series
 
-
     def to_list(self) -> list[int]:
         return [self.start, self.end, self.points, self.series]
 

@@ -41,8 +41,7 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
                 gone = ", ".join(name for name in members if name in leaving)
                 found.append(
                     f"{gone}: cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
-                    "Add another first"
-                    + ("." if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}.")
+                    "Add another first" + ("." if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}.")
                 )
     return found
 

@@ -81,9 +81,7 @@ def limits_of(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Map
     return {cluster: Limits.from_variables(agreed(cluster, nodes, hostvars, VARIABLES)) for cluster, nodes in clusters.items()}
 
 
-def agreed(
-    cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], variables: Sequence[str]
-) -> dict[str, Any]:
+def agreed(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], variables: Sequence[str]) -> dict[str, Any]:
     """Return the value of each variable that all hosts of a cluster have, None where none has it. Raises RolloutRefused.
 
     A standalone server has no say beside others: it is a cluster of its own.

@@ -180,5 +180,3 @@ def _bound(stage: int | str, total: int) -> int:
     """How many of ``total`` have been changed when the stage ends, at least one."""
     text = str(stage)
     return min(total, -(-total * int(text[:-1]) // 100) if text.endswith("%") else int(text))
-
-

@@ -156,9 +156,7 @@ def _text(value: Any, where: str) -> str:
 
 def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
     if len(roles) > 1:
-        raise TopologyError(
-            f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one"
-        )
+        raise TopologyError(f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one")
     role = roles[0]
     node_host = _text(variables.get("banyandb_node_host") or variables.get("ansible_host") or host, f"{host}: banyandb_node_host")
     bracketed = f"[{node_host}]" if ":" in node_host else node_host

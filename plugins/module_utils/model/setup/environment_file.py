@@ -33,9 +33,7 @@ def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
     Raises BadEnvironment for a name or a value that an environment file cannot carry.
     """
     if not isinstance(environment, Mapping):
-        raise BadEnvironment(
-            f"the environment of a server must be a mapping of variables to values, not {type(environment).__name__}"
-        )
+        raise BadEnvironment(f"the environment of a server must be a mapping of variables to values, not {type(environment).__name__}")
     return {
         name: _text(name, value)
         for name, value in sorted(environment.items(), key=lambda item: shown(item[0]))
@@ -84,9 +82,7 @@ def _is_name(name: object) -> bool:
 
 def _text(name: object, value: object) -> str:
     if not _is_name(name):
-        raise BadEnvironment(
-            f"{shown(name)} is not the name of an environment variable: expected letters, digits and _, not starting with a digit"
-        )
+        raise BadEnvironment(f"{shown(name)} is not the name of an environment variable: expected letters, digits and _, not starting with a digit")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 64:

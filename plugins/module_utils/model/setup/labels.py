@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 # What the server would split at, and what its environment file cannot carry.
-_FORBIDDEN = re.compile("[=,\"\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN = re.compile('[=,"\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
 class BadLabel(ValueError):

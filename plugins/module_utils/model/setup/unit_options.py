@@ -57,9 +57,7 @@ def drop_in(options: Mapping[str, Any]) -> str:
     lines = [f"{MARK}; change {UNIT_OPTIONS} and deploy."]
     for section, of_section in options.items():
         if not isinstance(section, str) or not _SECTION.match(section) or not isinstance(of_section, Mapping):
-            raise BadUnitOptions(
-                f"{UNIT_OPTIONS} has {shown(section)}: expected section -> option -> values, such as {{Service: {{Nice: -5}}}}."
-            )
+            raise BadUnitOptions(f"{UNIT_OPTIONS} has {shown(section)}: expected section -> option -> values, such as {{Service: {{Nice: -5}}}}.")
         lines.append(f"[{section}]")
         for option, values in of_section.items():
             lines += [f"{option}={value}" for value in _values(section, option, values)]

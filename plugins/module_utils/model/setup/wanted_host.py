@@ -121,9 +121,7 @@ def topology_to_read(variables: Mapping[str, Any]) -> str | None:
 def needed(wanted: Mapping[str, Any], differing: Collection[str]) -> bool:
     """Whether what release() or node() gave has anything among the ``differing`` paths and users."""
     return any(
-        item.get("path", item.get("name")) in differing
-        for option in ("users", "directories", "files", "links")
-        for item in wanted.get(option, ())
+        item.get("path", item.get("name")) in differing for option in ("users", "directories", "files", "links") for item in wanted.get(option, ())
     )
 
 

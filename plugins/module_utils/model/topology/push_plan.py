@@ -93,11 +93,7 @@ def plan(
     wanted = Topology(tuple(replace(node, grpc_address=_spelt(node.grpc_address, spelling)) for node in desired))
     answering = {*answering, *(_spelt(address, spelling) for address in answering)}
     _refuse_bad_requests(current, wanted, remove, refresh)
-    moving = {
-        node.name
-        for node in wanted.nodes
-        if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address
-    }
+    moving = {node.name for node in wanted.nodes if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address}
     listed_before = {node.name: node for node in current.listed}
     readdressed = sorted(moving & set(listed_before))
     if readdressed and readdress == REFUSE:
@@ -157,9 +153,7 @@ def _spelt(address: str, spelling: Mapping[str, str]) -> str:
     return spelling.get(canonical_address(address), address)
 
 
-def _refuse_bad_requests(
-    current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]
-) -> None:
+def _refuse_bad_requests(current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]) -> None:
     if not wanted.nodes:
         raise PlanRefused("topology.yml: the list of nodes is empty, which drops every node from the server. Put at least one node into nodes.")
     both = sorted(set(remove) & set(wanted.by_name))
@@ -184,9 +178,7 @@ def _refuse_bad_requests(
         )
 
 
-def _admit(
-    current: Topology, wanted: Topology, answering: Collection[str], admit: str
-) -> tuple[list[Node], list[Node]]:
+def _admit(current: Topology, wanted: Topology, answering: Collection[str], admit: str) -> tuple[list[Node], list[Node]]:
     """The entries to list and those to hold back. A re-addressed entry whose new address does not answer
     stays listed as it was: nothing would be won by dropping it, and the old one may be alive."""
     listed: list[Node] = []
@@ -214,10 +206,7 @@ def _renamed(current: Topology, wanted: Topology, remove: Collection[str]) -> tu
         Move(node.grpc_address, before.name, node.name)
         for node in sorted(wanted.nodes)
         for before in [current.by_address.get(node.grpc_address)]
-        if before is not None
-        and before.name not in wanted.by_name
-        and before.name not in remove
-        and node.name not in current.by_name
+        if before is not None and before.name not in wanted.by_name and before.name not in remove and node.name not in current.by_name
     )
 
 
@@ -230,9 +219,7 @@ def _staged(
 
     def stays(address: str) -> bool:
         same = address in before and address in after
-        return same and after[address].name not in again and (
-            before[address].name == after[address].name or after[address].name in renamed
-        )
+        return same and after[address].name not in again and (before[address].name == after[address].name or after[address].name in renamed)
 
     standing = {address: after.get(address, node) if stays(address) else node for address, node in before.items()}
     # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.

@@ -64,9 +64,7 @@ class Node:
             raise TopologyError(f"node name {shown(self.name)}: expected printable text without blanks around it")
         split_address(self.grpc_address, f"node {shown(self.name)}: grpc_address")
         if self.tls_enabled and not self.ca_cert_path:
-            raise TopologyError(
-                f"node {shown(self.name)}: tls_enabled needs ca_cert_path; the server rejects the whole file without it"
-            )
+            raise TopologyError(f"node {shown(self.name)}: tls_enabled needs ca_cert_path; the server rejects the whole file without it")
         if self.ca_cert_path and not (self.ca_cert_path.startswith("/") and self.ca_cert_path.isprintable()):
             raise TopologyError(f"node {shown(self.name)}: ca_cert_path {shown(self.ca_cert_path)}: expected an absolute path")
 
