@@ -51,6 +51,15 @@ def test_a_server_that_refuses_a_setting_is_one_line_with_its_decisive_message_a
             [],
             "Wave 2 of cluster edge failed on a, b, c and was rolled back: b: task 'x' failed (1 more failed).",
         ),
+        (
+            WAVE,
+            [],
+            {host: {"reason": "task 'Push' failed"} for host in ("node1", "node2", "node4")},
+            False,
+            [],
+            "Wave 1 failed on node3 and the cluster is not healthy after the roll back: node1, node2, node4: task 'Push' failed. "
+            "Run skywalking.banyandb.status.",
+        ),
     ],
 )
 def test_what_failed_where_and_what_did_not_start(wave, reasons, noted, rolled_back, left, expected):

@@ -378,7 +378,7 @@ def _zone_problems(standings: Mapping[str, Standing]) -> list[str]:
     for name, standing in standings.items():
         outcome = standing.outcome
         if isinstance(outcome, NoData) and outcome.withdrawn:
-            problems.append(f"{outcome.message}: a server takes that for an answer without nodes and drops every one. Put the records of {name} back")
+            problems.append(f"{outcome.message}: servers drop every node on that answer. Restore its records")
         for problem in outcome.problems if isinstance(outcome, Records) else ():
             if problem.kind in ("alias", "withdrawn"):
                 problems.append(f"{name}: {problem.message}; correct the record, no server may see it")

@@ -61,31 +61,32 @@ def wave_summary(wave: Mapping[str, Any], reasons: Sequence[str], noted: Mapping
     """Return the one line that ends a run, at most MOST characters.
 
     ``wave``: number, hosts and cluster. ``reasons`` and ``noted``: of the gate that closed. ``rolled_back``: None before the wave began, else
-    whether the cluster is healthy after the roll back. ``left``: hosts whose waves did not start. Names give way first, then the reason.
+    whether the cluster is healthy after the roll back. ``left``: hosts whose waves did not start.
+    Hosts with the same reason stand together. Names give way first, then the reason.
     """
     failures = failures_of(noted)
-    host = next(iter(failures), "")
-    failure = failures[host] if host else Failure((reasons[0] if reasons else "no reason is known").rstrip("."))
-    texts = [_parts(wave, failure, host, len(failures) - 1, rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
+    failure = next(iter(failures.values()), Failure((reasons[0] if reasons else "no reason is known").rstrip(".")))
+    same = [host for host, other in failures.items() if other.reason == failure.reason]
+    texts = [_parts(wave, failure, same, len(failures) - len(same), rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
     before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])
     mark = '"' if failure.reason.endswith('"') else ""  # what is cut keeps its closing mark
     return fitted(before, failure.reason.removesuffix(mark), mark + after)
 
 
 def _parts(
-    wave: Mapping[str, Any], failure: Failure, host: str, others: int, rolled_back: bool | None, left: Sequence[str], names: int
+    wave: Mapping[str, Any], failure: Failure, failed: Sequence[str], others: int, rolled_back: bool | None, left: Sequence[str], names: int
 ) -> tuple[str, str]:
-    """The text before and after the reason, with at most ``names`` names in a list."""
+    """Return the text before and after the reason, with at most ``names`` names in a list. ``failed``: the hosts with this reason."""
     number, hosts = wave["number"], listed(wave["hosts"], names)
     cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
     if rolled_back is None:
         return f"Wave {number}{cluster} did not start ({hosts}): ", ". Run skywalking.banyandb.status, then skywalking.banyandb.heal."
     state = "was rolled back" if rolled_back else "the cluster is not healthy after the roll back"
-    where = f"{host}: " if host and len(wave["hosts"]) > 1 else ""
+    where = "" if not failed or [*failed] == [*wave["hosts"]] else f"{listed(failed, names)}: "
     after = f" ({others} more failed)." if others > 0 else "."
     after += f" Not started: {listed(left, names)}." if left else ""
     if failure.log:
-        after += f" Log: {failure.log} on {host}."
+        after += f" Log: {failure.log} on {failed[0]}."
     elif not rolled_back:
         after += " Run skywalking.banyandb.status."
     return f"Wave {number}{cluster} failed on {hosts} and {state}: {where}", after
