@@ -129,7 +129,7 @@ def test_a_server_that_only_lists_its_units_reads_its_environment_and_ends(add: 
 
 
 def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Server]) -> None:
-    server = add("data", 14, **{"pprof-listener-addr": "127.0.0.1:6060", "observability-listener-addr": ":2122"})
+    server = add("data", 16, **{"pprof-listener-addr": "127.0.0.1:6060", "observability-listener-addr": ":2122"})
     server.rename(listing({}))
     server.start()
     until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} serves")
@@ -137,6 +137,7 @@ def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Serv
     assert not server.listens(METRICS) and not server.listens(6060)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Server], cluster: Cluster, kind: str) -> None:
     """Roots on disks of their own, each with a hidden file that only root may read: the marker of this collection."""
     roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]
