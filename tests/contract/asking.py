@@ -78,12 +78,12 @@ class Calls:
         """The message class of the answer to ``path`` (service/method)."""
         return message_factory.GetMessageClass(self._method(path).output_type)
 
-    def ask(self, address: str, port: int, path: str) -> Any:
-        """One call with an empty request, over a channel of its own. Raises grpc.RpcError."""
+    def ask(self, address: str, port: int, path: str, **fields: Any) -> Any:
+        """Call ``path`` once, over a channel of its own. ``fields``: of the request. Raises grpc.RpcError."""
         request = message_factory.GetMessageClass(self._method(path).input_type)
         with grpc.insecure_channel(f"{address}:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
             ask = channel.unary_unary(f"/{path}", request.SerializeToString, self.answer(path).FromString)
-            return ask(request(), timeout=PATIENCE)
+            return ask(request(**fields), timeout=PATIENCE)
 
     def _method(self, path: str) -> Any:
         service, method = path.split("/")

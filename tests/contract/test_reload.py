@@ -45,7 +45,7 @@ def counts_after(cluster: Cluster, subject: Server, write: Callable[[str], None]
     """Seconds from a write until it counts, the fewest of several: any one may be held up on a busy machine."""
     warm = cluster.data[2]
     times = []
-    for _ in range(3):
+    for _ in range(6):
         write(cluster.but(warm))
         times.append(until(lambda: warm.name not in subject.sees(), SOON, "the node is gone"))
         write(listing(cluster.entries))

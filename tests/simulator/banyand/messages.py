@@ -54,6 +54,8 @@ SERVING = HealthCheckResponse.DESCRIPTOR.enum_types_by_name["ServingStatus"].val
 
 # What only a liaison needs, and only once it is asked to store or to find data: made when first used.
 _WHEN_USED = {
+    "GetKeyRevisionsRequest": "banyandb.cluster.v1.GetKeyRevisionsRequest",
+    "GetKeyRevisionsResponse": "banyandb.cluster.v1.GetKeyRevisionsResponse",
     "DataPoint": "banyandb.measure.v1.DataPoint",
     "Group": "banyandb.common.v1.Group",
     "GroupCreateRequest": "banyandb.database.v1.GroupRegistryServiceCreateRequest",

@@ -25,6 +25,7 @@ from .measures import Measures
 from .metrics import DNS_DISCOVERY, FILE_DISCOVERY, Metrics
 from .points import make_private, measure_root
 from .registry import Registry, SchemaStore
+from .schema_sync import SchemaSync
 from .security import Credentials, ServerTls, client_context, trust
 from .store import Store
 from .tables import Peers, Roster
@@ -258,12 +259,13 @@ def _schema_roots(flags):
 
 
 async def _listen_schema(process, tls):
-    """The schema server of a META data node, which answers before the process itself is ready."""
+    """The schema server of a META data node, which answers before the process itself is ready. Returns the keys of the objects on its disk."""
     flags = process.flags
     store = SchemaStore(_schema_folder(flags))
     store.load()
     services = {**process.services(view=None, revision=False, identity=False), **store.services()}
     await process.listen_grpc(services, flags["schema-server-grpc-host"], flags["schema-server-grpc-port"], tls)
+    return {*store.objects}
 
 
 class Data(_Process):
@@ -274,7 +276,8 @@ class Data(_Process):
         self.roster = Roster()
         self.tls = ServerTls.of(flags, "")
         self.schema_tls = ServerTls.of(flags, "schema-server-")
-        self.store = Store(measure_root(flags))
+        self.sync = SchemaSync(flags["schema-property-client-sync-interval"], self.registry, set())
+        self.store = Store(measure_root(flags), self.sync)
 
     def identity(self):
         flags = self.flags
@@ -295,7 +298,7 @@ class Data(_Process):
 
     async def prepare(self):
         if self.flags["has-meta-role"]:
-            await _listen_schema(self, self.schema_tls)
+            self.sync.own.update(await _listen_schema(self, self.schema_tls))
         self.store.load()
         await super().prepare()
         self.discovery.handlers.append(self.roster)
@@ -303,6 +306,7 @@ class Data(_Process):
     async def listen(self):
         flags = self.flags
         services = {**self.services(), **self.store.services(), **Holdings(self.store, self.node).services()}
+        services["/banyandb.cluster.v1.NodeSchemaStatusService/GetKeyRevisions"] = self.sync.key_revisions
         await self._listen_queue(services, flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
         await self.listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
 

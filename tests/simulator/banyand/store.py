@@ -12,6 +12,8 @@ import os
 import time
 
 from .points import POINTS, digest, records, split_head, with_head, write_whole
+from .registry import GROUP
+from .wire import UNKNOWN, Status
 
 INDEX = "/simulator.Data/Index"
 TAKE = "/simulator.Data/Take"
@@ -57,10 +59,10 @@ class _Hour:
 
 
 class Store:
-    """root: the directory of the measures. What a part holds is in it before the part is answered for."""
+    """root: the directory of the measures. schema: see SchemaSync. What a part holds is in it before the part is answered for."""
 
-    def __init__(self, root):
-        self.root = root
+    def __init__(self, root, schema):
+        self.root, self.schema = root, schema
         self.points = {}
         # Group -> hour since 1970 -> shard -> _Hour.
         self.hours = {}
@@ -81,6 +83,8 @@ class Store:
     async def take(self, request, metadata):
         """A part: the records of one shard. One that comes again, since its answer was lost, is the same part."""
         head, data = split_head(request)
+        if not await self.schema.has(GROUP + head["group"]):
+            return b""  # measured: the liaison counts the part as sent, and nobody has it
         moment = next(records(data))[2] / 1e9
         segment = time.strftime("seg-%Y%m%d", time.gmtime(moment))
         path = os.path.join(self.root, head["group"], segment, f"shard-{head['shard']}", part_name(head), POINTS)
@@ -91,6 +95,8 @@ class Store:
 
     async def query(self, request, metadata):
         head, _ = split_head(request)
+        if not await self.schema.has(GROUP + head["group"]):
+            raise Status(UNKNOWN, f"group {head['group']} not found")
         points = self.points.get((head["group"], bytes.fromhex(head["measure"])))
         return points.between(head["begin"], head["end"], head["limit"]) if points else b""
 

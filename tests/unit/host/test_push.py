@@ -9,7 +9,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.pu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, ordered
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, ExpectedNode, Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
+    DATA,
+    LIAISON,
+    ExpectedNode,
+    Identity,
+    RouteTable,
+    View,
+)
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
 
 SELF = ExpectedNode("self", "", DATA)
@@ -745,3 +752,62 @@ def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, s
     assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
     assert os.listdir(host.path.parent) == [host.path.name]
     assert host.server.lists == []
+
+
+# A data node that lacks the schema
+
+
+def lacking(*names: str) -> dict[str, str]:
+    return {name: f"{name}: not added" for name in names}
+
+
+def with_schema(host: Host, nodes: Sequence[Node], without: Any, **options: Any) -> Request:
+    request = host.request(nodes, **options)
+    assert request.proof
+    return replace(request, proof=replace(request.proof, without_schema=without))
+
+
+def test_only_data_nodes_that_arrive_and_respond_are_asked_for_the_schema(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    silent = Node("silent", "127.0.0.1:1")
+    asked: list[list[str]] = []
+
+    def without(nodes: Sequence[Node]) -> dict[str, str]:
+        asked.append([node.name for node in nodes])
+        return {}
+
+    request = with_schema(host, [a, b, c, silent], without)
+    request = replace(request, expected={**request.expected, "c": replace(request.expected["c"], role=LIAISON)})
+    alive = {node.grpc_address for node in (a, b, c)}
+    assert push_module._without_schema(request, Topology((a,)), alive, Outcome()) == set()
+    assert asked == [["b"]]
+
+
+def test_a_node_that_lacks_the_schema_is_held_back_the_rest_is_done_and_the_push_fails(host: Host) -> None:
+    a, b, c, d = host.nodes("abcd")
+    host.runs_with(a, b)
+    with pytest.raises(PushFailed, match=r"^c: not added$") as failed:
+        push(with_schema(host, [a, c, d], lambda _nodes: lacking("c"), remove=["b"]))
+    outcome = failed.value.outcome
+    assert (outcome.plan.added, outcome.plan.removed, outcome.plan.held_back, outcome.proved) == (("d",), ("b",), ("c",), True)
+    assert host.shows() == {a.grpc_address, d.grpc_address}
+    outcome = push(with_schema(host, [a, c, d], lambda _nodes: {}))
+    assert outcome.plan.added == ("c",)
+
+
+def test_two_nodes_that_lack_the_schema_are_one_message(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a)
+    with pytest.raises(PushFailed, match=r"^b: not added \(1 more\)$"):
+        push(with_schema(host, [a, b, c], lambda _nodes: lacking("b", "c")))
+
+
+@pytest.mark.parametrize("options", [{"check": True}, {"admit": ADMIT_ALL}])
+def test_check_mode_and_admit_all_do_not_wait_for_the_schema(host: Host, options: dict[str, Any]) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+
+    def without(_nodes: Sequence[Node]) -> dict[str, str]:
+        raise AssertionError("asked")
+
+    assert push(with_schema(host, [a, b], without, **options)).plan.added == ("b",)

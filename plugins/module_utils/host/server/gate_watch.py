@@ -78,7 +78,7 @@ def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()
 
 def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> NodeAnswer | Failure:
     """What one node says of itself; of its health alone when only that is asked."""
-    said = grpc_call.call(node, methods, timeout)
+    said = grpc_call.call(node, [(method, b"") for method in methods], timeout)
     return said if isinstance(said, Failure) else read(node, said)
 
 

@@ -30,10 +30,10 @@ _AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT
 Fields = list[tuple[int, Union[int, bytes]]]
 
 
-def call(node: Node, methods: Sequence[str], timeout: float) -> list[bytes] | Failure:
-    """The answers of ``node`` to ``methods`` (``package.Service/Method``), each asked with an empty message, or why there are none.
+def call(node: Node, questions: Sequence[tuple[str, bytes]], timeout: float) -> list[bytes] | Failure:
+    """Return the answers of ``node``, or why one is missing. ``questions``: method (``package.Service/Method``) and message, of 16,000 bytes at most.
 
-    ``timeout`` in seconds, for all of it.
+    ``timeout`` in seconds, for all questions together.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -42,9 +42,9 @@ def call(node: Node, methods: Sequence[str], timeout: float) -> list[bytes] | Fa
             authority = node.grpc_address
             connection.sendall(PREFACE)
             answers = []
-            for number, method in enumerate(methods):
+            for number, (method, question) in enumerate(questions):
                 stream = 2 * number + 1
-                connection.sendall(_request(stream, method, authority, node.tls_enabled))
+                connection.sendall(_request(stream, method, question, authority, node.tls_enabled))
                 message = _answer(connection, stream, deadline)
                 if message is None:
                     return Failure.at(node.grpc_address, ErrorKind.UNIMPLEMENTED, f"{method} gave no message")
@@ -87,6 +87,14 @@ def fields(message: bytes) -> Fields:
     return found
 
 
+def field(number: int, value: bytes) -> bytes:
+    """Return a field of text, bytes or a message in the wire format of protobuf. ``number``: 15 at most."""
+    size, length = len(value), b""
+    while size >= 0x80:
+        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + value
+
+
 def varints(data: bytes) -> list[int]:
     """The numbers of a packed repeated field. Raises ValueError."""
     found = []
@@ -97,7 +105,7 @@ def varints(data: bytes) -> list[int]:
     return found
 
 
-def _request(stream: int, method: str, authority: str, tls: bool) -> bytes:
+def _request(stream: int, method: str, message: bytes, authority: str, tls: bool) -> bytes:
     # 0x83, 0x86 and 0x87 are :method POST and :scheme http and https of the static table; 0x04, 0x01 and 0x0f 0x10 are its names
     # :path, :authority and content-type, with a literal value (RFC 7541, appendix A and section 6.2.2).
     block = b"".join(
@@ -110,7 +118,7 @@ def _request(stream: int, method: str, authority: str, tls: bool) -> bytes:
             b"\x00" + _text("te") + _text("trailers"),
         ]
     )
-    return _frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, _END_STREAM, stream, bytes(5))
+    return _frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, _END_STREAM, stream, struct.pack(">BI", 0, len(message)) + message)
 
 
 def _answer(connection: socket.socket, stream: int, deadline: float) -> bytes | None:

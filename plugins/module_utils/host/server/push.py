@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
@@ -30,6 +30,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
     CONVERGED,
+    DATA,
     EVICTABLE,
     EXTRA,
     MISSING,
@@ -72,11 +73,15 @@ class PushFailed(Exception):
 
 @dataclass(frozen=True)
 class Proof:
-    """What proves a push: the view that ``ask`` gets from the local server, as ``observer`` should see it."""
+    """What proves a push: the view that ``ask`` gets from the local server, as ``observer`` should see it.
+
+    ``without_schema``: of a liaison, a function that waits until data nodes have its schema and returns those that do not: entry name -> why.
+    """
 
     observer: ExpectedNode
     ask: Ask
     timeout: float
+    without_schema: Callable[[Sequence[Node]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,10 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What a push did, or in check mode would do. ``reload_seconds`` is that of the last write, or None."""
+    """What a push did, or in check mode would do. ``reload_seconds`` is that of the last write, or None.
+
+    ``unready``: wanted data nodes that respond and lack the schema: entry name -> why.
+    """
 
     plan: Plan = field(default_factory=lambda: Plan((), Topology()))
     before: str = ""
@@ -121,6 +129,7 @@ class Outcome:
     view: View | None = None
     pairs: list[Pair] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unready: dict[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -178,6 +187,9 @@ def push(request: Request) -> Outcome:
                 topology_file.own(request.path, ownership)
             if request.proof and not _shows_it_already(request, request.proof, found, outcome):
                 _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
+    if outcome.unready:
+        first, *others = outcome.unready.values()
+        raise PushFailed(fitted("", first, f" ({len(others)} more)" if others else ""), outcome)
     return outcome
 
 
@@ -234,6 +246,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         current = Topology()
     tried = [node for node in (*current.nodes, *request.nodes) if node.name not in request.silent]
     alive = reach.answering(tried, request.reach_timeout)
+    alive -= _without_schema(request, current, alive, outcome)
     refresh = set(request.refresh)
     if request.proof:
         outcome.view = _view_before(request, request.proof, outcome)
@@ -260,6 +273,23 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     if len(steps) > 1 and request.proof is None:
         raise PlanRefused(f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove.")
     return steps, found
+
+
+def _without_schema(request: Request, current: Topology, alive: Collection[str], outcome: Outcome) -> set[str]:
+    """Return the addresses of data nodes that a liaison would use too early, after a wait for their schema; ``outcome`` gets the reasons.
+
+    Check mode does not ask: it predicts a push that has waited long enough.
+    """
+    if not request.proof or not request.proof.without_schema or request.check or request.admit != ADMIT_ANSWERING:
+        return set()
+    known = {canonical_address(node.grpc_address) for node in current.listed}
+    arriving = [
+        node
+        for node in request.nodes
+        if request.expected[node.name].role == DATA and node.grpc_address in alive and canonical_address(node.grpc_address) not in known
+    ]
+    outcome.unready = {**request.proof.without_schema(arriving)} if arriving else {}
+    return {node.grpc_address for node in arriving if node.name in outcome.unready}
 
 
 def _require_ca_files(nodes: Sequence[Node]) -> None:

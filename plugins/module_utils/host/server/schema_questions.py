@@ -1,0 +1,106 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a liaison for its schema keys, and a data node which of them the node has. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.parse
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import grpc_call
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import CONTENT_PATH, GROUPS_PATH
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import groups_from
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import SchemaKey, keys_from, lacking, refusal
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+
+METHOD = "banyandb.cluster.v1.NodeSchemaStatusService/GetKeyRevisions"
+WORKERS = 16
+PAUSE_SECONDS = 0.5
+# Of one question, so that the question fits one HTTP/2 frame (16,384 bytes by RFC 9113, section 6.5.2) and its answer fits one window.
+_MOST_BYTES = 12_000
+_ABSENT = 0
+
+
+def liaison_keys(client: HttpClient) -> list[SchemaKey] | Failure:
+    """Return the keys of all groups of users that a liaison knows, or why one question has no answer. ``client``: of the liaison's HTTP port."""
+    groups = client.ask(GROUPS_PATH, lambda body: groups_from(json.loads(body)))
+    if isinstance(groups, Failure):
+        return groups
+    keys: list[SchemaKey] = []
+    for group in groups:
+        if not group.has_properties:
+            found = client.ask(CONTENT_PATH + urllib.parse.quote(group.name, safe=""), lambda body: keys_from(json.loads(body)))
+            if isinstance(found, Failure):
+                return found
+            keys += found
+    return keys
+
+
+def lacking_on(node: Node, keys: Sequence[SchemaKey], timeout: float) -> list[SchemaKey] | Failure:
+    """Return the keys that a data node lacks, or why the node does not say. ``timeout`` in seconds, for each part of the question."""
+    present: list[SchemaKey] = []
+    for part in _parts(keys):
+        found = grpc_call.call(node, [(METHOD, b"".join(part))], timeout)
+        if isinstance(found, Failure):
+            return found
+        try:
+            present += _present(found[0])
+        except ValueError as error:
+            return Failure.at(node.grpc_address, ErrorKind.NOT_BANYANDB, f"answers with something else ({error})")
+    return lacking(keys, present)
+
+
+def nodes_without_schema(client: HttpClient, nodes: Sequence[Node], timeout: float, each: float) -> dict[str, str]:
+    """Wait until all ``nodes`` have the schema that the liaison behind ``client`` knows, at most ``timeout`` seconds.
+
+    ``each``: seconds for one question to one node. Return the nodes that do not have the schema: entry name -> why, 200 characters at most.
+    """
+    began = time.monotonic()
+    keys = liaison_keys(client)
+    if isinstance(keys, Failure):
+        return {node.name: fitted(f"{node.name}: the liaison does not show its schema (", keys.message, ")") for node in nodes}
+    by_name = {node.name: node for node in nodes} if keys else {}
+    left = [*by_name]
+    while left:
+        found = side_by_side(lambda name: lacking_on(by_name[name], keys, each), left, WORKERS, timeout + each)
+        answers = {name: found[name] if name in found else Failure.late(by_name[name].grpc_address, each) for name in left}
+        left = [name for name in left if answers[name]]
+        waited = time.monotonic() - began
+        if waited >= timeout:
+            return {name: refusal(name, answers[name], waited) for name in left}
+        if left:
+            time.sleep(PAUSE_SECONDS)
+    return {}
+
+
+def _parts(keys: Sequence[SchemaKey]) -> Iterator[list[bytes]]:
+    """Yield the fields of the requests that ask for all keys."""
+    part: list[bytes] = []
+    for key in keys:
+        field = grpc_call.field(1, b"".join(grpc_call.field(number, text.encode()) for number, text in enumerate(key, start=1)))
+        if part and sum(map(len, part)) + len(field) > _MOST_BYTES:
+            yield part
+            part = []
+        part.append(field)
+    if part:
+        yield part
+
+
+def _present(message: bytes) -> list[SchemaKey]:
+    """Return the keys that a GetKeyRevisionsResponse calls present. Raises ValueError."""
+    present = []
+    for number, value in grpc_call.fields(message):
+        if number == 1 and isinstance(value, bytes):
+            entry = dict(grpc_call.fields(value))
+            key = entry.get(1)
+            if entry.get(3, _ABSENT) != _ABSENT and isinstance(key, bytes):
+                texts = {place: text.decode() for place, text in grpc_call.fields(key) if isinstance(text, bytes)}
+                present.append(SchemaKey(texts.get(1, ""), texts.get(2, ""), texts.get(3, "")))
+    return present
