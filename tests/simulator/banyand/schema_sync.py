@@ -4,8 +4,8 @@
 
 """Which part of the schema a data node has loaded (measured).
 
-A data node loads at its start what its own schema server has on disk. It hears at once of objects that are made later. Objects that others made
-before, the node loads in the fifth round of --schema-property-client-sync-interval.
+A META data node loads at its start what its own schema server has on disk. It hears at once of objects that are made later. Objects that others
+made before, it loads in the fifth round of --schema-property-client-sync-interval. A data node without the META role has all before it serves.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ _FULL_ROUND = 5
 
 
 class SchemaSync:
-    """interval: seconds of a round. registry: see registry.py. own: keys of the objects on the node's own disk at the start."""
+    """interval: seconds of a round. registry: see registry.py."""
 
-    def __init__(self, interval, registry, own):
-        self.registry, self.own = registry, own
+    def __init__(self, interval, registry):
+        self.registry = registry
+        self.own = set()  # keys of the objects on the node's own disk at the start
         self.started = time.time_ns()
         self.whole_at = time.monotonic() + _FULL_ROUND * interval
 

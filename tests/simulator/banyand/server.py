@@ -276,7 +276,7 @@ class Data(_Process):
         self.roster = Roster()
         self.tls = ServerTls.of(flags, "")
         self.schema_tls = ServerTls.of(flags, "schema-server-")
-        self.sync = SchemaSync(flags["schema-property-client-sync-interval"], self.registry, set())
+        self.sync = SchemaSync(flags["schema-property-client-sync-interval"] if flags["has-meta-role"] else 0, self.registry)
         self.store = Store(measure_root(flags), self.sync)
 
     def identity(self):
