@@ -29,7 +29,9 @@ TRUTH = "TRUTH"
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m tests.dns", description="Serve one DNS zone with Knot, and proxies before it that falsify answers on request.")
+    top = argparse.ArgumentParser(
+        prog="python -m tests.dns", description="Serve a DNS zone with Knot behind proxies that falsify answers on request."
+    )
     top.add_argument("directory", type=Path, help="directory for all files of the server")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

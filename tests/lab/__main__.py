@@ -20,7 +20,7 @@ from .shell import say, write
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tests.lab", description="Real systemd hosts on this machine, with faults on demand. Needs root.")
-    top.add_argument("--lab", metavar="NAME", help="name of the lab (default: $BANYANDB_LAB, else 'lab'); each lab has its own hosts, subnet and state")
+    top.add_argument("--lab", metavar="NAME", help="name of the lab (default: $BANYANDB_LAB, else 'lab'); a lab has its own hosts, subnet and state")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
