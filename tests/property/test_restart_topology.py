@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of any restart: no entry that stood is lost by it, whoever responded meanwhile."""
+"""Properties of any restart: it loses no entry of the file, for any set of responding nodes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NAMES = ("a", "b", "c", "d", "e")
 
 
 class Case:
-    """A file that stood, the nodes that are wanted by now, those that respond, and the restart of ``a``."""
+    """A file, the wanted nodes, the responding nodes, and the restart of ``a``."""
 
     def __init__(self, choices: Choices) -> None:
         nodes = [Node(name, f"{name}:17912") for name in NAMES]
         stood = [node for node in nodes if choices.byte() % 4]
         self.before = Topology(tuple(node for node in stood if choices.byte() % 4), ())
-        # Added since, or under another address since.
+        # Added later, or moved to another address later.
         self.wanted = [Node(node.name, f"{node.name}2:17912") if choices.byte() % 4 == 0 else node for node in nodes]
         addresses = [node.grpc_address for node in (*self.before.nodes, *self.wanted) if node.name != "a"]
         self.responding = {address for address in addresses if choices.byte() % 2}
