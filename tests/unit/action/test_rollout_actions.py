@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plan is made from, and what the gate is judged by, out of the variables of a play."""
+"""The input of the plan and of the gate, from the variables of a play."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def test_a_minimum_that_the_user_set_is_kept():
 
 
 def test_the_plan_of_a_removal_says_what_becomes_of_whom():
-    (told,) = lines({"default": NODES}, ["l2"], clean_up=True)
-    assert told == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
+    (line,) = lines({"default": NODES}, ["l2"], clean_up=True)
+    assert line == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
 
 
 def test_who_is_to_leave_is_among_the_nodes_until_then():

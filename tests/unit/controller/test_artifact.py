@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""artifact: a release tarball on the controller, verified before anything of it is used."""
+"""artifact: the controller verifies a release tarball before it uses any part."""
 
 from __future__ import annotations
 
@@ -261,5 +261,5 @@ def test_what_is_cached_is_on_the_disk_before_it_has_its_name(tarball, cache, mo
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *given, name=name, real=real: (done.append(name), real(*given))[1])
     take(tarball, cache)
-    # What was verified, the program, what is remembered of it: each synced, renamed, and its directory synced.
+    # The verified tarball, the program, the record: for each, sync, rename, and sync the directory.
     assert done == ["fsync", "rename", "fsync"] * 3

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How outputs are put into the pages: what is left out leaves a mark, and nothing else is changed."""
+"""The recorder of outputs: it marks each removed part and changes nothing else."""
 
 from __future__ import annotations
 

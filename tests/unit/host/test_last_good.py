@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server ran with is kept whole, judged by its process, and comes back as it was."""
+"""The last good state of a server: complete, judged by the server's process, and restored unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNIT = "[Service]\n"
 
 
 class Host:
-    """A host with two releases; ``start`` runs the one that the link leads to, with the environment file as it is."""
+    """A host with two releases. ``start`` runs the linked release with the present environment file."""
 
     def __init__(self, root):
         self.root = root
@@ -40,7 +40,7 @@ class Host:
         self.process = None
 
     def write(self, version, unit, **environment):
-        """What a deployment leaves on the host."""
+        """Write the files of a deployment."""
         drop_in = f"[Service]\nNice={version}\n"
         environment["BANYANDB_UNIT_SHA256"] = hashlib.sha256((unit + drop_in).encode()).hexdigest()
         self.environment = environment

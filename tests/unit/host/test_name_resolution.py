@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names have no address on this host, asked of the C library with answers of our own."""
+"""Names without an address on this host. The C library gets test answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network i
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Name -> what the look-up raises; other names have an address."""
+    """Return name -> error of the look-up. Other names have an address."""
     raised: dict[str, Exception] = {}
 
     def getaddrinfo(name, _port, **_more):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A push against real files, addresses that really answer, and a server that follows the file as the real one does."""
+"""A push against real files, real addresses, and a server that follows the file like the real server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Host:
         return [self.network.node(name) for name in names]
 
     def runs_with(self, *nodes: Node, held_back: Sequence[Node] = ()) -> None:
-        """The file stands and the server has read it."""
+        """Write the file and make the server read it."""
         self.path.write_text(Topology(ordered(nodes), ordered(held_back)).render())
         self.server.ask()
         self.server.load()
@@ -53,7 +53,7 @@ class Host:
         self.server.texts.clear()
 
     def request(self, nodes: Sequence[Node], *, timeout: float | None = 5.0, **options: Any) -> Request:
-        """``timeout`` None: unproved. What is expected of a node is what it says of itself, if it says something."""
+        """Return a request. ``timeout`` None: without a proof. The expected identity of a node is its reported identity, if it reports one."""
         said = self.network.identities
         expected = {}
         for node in nodes:
@@ -197,7 +197,7 @@ def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytes
     assert outcome.proved and outcome.warnings == []
 
 
-# Nodes that do not answer
+# Nodes that are not responding
 
 
 def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: Host) -> None:
@@ -273,7 +273,7 @@ def test_a_new_address_takes_two_writes_and_the_node_never_gets_lost(host: Host)
 
 
 def test_the_same_in_one_write_would_lose_the_node(host: Host) -> None:
-    """The trap that staging is for; it also proves that the server of these tests has it."""
+    """The trap that staged changes avoid. The test also shows that the server of these tests has the trap."""
     a = host.network.node("a")
     b = host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
@@ -285,7 +285,7 @@ def test_the_same_in_one_write_would_lose_the_node(host: Host) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_nodes_that_keep_their_names_move_to_new_addresses(host: Host, batch: int) -> None:
-    """While the first is out, the others still stand under old addresses, which are not what they call themselves."""
+    """While the first node is out, the others are still listed under old addresses, which are not their names."""
     old = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
     host.runs_with(*old)
     new = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
@@ -369,7 +369,7 @@ def test_a_node_is_added_beside_one_that_is_stale(host: Host) -> None:
 
 
 def test_what_was_refreshed_may_not_be_stale_once_more(host: Host) -> None:
-    """It is admitted while the other one is still stale, and has changed again by then."""
+    """The push admits the first node while the second is stale. By then the first node has changed again."""
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", zone="x")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -388,7 +388,7 @@ def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
 
 
 def test_one_that_differs_and_is_not_touched_leaves_nobody_out(host: Host) -> None:
-    """The push fails, with all of its writes done."""
+    """The push fails after all of its writes."""
     a, b = host.network.node("a"), host.network.node("b", zone="x")
     host.runs_with(a, b)
     host.network.relabel(b, zone="y")
@@ -408,7 +408,7 @@ def test_a_removal_beside_an_addition_is_two_writes(host: Host) -> None:
 
 
 def test_writes_are_apart_even_when_the_view_is_right_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also under a time-out that is shorter than that: it is for views that differ."""
+    """Also with a time-out below the pause between writes: the time-out is for wrong views."""
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server.delay = 0.0
@@ -441,7 +441,7 @@ def test_a_drop_that_is_not_seen_stops_the_push_with_the_entry_held_back(host: H
 
 
 def test_after_such_a_stop_nothing_is_added_before_the_server_has_read_the_drop(host: Host) -> None:
-    """Else the server, at its next poll, would see one change of address and lose the node after the proof."""
+    """With a later write, the server's next poll would see only a changed address, and lose the node after the proof."""
     a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
     moved = host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
@@ -469,7 +469,7 @@ def test_a_drop_that_is_read_late_is_waited_for(host: Host) -> None:
 
 
 class Forgetful:
-    """A liaison that kept a broken connection to node b from before: it uses b only when it was listed, dropped and listed again."""
+    """A liaison with an old, broken connection to node b: it uses b only after b was listed, dropped and listed again."""
 
     def __init__(self, host: Host, *nodes: Node) -> None:
         self.host, self.nodes = host, nodes
@@ -568,7 +568,7 @@ def test_check_mode_on_a_new_host_predicts_the_first_file(host: Host) -> None:
         host.push(a, b)
 
 
-# The file: owner, mode, backup, errors half-way
+# The file: owner, mode, backup, errors in the middle
 
 
 def test_owner_and_group_stay_unless_others_are_asked_for(host: Host) -> None:
@@ -678,7 +678,7 @@ def test_pushes_to_one_file_wait_for_each_other(host: Host) -> None:
             host.push(a, b, timeout=None, lock_timeout=0.3)
     for thread in threads:
         thread.join()
-    # Either order: the shorter list is refused when it comes second, and then nothing is lost.
+    # In any order: a shorter list that comes second is refused, so no node is lost.
     found = topology_file.read(str(host.path))
     assert found is not None and found[0] == Topology(ordered([a, b, c]))
     assert all("refusing to drop c," in str(error) for error in failures)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses count as answering, against real sockets: good servers, bad ones, and none."""
+"""Addresses that count as responding, against real sockets: good servers, bad servers, and none."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_grpc_server_answers(host: str) -> None:
 
 
 def test_a_grpc_server_that_knows_no_method_answers_too() -> None:
-    """What stands there is found out by the server that is given the entry; to be spoken to is enough here."""
+    """The server that gets the entry finds out the node at the address. Here a response is enough."""
     assert answer(grpc_server({}))
 
 
@@ -148,7 +148,7 @@ def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout() -> None:
         server.close()
         return found
 
-    assert not asyncio.run(run())  # the whole frame would take 1.8 s
+    assert not asyncio.run(run())  # the complete frame would take 1.8 s
 
 
 def test_ipv6_is_tried_at_its_bracketed_address() -> None:
@@ -177,7 +177,7 @@ def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPat
 
 
 def addresses(monkeypatch: pytest.MonkeyPatch, *places: str) -> None:
-    """Make the name ``both.example`` have these addresses, ``host:port`` each; the port that is asked for does not count."""
+    """Make the name ``both.example`` have these addresses, ``host:port`` each. The requested port does not count."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, _colon, port in (place.partition(":") for place in places)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
@@ -189,7 +189,7 @@ def test_an_address_that_is_silent_does_not_use_up_the_time_of_the_one_that_answ
 
 
 def test_the_next_address_is_tried_at_once_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the delay between two attempts, forty refusals would take ten times the time that there is."""
+    """With a delay between two attempts, forty refusals would take ten times the allowed time."""
     with Network() as network, closed_port() as closed:
         addresses(monkeypatch, *[closed] * 40, network.node("a").grpc_address)
         assert answers(Node("it", "both.example:17912"), 1.0)
@@ -211,7 +211,7 @@ def test_attempts_that_lose_leave_no_socket_behind(monkeypatch: pytest.MonkeyPat
     class Counted(socket.socket):
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
-            if "fileno" not in named:  # one that connects, and none that a server accepts
+            if "fileno" not in named:  # the connecting socket, not a server's accepted socket
                 made.append(self)
 
     with Network() as network, blackhole() as silent, closed_port() as closed:
@@ -248,7 +248,7 @@ def test_nobody_is_asked_when_there_is_nobody() -> None:
 
 
 def test_fifty_addresses_are_asked_side_by_side() -> None:
-    """Each of them says nothing before all of them were asked."""
+    """Each server waits until all of them got a question."""
     asked, together = 0, asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

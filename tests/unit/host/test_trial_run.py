@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read of a unit and its drop-ins, and how its program is tried."""
+"""The parts of a unit and its drop-ins that the collection reads, and the trial run of the unit's program."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_host_without_a_unit_is_told() -> None:
 
 
 def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: str) -> str:
-    """What a trial says when systemd-run is this script; empty when it says nothing."""
+    """Return the error of a trial run with this script as systemd-run; empty without an error."""
     fake = tmp_path / "systemd-run"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)

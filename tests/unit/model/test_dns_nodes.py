@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which record leads to which node, what may become of the nodes that run, and what servers in DNS mode must not see."""
+"""The node of each record, the possible changes of running nodes, and the records that servers in DNS mode must not see."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def entry(name: str, address: str, role: str = "data") -> dict[str, Any]:
 
 
 def hosts(**known_as: tuple[str, ...]) -> Hosts:
-    """d1, d2, d3 and l1 at 10.0.0.1, .2, .3 and .11."""
+    """Return d1, d2, d3 and l1 at 10.0.0.1, .2, .3 and .11."""
     nodes = {name: entry(name, f"10.0.0.{number}") for name, number in (("d1", 1), ("d2", 2), ("d3", 3))}
     nodes["l1"] = entry("l1", "10.0.0.11", "liaison")
     places = {name: frozenset({name, node["grpc_address"].partition(":")[0], *known_as.get(name, ())}) for name, node in nodes.items()}
@@ -140,7 +140,7 @@ def test_what_is_no_node_of_a_cluster_is_a_problem(roles: tuple[str, ...]) -> No
 
 
 def six(spelling: str, *addresses: str, unanswered: tuple[str, ...] = ()) -> tuple[Live, Sighting]:
-    """d1 listed at an IPv6 address in this spelling, and what DNS says of d1."""
+    """Return d1, listed at an IPv6 address in this spelling, and DNS's records of d1."""
     one = Candidate("d1.lab.test", 17912, DATA, addresses, unanswered)
     return Live({**LIVE.addresses, "d1": f"[{spelling}]:17912"}, LIVE.answering), Sighting(apart=silent(one, *RECORDS[1:]))
 
@@ -302,7 +302,7 @@ def test_live_is_what_any_host_lists_and_who_answers_anywhere() -> None:
     assert Live.of([one, two]) == Live({"a": "a:1", "b": "b:2"}, frozenset({"a", "b"}))
 
 
-# Servers that ask DNS themselves.
+# Servers that ask DNS
 
 IDLE = Servers((), True, 30)
 GOOD = {name: Standing(Records(name, (), "127.0.0.1 port 53")) for name in (DATA, LIAISON)}

@@ -240,6 +240,6 @@ def test_an_entry_that_is_renamed_and_refreshed_at_once_is_not_forgotten_between
 
 
 def test_who_leaves_for_good_goes_before_who_is_new() -> None:
-    """A removed and D new may be one node: listed under both for a moment, it would go with A."""
+    """A (removed) and D (new) may be one node. If both were listed for a moment, the node would leave with A."""
     result = made([A, B, C], [B2, C, D], remove=["a"], readdress=STAGE)
     assert lists(result) == [["c"], ["b2", "c", "d"]]

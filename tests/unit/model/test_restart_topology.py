@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server lists once it was restarted with the few entries that responded."""
+"""The topology of a server that was restarted with only the responding entries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of a rollout, and what it must never do."""
+"""The order of a rollout, and its limits."""
 
 from __future__ import annotations
 
@@ -216,11 +216,11 @@ def test_what_is_down_and_stays_down_counts_as_away():
 
 
 def test_the_plan_says_who_when_why_and_what():
-    told = lines(of(FIVE, ["d1", "d2", "l1"]), dict.fromkeys(["d1", "d2", "l1"], WANTED))
-    assert told[0] == "cluster default: 3 waves, a gate before each and after the last"
-    assert told[1] == "  wave 1: d1 (the first of 2 data nodes with the META role: they keep the schema, which all others ask them for)"
-    assert told[2] == "    d1: started with other values of BYDB_LOGGING_LEVEL"
-    assert told[3].startswith("  wave 2: d2 (2 of 2 data nodes with the META role")
+    plan = lines(of(FIVE, ["d1", "d2", "l1"]), dict.fromkeys(["d1", "d2", "l1"], WANTED))
+    assert plan[0] == "cluster default: 3 waves, a gate before each and after the last"
+    assert plan[1] == "  wave 1: d1 (the first of 2 data nodes with the META role: they keep the schema, which all others ask them for)"
+    assert plan[2] == "    d1: started with other values of BYDB_LOGGING_LEVEL"
+    assert plan[3].startswith("  wave 2: d2 (2 of 2 data nodes with the META role")
 
 
 def test_what_is_lacking_is_told_of_those_who_leave():

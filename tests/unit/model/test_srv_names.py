@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variable banyandb_srv_names: what it may hold, and what a server must not get of it."""
+"""The variable banyandb_srv_names: its valid values, and the names that a server must not get."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def marked(seen, facts=FACTS, since=OLD):
 
 
 def refused(seen, wanted=WANTED, record=None):
-    """The reason; the message holds what every message holds."""
+    """Return the reason, and check the parts that every message has."""
     finding = decide(seen, wanted, record, NOW)
     assert (finding.state, finding.marker) == (None, None), finding
     assert len(f"node3: {finding.message}") <= 200 and "\n" not in finding.message

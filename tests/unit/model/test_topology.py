@@ -152,7 +152,7 @@ def test_nodes_that_are_no_list_are_not_taken_for_an_empty_one(nodes: object) ->
         from_document({"nodes": nodes})
 
 
-# What JSON and YAML read differently, or the server rejects: a tab, a surrogate pair, a key that stands twice, a control character.
+# Texts that JSON and YAML read differently, or that the server rejects: a tab, a surrogate pair, a duplicate key, a control character.
 @pytest.mark.parametrize(
     "line",
     [

@@ -46,7 +46,7 @@ def recorded(kind: str) -> Any:
 DATA_VIEW = View.from_mapping(recorded("data-17913"))
 LIAISON_VIEW = View.from_mapping(recorded("liaison-17913"))
 
-# The cluster that was recorded: 2 liaisons, 3 data nodes.
+# The recorded cluster: 2 liaisons, 3 data nodes.
 LIAISONS = [ExpectedNode(f"l{n}", f"node{n}:18912", LIAISON) for n in (1, 2)]
 DATAS = [ExpectedNode(f"d{n}", f"node{n}:17912", DATA) for n in (3, 4, 5)]
 CLUSTER = [*LIAISONS, *DATAS]
@@ -64,7 +64,7 @@ def without(view: View, table: str, name: str) -> View:
 
 
 def evicted(name: str) -> View:
-    """Of a liaison that cannot use ``name``."""
+    """Return the view of a liaison that cannot use ``name``."""
     active = tuple(other for other in LIAISON_VIEW.tables[TIRE2].active if other != name)
     return changed(LIAISON_VIEW, TIRE2, active=active, evictable=(name,))
 
@@ -333,7 +333,7 @@ def test_differences_of_one_view_are_those_that_the_verdict_rests_on() -> None:
 
 @st.composite
 def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool], float]:
-    """Nodes, and any views of them: complete ones from which some names, connections or whole views were taken out."""
+    """Draw nodes and any views of them: complete views without some names, connections or whole views."""
     roles = st.sampled_from([DATA, LIAISON, STANDALONE])
     labels = st.sampled_from([None, (), (("a", "1"),)])
     nodes = [ExpectedNode(f"n{index}", f"node{index}:1", draw(roles), labels=draw(labels)) for index in range(draw(st.integers(1, 4)))]

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registries: what DNS and files list, who answers, and what stands when they fail."""
+"""Registries: the nodes from DNS and files, their responses, and the result after failures."""
 
 from __future__ import annotations
 
