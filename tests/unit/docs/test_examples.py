@@ -47,7 +47,7 @@ def documentation(path):
 
 
 def fragment_options(name):
-    """Return the options of a documentation fragment, which is a class with a text."""
+    """Options of a documentation fragment, which is a class with a text."""
     (fragment,) = [
         statement
         for statement in ast.parse((ROOT / "plugins" / "doc_fragments" / f"{name.rpartition('.')[2]}.py").read_text(encoding="utf-8")).body

@@ -56,7 +56,7 @@ def test_the_first_play_of_every_playbook_makes_the_group_of_its_hosts(path: Pat
     assert first == FIRST_PLAY or entries(path)[0]["ansible.builtin.import_playbook"] == "deploy.yml"
 
 
-# Tag -> the plays of deploy that it runs, in their order, without the first play, which always runs.
+# Tag -> the plays of deploy that it runs, in their order, beside the first one, which is in all.
 LOOKS = ["Preflight", "Refuse to change anything while a host is not fit"]
 STARTS = [
     "Start the standalone servers that do not run",
@@ -100,7 +100,7 @@ def test_every_tag_makes_the_group_of_hosts_and_always_is_none_of_them() -> None
 
 
 def test_the_roles_of_one_play_have_a_tag_each() -> None:
-    # Tasks of an included role have the tags of the block around the include, but not the tags of the include.
+    # Tasks of an included role have the tags of the block around the include, and not those of the include.
     (play,) = [play for _path, play in PLAYS if play["name"] == "Install and configure"]
     assert [(task["tags"], list(task["block"][0])) for task in play["tasks"]] == [
         (["install"], ["name", "ansible.builtin.include_role"]),
