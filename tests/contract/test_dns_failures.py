@@ -87,7 +87,7 @@ def test_half_an_answer_is_believed(readers: Readers) -> None:
     readers.come_back()
 
 
-def test_a_restart_while_dns_is_away_loses_the_view(readers: Readers) -> None:
+def test_a_restart_while_dns_fails_loses_the_view(readers: Readers) -> None:
     data, _ = readers.servers
     readers.service.lie = Lie.SERVFAIL
     failed(*readers.servers)
@@ -101,7 +101,7 @@ def test_a_restart_while_dns_is_away_loses_the_view(readers: Readers) -> None:
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.DROP], ids=lambda lie: lie.name)
-def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(cluster: Cluster, finder: Finder, names: Names, lie: Lie) -> None:
+def test_a_liaison_that_starts_while_dns_fails_listens_when_dns_works_again(cluster: Cluster, finder: Finder, names: Names, lie: Lie) -> None:
     service, node = names.srv(), cluster.data[0]
     service.lists(record(node))
     service.lie = lie
@@ -113,7 +113,7 @@ def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(cluster
     until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
 
 
-def test_a_liaison_starts_in_spite_of_a_record_that_does_not_answer(cluster: Cluster, finder: Finder, names: Names) -> None:
+def test_a_liaison_starts_in_spite_of_a_record_that_is_not_responding(cluster: Cluster, finder: Finder, names: Names) -> None:
     service, node = names.srv(), cluster.data[0]
     service.lists(record(node), f"0 0 {GRPC} nowhere-at-all")
     liaison = finder("liaison", 13, service)
@@ -122,7 +122,7 @@ def test_a_liaison_starts_in_spite_of_a_record_that_does_not_answer(cluster: Clu
     assert retried in liaison.log.read_text(), "the first try fails: only after it are all entries known that are not responding"
 
 
-def test_a_liaison_that_found_no_data_node_running_is_deaf_to_it_until_its_record_was_away(
+def test_a_liaison_that_found_no_data_node_running_ignores_it_until_its_record_was_removed(
     add: Callable[..., Server], finder: Finder, names: Names
 ) -> None:
     service, node = names.srv(), add("data", 11)
@@ -161,7 +161,7 @@ def test_a_name_that_fails_keeps_its_nodes_while_the_others_are_followed(cluster
     assert reader.sees() == {first.name, third.name}
 
 
-def test_a_name_that_fails_from_the_start_keeps_nobody_else_away(cluster: Cluster, finder: Finder, names: Names) -> None:
+def test_a_name_that_fails_from_the_start_does_not_block_other_names(cluster: Cluster, finder: Finder, names: Names) -> None:
     away, here = names.srv(), names.srv()
     first, second, _ = cluster.data
     away.lists(record(first))

@@ -108,7 +108,7 @@ def test_of_two_targets_of_a_node_none_may_be_taken_away(cluster: Cluster, finde
     keep(readers, {first.name}, "one target of two less")
 
 
-def test_a_target_without_an_address_is_tried_again_without_end_and_disturbs_nobody(
+def test_a_target_without_an_address_is_tried_again_without_end_and_blocks_no_other(
     cluster: Cluster, finder: Finder, names: Names, service: SrvName
 ) -> None:
     first, second, third = cluster.data
@@ -132,7 +132,7 @@ def tried(server: Server) -> set[str]:
     return {json.loads(line)["address"] for line in lines}
 
 
-def test_a_new_record_that_does_not_answer_holds_up_what_leaves(cluster: Cluster, finder: Finder, service: SrvName) -> None:
+def test_a_new_record_that_is_not_responding_delays_a_removal(cluster: Cluster, finder: Finder, service: SrvName) -> None:
     first, second, _ = cluster.data
     service.lists(record(first), record(second))
     reader = finder("data", 6, service)

@@ -103,7 +103,7 @@ def test_only_the_public_http_port_of_a_liaison_lists_groups(cluster: Cluster) -
             asking.page(server.host.address, port, LISTS)
 
 
-def test_a_group_that_nobody_made_has_no_content(cluster: Cluster) -> None:
+def test_a_missing_group_has_no_content(cluster: Cluster) -> None:
     with pytest.raises(asking.NotServing, match=": 404 "):
         content(cluster.liaisons[0], "missing")
 

@@ -56,7 +56,7 @@ def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_a
         until(lambda: identities(reader).get(renamed) == after, SOON, f"{reader} learns the new identity")
 
 
-def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluster: Cluster, add: Callable[..., Server]) -> None:
+def test_the_view_shows_what_a_node_reports_not_what_the_file_says(cluster: Cluster, add: Callable[..., Server]) -> None:
     reader, hot = add("liaison", 9), cluster.data[0]
     expected = {hot.name: ({"type": "hot"}, ["ROLE_META", "ROLE_DATA"], hot.name)}
     reader.rename(listing({"some-name": f"{hot.host.address}:17912"}))
@@ -64,7 +64,7 @@ def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluste
     until(lambda: identities(reader) == expected, SOON, f"{reader} knows {hot} by its own name")
 
 
-def test_labels_are_shown_as_they_are_written(add: Callable[..., Server]) -> None:
+def test_labels_are_shown_unchanged(add: Callable[..., Server]) -> None:
     """All labels are text: the server does not read a boolean, a number or a null."""
     node = add("data", 10, **{"node-labels": "bool=true,capital=True,float=1.0,big=1e+16,none=null,empty="})
     node.rename(listing(node.entry))

@@ -71,7 +71,7 @@ def test_of_two_renames_in_quick_succession_the_last_one_counts(cluster: Cluster
 
 
 @pytest.mark.parametrize("text", REJECTED.values(), ids=REJECTED)
-def test_a_rejected_file_leaves_the_view_as_it_was(cluster: Cluster, subject: Server, text: str) -> None:
+def test_a_rejected_file_leaves_the_view_unchanged(cluster: Cluster, subject: Server, text: str) -> None:
     before = subject.tables()
     worked_through(subject, subject.in_place, text)
     assert subject.tables() == before

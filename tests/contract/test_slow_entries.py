@@ -170,11 +170,11 @@ def test_each_new_dead_entry_costs_five_seconds_before_what_comes_after_it(reloa
 
 
 @pytest.mark.parametrize("kind", ["refusing", "silent"])
-def test_entries_that_are_tried_again_do_not_hold_up_the_next_reload(reloads: Reloads, kind: str) -> None:
+def test_entries_that_are_tried_again_do_not_delay_the_next_reload(reloads: Reloads, kind: str) -> None:
     assert reloads[kind].result().next < EACH - MARGIN
 
 
-def test_a_restarted_data_node_listens_at_once_and_is_blind_until_dead_entries_that_stand_first_are_through(
+def test_a_restarted_data_node_listens_at_once_and_sees_no_node_until_it_has_tried_dead_entries_before_them(
     starts: Starts,
 ) -> None:
     record = starts["data, dead first"].result()
@@ -196,12 +196,12 @@ def test_its_own_entry_costs_a_data_node_nothing_if_it_has_the_role_meta(starts:
     assert record.complete - record.listened < EACH - MARGIN
 
 
-def test_without_the_role_meta_it_listens_only_when_its_file_is_through_its_own_entry_included(starts: Starts) -> None:
+def test_without_the_role_meta_it_listens_only_when_its_file_is_loaded_its_own_entry_included(starts: Starts) -> None:
     at_once = starts["META data with its own entry"].result().listened
     assert waited(starts["simple data with its own entry"].result().listened, at_once, 1)
 
 
-def test_a_liaison_listens_only_when_its_whole_file_is_through(starts: Starts) -> None:
+def test_a_liaison_listens_only_when_its_whole_file_is_loaded(starts: Starts) -> None:
     at_once = starts["liaison with the data list"].result().listened
     assert waited(starts["liaison, dead last"].result().listened, at_once, 2)
 
@@ -211,7 +211,7 @@ def test_its_own_entry_costs_a_liaison_five_seconds_and_the_data_list_nothing(st
     assert waited(starts["liaison with its own entry"].result().listened, at_once, 1)
 
 
-def test_a_liaison_serves_with_data_nodes_that_come_before_it_is_through_with_its_file(early: Seconds) -> None:
+def test_a_liaison_serves_with_data_nodes_that_start_before_it_has_loaded_its_file(early: Seconds) -> None:
     early["before"].result()  # raises NotInTime
 
 

@@ -48,7 +48,7 @@ def frames(random: random.Random) -> bytes:
     return result if random.random() < 0.9 else result[: random.randrange(len(result) + 1)]
 
 
-def test_whatever_a_port_sends_is_an_answer_or_says_why_not(fuzz: Fuzzer) -> None:
+def test_any_bytes_from_a_port_are_an_answer_or_a_typed_failure(fuzz: Fuzzer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         sent: list[bytes] = []

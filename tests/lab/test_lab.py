@@ -108,7 +108,7 @@ def test_a_command_runs_on_each_host_and_one_that_fails_is_named(lab: Lab) -> No
         lab.run_each("test $(hostname) != node2 || exit 3")
 
 
-def test_root_may_log_in_by_key_and_nobody_by_password(lab: Lab) -> None:
+def test_root_may_log_in_by_key_and_no_user_by_password(lab: Lab) -> None:
     assert lab.run("node1", "id -un", user="root").stdout.strip() == "root"
     without_key = [*lab.ssh_command("node1"), "-o", "PubkeyAuthentication=no", "-o", "BatchMode=yes", "true"]
     refused = subprocess.run(without_key, capture_output=True, text=True, timeout=10, check=False)
@@ -188,7 +188,7 @@ def test_faults_outlive_a_power_cut_and_a_host_healed_while_it_is_off_comes_back
     assert lab.run("node1", "cat /etc/resolv.conf").stdout == before
 
 
-def test_a_cut_host_reaches_nobody_but_the_controller(lab: Lab) -> None:
+def test_a_cut_host_reaches_only_the_controller(lab: Lab) -> None:
     lab.cut("node1")
     assert reached(lab, "node1") == {"controller"}
     assert reached(lab, "node2") == {"node3", "controller"}

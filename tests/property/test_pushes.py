@@ -120,7 +120,7 @@ def check_view(server: Server, file: Topology, down: frozenset[int]) -> None:
 
 
 @given(made(140, sequence))
-def test_no_sequence_of_pushes_loses_a_node_that_nobody_named(asks: list[Asked]) -> None:
+def test_no_sequence_of_pushes_loses_a_node_that_is_not_in_remove(asks: list[Asked]) -> None:
     file, server = Topology(), Server()
     for asked in asks:
         if not file.listed:

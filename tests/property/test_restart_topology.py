@@ -49,12 +49,12 @@ def nothing_that_stood_is_lost(case: Case) -> None:
 
 
 @of_every_restart
-def all_that_the_server_was_started_with_stays_as_it_is(case: Case) -> None:
+def all_entries_of_the_start_stay_unchanged(case: Case) -> None:
     assert {*case.started.listed} <= {*case.after.listed}
 
 
 @of_every_restart
-def nobody_is_forgotten_and_nobody_is_made_up(case: Case) -> None:
+def no_node_is_lost_and_no_node_is_invented(case: Case) -> None:
     assert {node.name for node in case.after.nodes} == {node.name for node in case.wanted}
     assert {*case.after.nodes} <= {*case.before.nodes, *case.wanted}
 

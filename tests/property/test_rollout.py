@@ -86,7 +86,7 @@ def every_change_comes_once_and_in_its_order(case: Case, planned: list[Wave]) ->
 
 
 @of_every_rollout
-def no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_may_be_away(case: Case, planned: list[Wave]) -> None:
+def no_wave_leaves_a_group_below_its_minimum_or_takes_too_many_data_nodes(case: Case, planned: list[Wave]) -> None:
     for wave in planned:
         nodes = case.clusters[wave.cluster]
         by_name = {node["name"]: node for node in nodes}
@@ -100,7 +100,7 @@ def no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_may_b
 
 
 @of_every_rollout
-def nothing_is_expected_of_who_is_away_or_new_and_everything_of_the_others(case: Case, planned: list[Wave]) -> None:
+def unreachable_and_new_nodes_are_not_expected_and_all_others_are(case: Case, planned: list[Wave]) -> None:
     done: set[str] = set()
     for wave in planned:
         done |= {*wave.hosts}

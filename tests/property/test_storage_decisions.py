@@ -81,7 +81,7 @@ def is_mine(seen: Seen, mine: NodeFacts) -> bool:
 
 
 @given(made(100, case))
-def test_a_node_takes_what_is_its_own_what_is_nobody_s_or_what_the_operator_gives_it(given_case: dict[str, Any]) -> None:
+def test_a_node_takes_its_own_data_unowned_directories_or_what_the_operator_gives_it(given_case: dict[str, Any]) -> None:
     seen, wanted, record = given_case["seen"], given_case["wanted"], given_case["record"]
     finding: Finding = decide(seen, wanted, record, "2026")
     assert (finding.state is None) == (finding.reason is not None) == (finding.marker is None)

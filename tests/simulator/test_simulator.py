@@ -151,7 +151,7 @@ def test_a_wrong_command_line_is_refused_with_what_is_wrong(server: Path, words:
     assert "Traceback" not in done.stderr
 
 
-def test_it_writes_into_its_roots_only_and_nobody_else_may_look_into_them(server: Path, tmp_path: Path) -> None:
+def test_it_writes_into_its_roots_only_and_no_other_user_may_read_them(server: Path, tmp_path: Path) -> None:
     home, roots = tmp_path / "home", tmp_path / "roots"
     home.mkdir()
     ports = free_ports(6)

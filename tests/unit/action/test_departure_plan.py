@@ -67,7 +67,7 @@ def test_the_liaison_that_counts_most_nodes_is_believed():
     assert content.unseen == []
 
 
-def test_a_liaison_whose_failed_parts_are_unknown_is_told_and_what_others_have_is_found():
+def test_a_liaison_whose_failed_parts_are_unknown_is_reported_and_those_of_others_are_found():
     found = seen(l1=counted("d1"), parts={"l1": [{"path": PARTS, "parts": 2}]})
     found.entries["l2"] = "l2:18912"
     content, _ = content_of(found, [], [])

@@ -107,7 +107,7 @@ def results(folder):
         ("bad version", "release", "expected the name of a directory"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_is_changed(results, task, kind, expected):
+def test_faults_are_reported_and_nothing_is_changed(results, task, kind, expected):
     found = results[task]
     assert (found["failed"], found["error_type"], found["root"]) == (True, kind, False)
     assert expected in found["msg"]

@@ -44,7 +44,7 @@ def test_clusters_and_names_are_kept_apart(tmp_path: Path) -> None:
         {"missing": {}, "entries": {"d1": {"name": "d1", "grpc_address": "d1:1"}}, "members": {}},
     ],
 )
-def test_what_cannot_be_read_counts_anew_with_a_warning(tmp_path: Path, data: Any) -> None:
+def test_an_unreadable_file_restarts_the_count_with_a_warning(tmp_path: Path, data: Any) -> None:
     file = MemoryFile(str(tmp_path), "default", ["a."])
     file.save(MEMORY)
     Path(file.path).write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")

@@ -313,7 +313,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
         assert asyncio.run(run()) == View()
 
 
-def test_asking_nobody_gives_nothing():
+def test_no_endpoints_give_no_answers():
     assert grpc_client.ask_all({}, [state_method()], Terms()) == {}
 
 
@@ -350,7 +350,7 @@ def looked_at(monkeypatch, peer, host="both.example", before=(), **given):
     return asyncio.run(run())
 
 
-def test_a_look_at_a_port_is_not_held_up_by_another_address_that_is_silent(monkeypatch):
+def test_a_look_at_a_port_is_not_delayed_by_another_address_that_is_silent(monkeypatch):
     with blackhole() as silent, closed_port() as closed:
         failure = looked_at(monkeypatch, grpc_server({}), before=(silent, closed))
     assert (failure.kind, "what gRPC said" in failure.message) == ("unavailable", True)
@@ -381,7 +381,7 @@ def test_a_look_at_a_port_with_tls_takes_no_dot_into_the_certificates_name(monke
         ({"username": "a", "password": "x\ny"}, "password"),
     ],
 )
-def test_terms_that_nobody_can_be_asked_on_are_refused(terms, named):
+def test_unusable_terms_are_refused(terms, named):
     with pytest.raises(TermsError, match=named):
         Terms(**terms)
 

@@ -237,7 +237,7 @@ def test_every_file_that_is_linked_exists(page):
 
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: path.name)
-def test_the_examples_of_a_plugin_use_it_as_it_is_documented(path):
+def test_the_examples_of_a_plugin_use_its_documented_options(path):
     found = DOCUMENTED[path]
     tasks = yaml.safe_load(found["EXAMPLES"])
     assert tasks

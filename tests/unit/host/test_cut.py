@@ -106,7 +106,7 @@ print(json.dumps(seen))
 """
 
 
-def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
+def test_clients_wait_while_the_server_notices_and_no_other_process_is_concerned():
     assert played(SCENE) == {
         "before": True,
         "the way with 2 writes under way": True,
@@ -137,7 +137,7 @@ def test_a_server_that_does_not_know_it_needs_no_cut():
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.TIMEOUT, ErrorKind.REFUSED])
-def test_a_server_that_runs_and_shows_no_view_is_told(kind):
+def test_a_server_that_runs_and_shows_no_view_is_reported(kind):
     with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
         peer_cut.cut("liaison1", "l1", lambda: Failure(kind, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"

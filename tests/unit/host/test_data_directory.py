@@ -107,7 +107,7 @@ def test_what_differs_is_made_again_and_since_when_stays(storage):
     assert after == {**json.loads(before), "node": "elsewhere:17912"}
 
 
-def test_other_content_is_left_as_it_is(storage, place):
+def test_other_content_is_left_unchanged(storage, place):
     (place / "data").mkdir(mode=0o755)
     (place / "data" / "www").mkdir()
     before = everything(place)
@@ -164,7 +164,7 @@ def test_another_node_s_directory_is_refused(storage):
     assert reasons(replace(storage, facts=replace(FACTS, host="data2", node="h2:17912"))) == ["other_node"] * 2
 
 
-def test_a_lost_disk_is_told_from_a_new_node(storage):
+def test_a_lost_disk_is_distinguished_from_a_new_node(storage):
     deploy(storage)
     data, disk = storage.roots
     stored(data)

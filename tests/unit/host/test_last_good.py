@@ -89,7 +89,7 @@ def host(tmp_path):
     made.stop()
 
 
-def test_everything_comes_back_as_it_was(host):
+def test_everything_is_restored_unchanged(host):
     before = host.found()
     assert host.keep() == {"changed": True, "unproved": []}
     host.write("2", UNIT + "# other\n", BYDB_SECRET="other")
@@ -133,7 +133,7 @@ def test_a_file_that_was_edited_by_hand_and_never_kept_is_named(host):
     assert host.keep() == {"changed": True, "unproved": [host.paths.environment]}
 
 
-def test_without_a_process_the_files_are_kept_as_they_are(host):
+def test_without_a_process_the_files_are_kept_unchanged(host):
     host.keep()
     host.stop()
     host.write("2", UNIT, BYDB_SECRET="second")

@@ -37,12 +37,12 @@ def answers(monkeypatch):
         (UnicodeError("label too long"), "no_name"),
     ],
 )
-def test_each_reason_is_told_from_the_others(answers, raised, reason):
+def test_each_reason_is_distinguished_from_the_others(answers, raised, reason):
     answers["bad.example.org"] = raised
     assert name_resolution.unresolved(["good.example.org", "bad.example.org", "bad.example.org"]) == {"bad.example.org": reason}
 
 
-def test_a_look_up_that_does_not_end_holds_up_no_other(monkeypatch):
+def test_a_look_up_that_does_not_end_delays_no_other(monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(name_resolution, "SECONDS", 0.2)
     monkeypatch.setattr(name_resolution.socket, "getaddrinfo", lambda name, _port, **_more: ended.wait() if name == "slow" else [])

@@ -99,7 +99,7 @@ def test_check_mode_tells_the_same_and_makes_nothing(asked, systemd, tmp_path):
     assert node_files.act(asked, False)["paths"] == foreseen["paths"]
 
 
-def test_only_what_is_another_way_is_written(asked, systemd, tmp_path):
+def test_only_changed_files_are_written(asked, systemd, tmp_path):
     node_files.act(asked, False)
     environment = tmp_path / "etc" / "banyandb" / "data.env"
     before = {path: os.lstat(path).st_ino for path in paths(asked)}

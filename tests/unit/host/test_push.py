@@ -200,7 +200,7 @@ def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytes
 # Nodes that are not responding
 
 
-def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: Host) -> None:
+def test_a_new_node_that_is_not_responding_is_held_back_and_admitted_later(host: Host) -> None:
     a, b, c = host.nodes("abc")
     host.runs_with(a, b)
     host.network.silence(c)
@@ -213,7 +213,7 @@ def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: H
     assert host.server.lists[-1] == ["a", "b", "c"]
 
 
-def test_a_known_node_that_is_away_stays_listed_last_and_the_verdict_is_unknown(host: Host) -> None:
+def test_a_known_node_that_is_unreachable_stays_listed_last_and_the_verdict_is_unknown(host: Host) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.network.silence(a)
@@ -238,7 +238,7 @@ def test_a_start_may_hold_back_one_that_still_answers(host: Host) -> None:
     assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
 
 
-def test_a_start_with_a_file_that_was_not_read_replaces_it_whatever_it_lists(host: Host) -> None:
+def test_a_start_with_a_file_that_was_not_read_replaces_any_list(host: Host) -> None:
     a, b, gone = host.nodes("abc")
     host.path.write_text(Topology((a, host.network.node("b"), gone)).render())
     with pytest.raises(PlanRefused, match=r"refusing to drop c, which is not"):
@@ -295,7 +295,7 @@ def test_nodes_that_keep_their_names_move_to_new_addresses(host: Host, batch: in
     assert host.shows() == {"a:17912", "b:17912", "c:17912"}
 
 
-def test_nodes_move_whose_old_names_nobody_knows(host: Host) -> None:
+def test_nodes_move_whose_old_names_are_unknown(host: Host) -> None:
     old = [host.network.node(name, node_name=f"old-{name}:17912") for name in "abc"]
     host.runs_with(*old)
     new = [host.network.node(name, node_name=f"new-{name}:17912") for name in "abc"]
@@ -304,7 +304,7 @@ def test_nodes_move_whose_old_names_nobody_knows(host: Host) -> None:
     assert host.shows() == {"new-a:17912", "new-b:17912", "new-c:17912"}
 
 
-def test_a_node_whose_new_address_does_not_answer_stays_under_its_old_one(host: Host) -> None:
+def test_a_node_whose_new_address_is_not_responding_stays_under_its_old_one(host: Host) -> None:
     a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
     moved = host.network.node("b", node_name="b:17912")
@@ -326,7 +326,7 @@ def test_labels_that_changed_are_noticed_and_refreshed(host: Host) -> None:
     assert host.push(a, b, refresh_stale=True).writes == 0
 
 
-def test_what_is_changed_only_later_stays_as_it_is_listed_and_shown(host: Host) -> None:
+def test_what_is_changed_only_later_keeps_its_entry_and_its_view(host: Host) -> None:
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -349,7 +349,7 @@ def test_a_node_under_another_node_name_is_noticed_and_refreshed(host: Host) -> 
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_of_many_stale_nodes_each_may_stay_stale_until_its_turn(host: Host, batch: int) -> None:
+def test_of_many_stale_nodes_each_may_stay_stale_until_its_wave(host: Host, batch: int) -> None:
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", node_name="old:17912")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -387,7 +387,7 @@ def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
     assert (host.server.lists, outcome.plan.refreshed) == ([["b"], ["a", "b"]], ("a",))
 
 
-def test_one_that_differs_and_is_not_touched_leaves_nobody_out(host: Host) -> None:
+def test_a_stale_node_that_is_not_refreshed_leaves_no_node_out(host: Host) -> None:
     """The push fails after all of its writes."""
     a, b = host.network.node("a"), host.network.node("b", zone="x")
     host.runs_with(a, b)

@@ -75,22 +75,22 @@ def test_the_dot_behind_a_full_name_is_no_part_of_the_certificates_name(certific
     assert answer(grpc_server(recorded("data"), certificate), ca=str(certificate.path), host="localhost.")
 
 
-def test_a_tls_server_of_another_ca_does_not_answer(certificate: Certificate, other: Certificate) -> None:
+def test_a_tls_server_of_another_ca_is_not_responding(certificate: Certificate, other: Certificate) -> None:
     assert not answer(grpc_server(recorded("data"), certificate), ca=str(other.path))
 
 
-def test_a_certificate_for_another_host_does_not_answer(tmp_path: Path) -> None:
+def test_a_certificate_for_another_host_is_not_responding(tmp_path: Path) -> None:
     elsewhere = Certificate(tmp_path, name="elsewhere.example.org", address=None)
     assert not answer(grpc_server(recorded("data"), elsewhere), ca=str(elsewhere.path))
 
 
-def test_tls_and_plain_do_not_answer_each_other(certificate: Certificate) -> None:
+def test_tls_and_plain_are_not_responding_to_each_other(certificate: Certificate) -> None:
     assert not answer(grpc_server(recorded("data"), certificate), timeout=0.5)
     assert not answer(grpc_server(recorded("data")), ca=str(certificate.path), timeout=0.5)
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_without_a_usable_ca_a_tls_server_does_not_answer(certificate: Certificate, tmp_path: Path, content: str | None) -> None:
+def test_without_a_usable_ca_a_tls_server_is_not_responding(certificate: Certificate, tmp_path: Path, content: str | None) -> None:
     ca = tmp_path / "ca.pem"
     if content is not None:
         ca.write_text(content)
@@ -116,7 +116,7 @@ def test_only_the_settings_frame_of_http2_is_an_answer(sent: bytes, expected: bo
     assert answer(byte_server(sent)) is expected
 
 
-def test_an_http1_server_over_tls_does_not_answer(certificate: Certificate) -> None:
+def test_an_http1_server_over_tls_is_not_responding(certificate: Certificate) -> None:
     assert not answer(byte_server(http_answer("400 Bad Request"), certificate), ca=str(certificate.path))
 
 
@@ -165,7 +165,7 @@ def test_ipv6_is_tried_at_its_bracketed_address() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
-def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_name_without_an_address_is_not_responding(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def unknown(*_: Any, **__: Any) -> None:
         raise error
 
@@ -243,7 +243,7 @@ def test_only_those_that_answer_are_found_by_address() -> None:
         }
 
 
-def test_nobody_is_asked_when_there_is_nobody() -> None:
+def test_no_addresses_need_no_question() -> None:
     assert answering([], 5.0) == set()
 
 
@@ -271,7 +271,7 @@ def test_fifty_addresses_are_asked_side_by_side() -> None:
     assert found == addresses
 
 
-def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_addresses_than_workers_are_all_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "WORKERS", 2)
     with Network() as network, ExitStack() as stack:
         silent = [Node("silent", stack.enter_context(blackhole())) for _ in range(4)]
@@ -279,7 +279,7 @@ def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.Monk
         assert answering([*silent, *good], 0.3) == {node.grpc_address for node in good}
 
 
-def test_a_name_look_up_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_look_up_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     real, over = socket.getaddrinfo, threading.Event()
 
     def slow(host: str, *given: Any, **named: Any) -> Any:

@@ -83,7 +83,7 @@ def test_no_service_costs_no_call():
     assert systemd_services.services([], systemctl="/no/such/program") == {}
 
 
-def test_a_host_without_systemd_is_told(systemctl):
+def test_a_host_without_systemd_is_reported(systemctl):
     with pytest.raises(HostStateError, match="needs a host with systemd") as error:
         systemd_services.services(["a.service"], "/no/such/program")
     assert error.value.kind == "no_systemd"

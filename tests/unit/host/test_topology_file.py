@@ -80,7 +80,7 @@ def test_what_the_server_takes_for_an_empty_list_is_read_as_one(path: Path, text
     assert read(str(path)) == (Topology(), text)
 
 
-def test_without_pyyaml_a_foreign_file_is_refused_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyyaml_a_file_of_another_writer_is_refused_with_the_next_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign_topology, "yaml", None)
     path.write_text(OWN_FORMAT)
     assert read(str(path)) is not None
@@ -168,7 +168,7 @@ def test_a_write_replaces_the_whole_file_by_a_new_one(path: Path) -> None:
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_write_gives_owner_group_and_mode_whatever_the_umask_is(path: Path) -> None:
+def test_a_write_gives_owner_group_and_mode_for_any_umask(path: Path) -> None:
     umask = os.umask(0o777)
     try:
         write(str(path), OWN_FORMAT, Ownership(4321, 4322, 0o640))
@@ -213,7 +213,7 @@ def test_a_write_killed_at_any_moment_leaves_the_old_or_the_new_file(path: Path)
         assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_file_that_is_gone_when_it_is_to_be_copied_is_told(path: Path) -> None:
+def test_a_file_that_is_gone_when_it_is_to_be_copied_is_reported(path: Path) -> None:
     with pytest.raises(TopologyFileError, match="no copy made"):
         back_up(str(path))
     assert os.listdir(path.parent) == []
@@ -272,7 +272,7 @@ def test_an_owner_that_cannot_be_given_leaves_the_old_file(path: Path, monkeypat
     refused(path, "not written: Operation not permitted")
 
 
-def test_who_may_not_write_is_told_to_become_root() -> None:
+def test_a_denied_write_asks_for_root() -> None:
     with tempfile.TemporaryDirectory() as directory:  # not tmp_path, which only root may enter
         os.chmod(directory, 0o755)
         os.seteuid(65534)
@@ -462,7 +462,7 @@ def test_aliases_as_people_use_them_are_read(path: Path) -> None:
     assert read(str(path))[0] == Topology((Node("a", "a:1", True, "/ca.pem"),))
 
 
-def test_a_foreign_file_that_would_take_minutes_to_read_is_refused(path: Path) -> None:
+def test_a_file_of_another_writer_that_would_take_minutes_to_read_is_refused(path: Path) -> None:
     path.write_text(HAND_WRITTEN + "#" * 1024 * 1024)
     with pytest.raises(TopologyFileError, match="larger than 1048576 bytes"):
         read(str(path))

@@ -84,7 +84,7 @@ def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(
     assert words[9:] == ["--", "/opt/new", "liaison", "--show-rungroup-units"]
 
 
-def test_a_host_without_a_unit_is_told() -> None:
+def test_a_host_without_a_unit_is_reported() -> None:
     with pytest.raises(HostStateError, match="no ExecStart. Deploy the host first"):
         trial_run.command(["/nowhere"])
 
@@ -128,7 +128,7 @@ def test_a_trial_says_what_the_program_or_systemd_said(tmp_path, monkeypatch, un
         (b"#!/bin/sh\nexit 0\n", 0o755, "may not be executed by the server's account"),
     ],
 )
-def test_a_program_that_is_not_executed_is_told_with_the_reason(tmp_path, monkeypatch, content, mode, says):
+def test_a_program_that_is_not_executed_is_reported_with_the_reason(tmp_path, monkeypatch, content, mode, says):
     program = tmp_path / "banyand-server"
     program.write_bytes(content)
     program.chmod(stat.S_IMODE(mode))

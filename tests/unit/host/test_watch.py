@@ -129,7 +129,7 @@ def test_integers_are_those_of_hpack(value, prefix, encoded):
     assert grpc_call.integer(value, prefix) == encoded
 
 
-def test_silence_and_refusal_are_told_apart():
+def test_silence_and_refusal_are_distinguished():
     with blackhole() as silent, closed_port() as refusing:
         found = ask_nodes([Node("silent", silent), Node("refusing", refusing)], 0.3)
     assert {name: answer.kind for name, answer in found.items()} == {"silent": "timeout", "refusing": "refused"}

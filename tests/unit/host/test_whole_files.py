@@ -74,7 +74,7 @@ def test_a_lock_without_a_limit_is_waited_for_and_one_with_a_limit_names_its_hol
         pass
 
 
-def test_nobody_else_renames_syncs_or_locks() -> None:
+def test_no_other_file_renames_syncs_or_locks() -> None:
     """One helper for locks, one for atomic writes."""
     ours = {"disk/whole_files.py": {"rename", "fsync", "symlink"}, "disk/locks.py": {"flock"}, "host/files/installed_release.py": {"rename"}}
     utils = PLUGINS / "module_utils"

@@ -180,7 +180,7 @@ def test_a_node_that_does_not_respond_is_compared_by_replicas_alone():
     ]
 
 
-def test_a_disk_that_is_lost_is_a_departure_whatever_the_new_one_holds():
+def test_a_disk_that_is_lost_is_a_departure_for_any_content_of_the_new_one():
     counted = content(*ALL)
     emptied = leaving("node3", cause=Cause.EMPTY_DISK)
     assert at_risk(risks(counted, emptied, [], "default", NOW)) == {("m0", "node3"): None}
@@ -224,7 +224,7 @@ def test_groups_that_were_unknown_at_a_departure_count_by_the_ttl_of_now():
     assert one.until(group(1)) == NOW + 8 * DAY
 
 
-def test_a_record_is_read_as_it_was_written():
+def test_a_record_is_read_back_unchanged():
     departures = [departure(content(*ALL), each, "default", NOW) for each in leaving("node3", "node4")]
     departures.append(departure(None, leaving("node5", cause=Cause.EMPTY_DISK)[0], "default", NOW + 1))
     departures.append(departure(Content([Group("p", LISTED_PROPERTY, 0)], {}, NODES), leaving("node6")[0], "other", NOW))

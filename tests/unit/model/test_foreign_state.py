@@ -56,7 +56,7 @@ def test_a_unit_of_a_package_is_refused():
     assert refuses and message.startswith(f"{NAME}: /lib/systemd/system/{NAME} was not written by this collection.")
 
 
-def test_a_unit_that_was_disabled_is_told():
+def test_a_unit_that_was_disabled_is_reported():
     ((refuses, message),) = reported(looked_at(enabled="disabled"))
     assert not refuses and message.startswith(f"{NAME}: disabled on this host, and this run enables it.")
 
@@ -94,7 +94,7 @@ def test_what_is_ours_and_only_old_is_no_finding():
         (drop_in("MemoryMax"), False, "overrides MemoryMax. Set banyandb_memory_max instead"),
     ],
 )
-def test_a_drop_in_of_an_operator_is_refused_or_told_by_what_it_breaks(host, refuses, says):
+def test_a_drop_in_of_an_operator_is_refused_or_reported_by_what_it_breaks(host, refuses, says):
     ((found, message),) = reported(host)
     assert found is refuses and says in message and message.startswith(f"{NAME}: drop-in {UNIT}.d/local.conf ")
 

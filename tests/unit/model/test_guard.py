@@ -33,7 +33,7 @@ def test_the_third_observation_is_believed() -> None:
     assert decision.missing == {}
 
 
-def test_a_node_that_came_back_starts_anew() -> None:
+def test_a_node_that_came_back_starts_again() -> None:
     assert decide(LIVE, LIVE, NO_REMOVE, {"data8": 2}, Policy()).missing == {}
 
 
@@ -48,7 +48,7 @@ def test_a_node_that_answers_stays_however_often_it_is_left_out() -> None:
     assert reasons(decision) == {"data8": "it still answers; name the plan to remove it"}
 
 
-def test_more_than_a_share_at_once_are_all_held() -> None:
+def test_more_than_the_allowed_percentage_at_once_are_all_held() -> None:
     decision = decide(LIVE, without("data7", "data8"), NO_REMOVE, {"data7": 2, "data8": 2}, Policy())
     assert decision.keep == LIVE
     assert set(reasons(decision).values()) == {"2 of 10 nodes would go at once, at most 1 may"}

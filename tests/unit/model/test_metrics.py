@@ -38,7 +38,7 @@ def test_a_page_without_them_tells_of_none(page):
     assert WriteStreams.from_text(page) == WriteStreams()
 
 
-def test_a_number_beyond_all_counts_is_told():
+def test_a_number_beyond_all_counts_is_reported():
     with pytest.raises(ValueError, match="^a count of finished streams has 400 digits$"):
         WriteStreams.from_text(PAGE.replace("1.000001e+06", "9" * 400))
 

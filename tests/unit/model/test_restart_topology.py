@@ -25,7 +25,7 @@ def test_what_was_held_back_before_stays_so():
     assert after_start(Topology((A, ME), (C,)), Topology((A,), (C, ME)), ["me"]) == Topology((A, ME), (C,))
 
 
-def test_an_entry_whose_new_address_does_not_respond_is_listed_as_it_was():
+def test_an_entry_whose_new_address_does_not_respond_is_listed_unchanged():
     moved = Node("b", "elsewhere:17912")
     assert after_start(Topology((A, B, ME)), Topology((A,), (moved, ME)), ["me"]) == Topology((A, ME, B))
 

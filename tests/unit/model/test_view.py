@@ -266,7 +266,7 @@ def test_a_data_node_that_lists_one_which_others_reach_and_it_does_not_is_cut_of
     assert verdict.matrix["d3"] == {"l1": "-", "l2": "-", "d3": "registered", "d4": "unreached", "d5": "registered"}
 
 
-def test_a_data_node_rightly_lists_one_that_nobody_reaches() -> None:
+def test_a_data_node_rightly_lists_one_that_is_unreachable() -> None:
     views = {**FINE, "d4": Failure(ErrorKind.REFUSED, "refused")}
     reach = {(observer, "d4"): False for observer in ("d3", "d5")}
     assert found(judge(CLUSTER, views, reach)) == [("d4", "d4", "", "refused: refused", "unknown")]
@@ -321,7 +321,7 @@ def test_a_verdict_becomes_plain_data() -> None:
     assert plain["matrix"]["l1"]["d4"] == "evictable"
 
 
-def test_differences_of_one_view_are_those_that_the_verdict_rests_on() -> None:
+def test_differences_of_one_view_are_the_evidence_of_the_verdict() -> None:
     view = evicted("node4:17912")
     everybody = [node.name for node in CLUSTER]
     assert tuple(differences(L1, view, CLUSTER, everybody)) == judge(CLUSTER, {**FINE, "l1": view}).pairs
@@ -361,7 +361,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Fail
 
 @settings(max_examples=400, deadline=None)
 @given(clusters())
-def test_a_cluster_is_converged_exactly_when_every_view_is_there_and_shows_every_expected_node_and_nobody_else(
+def test_a_cluster_is_converged_exactly_when_every_view_is_there_and_shows_every_expected_node_and_no_other(
     given_cluster: tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool], float],
 ) -> None:
     nodes, views, reach, stood = given_cluster

@@ -78,7 +78,7 @@ def test_a_host_without_anything_says_so(paths):
     }
 
 
-def test_the_entries_of_the_topology_are_told(paths):
+def test_the_entries_of_the_topology_are_reported(paths):
     Path(paths["topology"]).write_text('nodes:\n- {"name": "data3", "grpc_address": "10.0.0.5:17912"}\n')
     assert run("departure_info", **paths)["entries"] == {"data3": "10.0.0.5:17912"}
 

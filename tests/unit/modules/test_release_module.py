@@ -33,7 +33,7 @@ def put(tmp_path):
     return run
 
 
-def test_a_version_that_is_missing_is_only_told_until_it_is_brought(put):
+def test_a_version_that_is_missing_is_only_reported_until_it_is_brought(put):
     result = put("1")
     assert (result["changed"], result["installed"]) == (True, True)
     assert not put.root.exists()

@@ -101,7 +101,7 @@ def test_the_journal_is_in_the_result_of_a_failed_task_with_v_only(systemd):
     assert ready(ports=[1], journal_lines=0, _ansible_verbosity=1).get("journal") is None
 
 
-def test_a_failure_may_be_reported_in_place_of_failing(systemd):
+def test_a_failure_may_be_reported_instead_of_raised(systemd):
     ends(systemd)
     result = ready(ports=[1], report_failure=True)
     assert not result.get("failed") and result["changed"] is True
@@ -138,7 +138,7 @@ def test_a_message_that_is_no_text_is_read_from_its_bytes(systemd):
     assert 'did not start: "b\ufffdd [0m"' in ready(ports=[1])["msg"]
 
 
-def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, port):
+def test_a_process_that_never_listens_is_reported_with_the_process_that_holds_the_port(systemd, port):
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             systemd.unit(UNIT, MainPID=stranger.pid)
@@ -149,7 +149,7 @@ def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, p
     assert f"(pid {os.getpid()})" in result["msg"]
 
 
-def test_what_systemctl_refuses_is_told(systemd):
+def test_a_refusal_of_systemctl_is_reported(systemd):
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, "echo 'Unit is masked.' >&2; exit 1\n")
     result = ready()
@@ -157,7 +157,7 @@ def test_what_systemctl_refuses_is_told(systemd):
     assert result["msg"] == "banyandb-data did not start: Unit is masked. Log: journalctl -u banyandb-data."
 
 
-def test_a_unit_that_is_not_there_is_told(systemd):
+def test_a_unit_that_is_not_there_is_reported(systemd):
     assert "banyandb-data.service: systemd does not know this unit." in ready()["msg"]
 
 

@@ -376,7 +376,7 @@ def test_a_server_that_does_not_come_up_again_leaves_the_file_that_stood(host: H
     assert host.path.read_text() == before
 
 
-def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
+def test_a_start_also_uses_a_file_that_is_right_already(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     host.path.write_text(Topology((host.a,), (host.b,)).render())
     systemd.unit(UNIT, ActiveState="failed")
     result = host.push(host.a, host.b, **starting(ports=[port]))
@@ -403,7 +403,7 @@ def test_one_that_is_needed_and_answers_is_enough(host: Host, systemd: Any, port
     assert host.push(host.a, host.b, **starting(ports=[port], needs=["a", "b"]))["changed"] is True
 
 
-def test_a_server_that_ends_while_it_starts_is_told(host: Host, systemd: Any) -> None:
+def test_a_server_that_ends_while_it_starts_is_reported(host: Host, systemd: Any) -> None:
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nExecMainCode=1\\nExecMainStatus=1\\n' >{UNIT}.unit\n")
     result = host.push(host.a, host.b, **starting(ports=[1]))

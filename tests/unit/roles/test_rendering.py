@@ -181,7 +181,7 @@ def test_a_host_of_two_kinds_is_refused(rendered):
     assert problem.startswith('banyandb_kind is "data and liaison": expected data, liaison or standalone. Put the host into one of the groups')
 
 
-def test_all_problems_of_the_variables_are_told_at_once(rendered):
+def test_all_problems_of_the_variables_are_reported_at_once(rendered):
     starts = (
         'banyandb_discovery_mode is "etcd": expected file or dns on a host of kind "data".',
         "banyandb_artifact is",

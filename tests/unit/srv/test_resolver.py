@@ -469,7 +469,7 @@ def test_terms_that_cannot_be_asked_on_are_refused(wrong: dict[str, object], say
         SrvTerms(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_process_s_own_resolver_stays_as_it_was(knot: Knot) -> None:
+def test_the_process_s_own_resolver_stays_unchanged(knot: Knot) -> None:
     before = dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo
     ask(knot, f"_data._tcp.{ZONE}")
     assert (dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo) == before

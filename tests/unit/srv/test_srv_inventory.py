@@ -63,7 +63,7 @@ def live(knot: Knot, liaison: str, *data: str) -> None:
     knot.update(ZONE, *changes)
 
 
-def test_nodes_are_grouped_by_what_they_say_of_themselves(show: Any, knot: Knot, tmp_path: Path) -> None:
+def test_nodes_are_grouped_by_what_they_report(show: Any, knot: Knot, tmp_path: Path) -> None:
     async def run() -> tuple[dict[str, Any], str, int]:
         async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data:
             with closed_port() as dead:
