@@ -79,7 +79,7 @@ class Calls:
         return message_factory.GetMessageClass(self._method(path).output_type)
 
     def ask(self, address: str, port: int, path: str) -> Any:
-        """Make one call with an empty request on a new channel. Raises grpc.RpcError."""
+        """One call with an empty request, over a channel of its own. Raises grpc.RpcError."""
         request = message_factory.GetMessageClass(self._method(path).input_type)
         with grpc.insecure_channel(f"{address}:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
             ask = channel.unary_unary(f"/{path}", request.SerializeToString, self.answer(path).FromString)

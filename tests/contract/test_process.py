@@ -128,7 +128,7 @@ def test_a_server_that_only_lists_its_units_reads_its_environment_and_ends(add: 
     assert 'Error: invalid argument "soon" for "--measure-flush-timeout" flag' in server.log.read_text()[before:]
 
 
-def test_profiles_and_metrics_listen_at_the_configured_addresses(add: Callable[..., Server]) -> None:
+def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Server]) -> None:
     server = add("data", 14, **{"pprof-listener-addr": "127.0.0.1:6060", "observability-listener-addr": ":2122"})
     server.rename(listing({}))
     server.start()

@@ -135,7 +135,7 @@ def ask(store: Store, handler: str, request: bytes) -> bytes:
 
 
 def stored(root: Path, *, begin: int = 0, end: int = 100, limit: int = 100) -> list[tuple[int, int]]:
-    """Return (time, version) of the points that a data node finds after a restart."""
+    """(time, version) of the points that a data node finds after a restart."""
     store = Store(str(root))
     store.load()
     answer = ask(store, QUERY, query_request("group", MEASURE, begin, end, limit))

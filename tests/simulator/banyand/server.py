@@ -258,7 +258,7 @@ def _schema_roots(flags):
 
 
 async def _listen_schema(process, tls):
-    """Open the schema server of a META data node. It answers before the process itself is ready."""
+    """The schema server of a META data node, which answers before the process itself is ready."""
     flags = process.flags
     store = SchemaStore(_schema_folder(flags))
     store.load()

@@ -57,7 +57,7 @@ class _Hour:
 
 
 class Store:
-    """root: the directory of the measures. A part is on disk before the node acknowledges it."""
+    """root: the directory of the measures. What a part holds is in it before the part is answered for."""
 
     def __init__(self, root):
         self.root = root
