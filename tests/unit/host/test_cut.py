@@ -137,7 +137,7 @@ def test_a_server_that_does_not_know_it_needs_no_cut():
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.TIMEOUT, ErrorKind.REFUSED])
-def test_a_server_that_runs_and_shows_no_view_is_reported(kind):
+def test_a_server_that_runs_and_shows_no_view_is_told(kind):
     with pytest.raises(HostStateError, match="nobody knows whom it uses: too late") as refused:
         peer_cut.cut("liaison1", "l1", lambda: Failure(kind, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last good state of a server: complete, judged by the server's process, and restored unchanged."""
+"""What a server ran with is kept whole, judged by its process, and comes back unchanged."""
 
 from __future__ import annotations
 
