@@ -26,7 +26,7 @@ MEASURE, SERIES = b"measure.", b"series.."
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "_TRIES", (0.01, 0.02, 0.04))
-    monkeypatch.setattr(pending, "_NOBODY", 0.02)
+    monkeypatch.setattr(pending, "_NO_NODE", 0.02)
 
 
 class DataNodes:
