@@ -155,9 +155,7 @@ class Host:
         shutil.rmtree(self.directory, ignore_errors=False)
 
     def set_nameserver(self, address: str | None) -> None:
-        """Make this address the host's only nameserver. None restores the host's own resolv.conf. The method changes nothing on a host that
-        is off.
-        """
+        """Make this address the host's only nameserver. None restores the host's own resolv.conf. No effect on a stopped host."""
         if not mounts_below(self.root):
             return
         current, saved = self.root / "etc/resolv.conf", self.directory / "resolv.conf.saved"

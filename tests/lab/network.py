@@ -76,9 +76,7 @@ class Network:
         )
 
     def refuse_foreign(self) -> None:
-        """Raise LabError when the bridge belongs to another lab. A bridge without an alias belongs to this lab: a run crashed before it set
-        the alias.
-        """
+        """Raise LabError when the bridge belongs to another lab. One without an alias is from a crashed run of this lab."""
         link = _link(self.bridge)
         if link is not None and link.get("ifalias", str(self.owner)) != str(self.owner):
             raise LabError(

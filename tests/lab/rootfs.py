@@ -67,9 +67,7 @@ BUILD_SECONDS = 900
 
 
 def path_of(suite: str) -> Path:
-    """Return the path of a suite's root file system. The path has a hash of the recipe: a changed recipe gets a new path, and hosts keep
-    the old one.
-    """
+    """Return the path of a suite's root file system. It has a hash of the recipe: hosts keep the old path after a change of the recipe."""
     recipe = repr((PACKAGES, MASKED, SSHD, SYSCTL, USER, 2)).encode()
     return CACHE / f"{suite}-{hashlib.sha256(recipe).hexdigest()[:8]}"
 

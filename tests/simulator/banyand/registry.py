@@ -4,8 +4,8 @@
 
 """The schema: groups and measures. META data nodes keep the schema on disk. Other processes ask them on demand.
 
-The real server pushes changes. In the simulator a process without work does nothing. A process that asks, asks all META data
-nodes in reach, takes the newest version of each object, and sends it to the META data nodes that lack it.
+The real server pushes changes. In the simulator a process without work does nothing. A process asks all META data nodes in reach and takes
+the newest version of each object. It sends this version to the META data nodes that lack it.
 """
 
 from __future__ import annotations

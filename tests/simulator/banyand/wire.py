@@ -7,8 +7,8 @@
 A service table maps `/package.Service/Method` to `async handler(request: bytes, metadata: dict) -> bytes`. A handler
 fails by raising Status. The texts for unknown services and methods are those of the real server (recorded answers).
 A handler marked `@streaming` starts when the client opens the stream. Its first argument is an async function instead of the request.
-The function returns all messages after the client has closed its side, because the only stream here (the write of points)
-is answered at that time, as in the real server. The handler returns a list of messages.
+The function returns all messages after the client has closed its side: the real server answers the only stream here (the write of
+points) at that time. The handler returns a list of messages.
 """
 
 from __future__ import annotations
