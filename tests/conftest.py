@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes this checkout importable as ``ansible_collections.skywalking.banyandb``, wherever it lies."""
+"""Make this checkout importable as ``ansible_collections.skywalking.banyandb``, in any directory."""
 
 from __future__ import annotations
 

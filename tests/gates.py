@@ -1,10 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs every gate, some side by side: ``python -m tests.gates``; with names, these alone: ``python -m tests.gates unit heal``.
+"""Run every gate, several at a time: ``python -m tests.gates``. Run only some gates: ``python -m tests.gates unit heal``.
 
-A gate is a target of the Makefile, or one scenario of ``make molecule``. All of them run, whatever becomes of the others. What each says
-goes to ``.cache/gates/NAME.log``; here a line tells when it ends, and the end tells what failed, and why, once more.
+A gate is a target of the Makefile, or one scenario of ``make molecule``. A failed gate does not stop the other gates.
+Each gate writes its output to ``.cache/gates/NAME.log``. This program prints one line when a gate starts and one when it ends.
+At the end it prints the reason of each failure.
 """
 
 from __future__ import annotations
@@ -26,23 +27,24 @@ LOGS = ROOT / ".cache" / "gates"
 SCENARIOS = ROOT / "extensions" / "molecule"
 
 AT_A_TIME = 4
-"""Gates that wait for servers, a third of their time or more."""
+"""Gates that run at a time and wait for servers. Such a gate waits for a third of its time or more."""
 
 COMPUTING_AT_A_TIME = 2
-"""Gates that wait for nothing, beside those: they get what these leave of two processors, and a tenth of what they want."""
+"""Gates that run at a time and only compute. The waiting gates leave them little processor time when all are busy (about 10 %)."""
 
 NICE = 10
-"""Of a gate that only computes."""
+"""Nice value of a gate that only computes."""
 
 TARGETS = ("contract", "crash", "lab", "unit")
 """Targets of the Makefile that are gates."""
 
 COMPUTING = ("sanity", "property", "lint", "docs", "release")
-"""Those that only compute: nothing in them waits, so nothing in them is late. None needs a root file system either."""
+"""Gates that only compute. They have no time limits, so a low priority does not fail them. They need no root file system."""
 
 ON_NEWEST = ("gate", "remove_and_readd")
-"""Scenarios that run on the newest ansible-core alone. What hosts that fail or cannot be reached do to a play may differ between the two:
-``gate`` has both there, readdress and offline_host have them on the oldest."""
+"""Scenarios that run only on the newest ansible-core. ansible-core 2.19 and the newest may treat failed and unreachable hosts differently.
+``gate`` tests both cases on the newest; ``readdress`` and ``offline_host`` test them on the oldest.
+"""
 
 LONG = (
     "dns_mode",
@@ -59,18 +61,19 @@ LONG = (
     "heal",
     "unit",
 )
-"""Begun before the others, which take half their time, for none to run alone at the end. On a new machine the first has the root file
-system made that most need, and the third waits for two more."""
+"""Gates that start first because they take twice as long as the others: no gate then runs alone at the end.
+On a new machine the first gate builds the root file system that most scenarios need. The third gate builds two more.
+"""
 
 NEWEST = ("CONTROLLER=newest",)
 
 TELLING = re.compile(r"fatal: |E   |FAILED (?!- RETRYING)|ERROR ")
-"""How a line begins that says what went wrong: Ansible's, pytest's."""
+"""Start of a log line that names an error, from Ansible or pytest."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FRAME = " \t│"
-"""What molecule draws around lines."""
+"""Characters that molecule draws around lines."""
 FEW = 10
-"""Lines that a reason has."""
+"""Number of log lines that this program prints for a failed gate."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +97,16 @@ class Outcome:
     passed: bool
     seconds: float
     processor: float
-    """Seconds of processor time on the machine itself, without what the hosts of the lab took."""
+    """Seconds of processor time on this machine, without the processor time of the lab's hosts."""
 
     def __str__(self) -> str:
         return f"{'passed' if self.passed else 'FAILED'} {self.gate.name} ({self.seconds:.0f} s, {self.processor:.0f} s of processor time)"
 
 
 def gates() -> list[Gate]:
-    """All gates, in the order in which they are begun."""
+    """Return all gates in the order in which they start."""
     names = [path.parent.name for path in sorted(SCENARIOS.glob("*/molecule.yml"))]
-    names.remove("default")  # it only clears up after the others
+    names.remove("default")  # the scenario `default` only removes what the others left
     scenarios = [Gate(name, (*(NEWEST if name in ON_NEWEST else ()), "molecule", f"SCENARIO={name}"), True) for name in names]
     targets = [*(Gate(name, (name,)) for name in (*COMPUTING, *TARGETS)), Gate("unit_newest", (*NEWEST, "unit"))]
     found = {gate.name: gate for gate in [*targets, *scenarios]}
@@ -111,7 +114,7 @@ def gates() -> list[Gate]:
 
 
 def run(gate: Gate, lab: str) -> Outcome:
-    """Run a gate to its end; a scenario in the lab of this name."""
+    """Run one gate to its end. ``lab`` is the name of the lab that a scenario uses."""
     started = time.monotonic()
     command = ["make", "--no-print-directory", *gate.command]
     if gate.scenario:
@@ -126,7 +129,7 @@ def run(gate: Gate, lab: str) -> Outcome:
 
 
 def why(gate: Gate) -> str:
-    """What a failed gate's log says of the reason, in few lines: from the first telling one on, else its end."""
+    """Return the decisive lines of a failed gate's log: the first line with an error and the lines after it, else the last lines."""
     text = gate.log.read_text(encoding="utf-8", errors="replace")
     lines = [line for line in (COLOURS.sub("", line).strip(FRAME) for line in text.splitlines()) if line]
     first = next((number for number, line in enumerate(lines) if TELLING.match(line)), len(lines) - FEW)
@@ -137,7 +140,7 @@ def main(names: list[str]) -> int:
     known = gates()
     unknown = sorted(set(names) - {gate.name for gate in known})
     if unknown:
-        print(f"No gate is called {', '.join(unknown)}. There are: {', '.join(gate.name for gate in known)}.", file=sys.stderr)
+        print(f"Unknown gates: {', '.join(unknown)}. Use some of: {', '.join(gate.name for gate in known)}.", file=sys.stderr)
         return 2
     wanted = [gate for gate in known if not names or gate.name in names]
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -148,12 +151,12 @@ def main(names: list[str]) -> int:
 
     def one(gate: Gate) -> None:
         lab = labs.get() if gate.scenario else ""
-        print(f"{time.strftime('%H:%M:%S')} begun  {gate.name}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} started {gate.name}", flush=True)
         outcome = run(gate, lab)
         if lab:
             labs.put(lab)
         outcomes.append(outcome)
-        print(f"{time.strftime('%H:%M:%S')} {outcome}; {len(outcomes)} of {len(wanted)}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {outcome}; {len(outcomes)} of {len(wanted)} done", flush=True)
         if not outcome.passed:
             print("".join(gate.log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-200:]), flush=True)
 
@@ -164,11 +167,11 @@ def main(names: list[str]) -> int:
             begun.result()
     failed = [outcome for outcome in outcomes if not outcome.passed]
     print(
-        f"\nIn {time.monotonic() - started:.0f} s, wall and processor time of each, logs in {LOGS.relative_to(ROOT)}: "
+        f"\nTotal: {time.monotonic() - started:.0f} s. Logs: {LOGS.relative_to(ROOT)}. Seconds of wall time/processor time: "
         f"{', '.join(f'{each.gate.name} {each.seconds:.0f}/{each.processor:.0f}' for each in outcomes)}"
     )
     for outcome in failed:
-        print(f"FAILED {outcome.gate.name}, see {outcome.gate.log.relative_to(ROOT)}:\n{why(outcome.gate)}")
+        print(f"FAILED {outcome.gate.name}. Log: {outcome.gate.log.relative_to(ROOT)}\n{why(outcome.gate)}")
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the virtual environment $2 with the interpreter $1 and what the file $3 requires, installing Python itself by apt
-# where Debian's is missing.
+# Make the virtual environment $2 with the interpreter $1 and the packages of the requirements file $3.
+# Install Debian's Python with apt when it is missing.
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -12,11 +12,11 @@ complete=$environment/.complete
 mkdir -p .cache
 exec 9>".cache/$environment.lock"
 flock 9
-# Whoever has waited for another to make it has it now.
+# Another process may have made the environment while this one waited for the lock.
 if [ -e "$complete" ] && [ -z "$(find requirements meta/ee-requirements.txt -type f -newer "$complete")" ]; then
     exit
 fi
-# First, so that no interpreter of a half-made environment is taken for the wanted one.
+# Remove an incomplete environment first: the search for the interpreter could find the one in it.
 rm -rf "$environment"
 case $wanted in
     python3 | python3.11 | /usr/bin/python3)
@@ -29,12 +29,12 @@ case $wanted in
         ;;
 esac
 python=$(tests/interpreter.sh "$wanted") || {
-    echo "python: no $wanted on the PATH or among pyenv's: install it (pyenv install 3.13), or name one, for \
-$environment by make $([ "$environment" = .venv ] && echo PYTHON || echo PYTHON_NEWEST)=/path/to/python" >&2
+    echo "python: $wanted is not on the PATH and not in pyenv. Install it (pyenv install 3.13), or for \
+$environment run make $([ "$environment" = .venv ] && echo PYTHON || echo PYTHON_NEWEST)=/path/to/python" >&2
     exit 1
 }
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "python: $("$python" --version) is too old for ansible-core 2.19; name one of 3.11 or later: make PYTHON=python3.11" >&2
+    echo "python: $("$python" --version) is too old for ansible-core 2.19, expected 3.11 or later. Run make PYTHON=python3.11" >&2
     exit 1
 }
 echo "python: making $environment (about 30 s)"

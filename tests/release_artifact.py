@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints the path of the release tarball that the demo and the scenarios deploy.
+"""Print the path of the release tarball that the demo and the scenarios deploy.
 
-``BANYANDB_ARTIFACT`` names one; ``BANYANDB_SERVER`` is an executable banyand-server, which is packed in the layout of a
-release; without either it is the simulator's.
+``BANYANDB_ARTIFACT`` is the path of a release tarball. ``BANYANDB_SERVER`` is the path of a banyand-server program; this module packs
+that program in the layout of a release. Without these variables the tarball is the simulator's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUTPUT = Path(__file__).resolve().parent.parent / ".cache" / "given"
 
 
 def packed(server: Path) -> Path:
-    """A release tarball, with its .sha512, of this one executable."""
+    """Pack this one program as a release tarball with its .sha512, and return the tarball's path."""
     version = f"0.0.0-{hashlib.sha256(server.read_bytes()).hexdigest()[:12]}"
     path = OUTPUT / f"skywalking-banyandb-{version}-banyand.tgz"
     checksum = path.with_name(f"{path.name}.sha512")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking servers: the cluster state and other pages by HTTP, everything by gRPC, and what a view says."""
+"""Ask servers: the cluster state and other pages by HTTP, everything by gRPC; and parse a view."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from google.protobuf import message_factory
 from tests.load.messages import compiled
 
 PATIENCE = 5.0
-"""Seconds that one question may take."""
+"""Seconds for one question."""
 
 
 class NotServing(OSError):
@@ -27,7 +27,7 @@ class NotServing(OSError):
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """One route table: the node names in it, each list sorted."""
+    """One route table with sorted lists of node names."""
 
     registered: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Table:
 
 
 def page(address: str, port: int, path: str) -> str:
-    """The body of ``path``. Raises NotServing for a status that is not 200, OSError when nothing answers."""
+    """Return the body of ``path``. Raises NotServing for a status other than 200, OSError without an answer."""
     connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
@@ -51,13 +51,13 @@ def page(address: str, port: int, path: str) -> str:
 
 
 def state(address: str, port: int = 17913) -> dict[str, Any]:
-    """The cluster state as the server's JSON says it."""
+    """Return the cluster state from the server's JSON."""
     answer: dict[str, Any] = json.loads(page(address, port, "/api/v1/cluster/state"))
     return answer
 
 
 def tables(answer: dict[str, Any]) -> dict[str, Table]:
-    """The route tables of a cluster state, by their names."""
+    """Return the route tables of a cluster state by their names."""
     return {
         name: Table(
             tuple(sorted(node["metadata"]["name"] for node in table["registered"])),
@@ -69,13 +69,13 @@ def tables(answer: dict[str, Any]) -> dict[str, Table]:
 
 
 class Calls:
-    """The services of our protos, read from their .proto files into a descriptor pool of their own."""
+    """The services of our protos, read from their .proto files into a separate descriptor pool."""
 
     def __init__(self, protos: pathlib.Path) -> None:
         self._pool = compiled(protos)
 
     def answer(self, path: str) -> Any:
-        """The message class of the answer to ``path`` (service/method)."""
+        """Return the message class of the answer to ``path`` (service/method)."""
         return message_factory.GetMessageClass(self._method(path).output_type)
 
     def ask(self, address: str, port: int, path: str, **fields: Any) -> Any:

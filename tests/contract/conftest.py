@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of the contract suite share: the hosts, the server under test, and one standing cluster."""
+"""Shared parts of the contract suite: the hosts, the server under test, and one standing cluster."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def entries(servers: list[Server]) -> dict[str, str]:
-    """Their lines in a topology: entry name -> address."""
+    """Return the lines of these servers in a topology: entry name -> address."""
     return {name: address for server in servers for name, address in server.entry.items()}
 
 
 class Cluster:
-    """2 liaisons and 3 data nodes, named and labelled as the ones whose answers were recorded; all know all.
+    """2 liaisons and 3 data nodes with the names and labels of the recorded cluster. Every node knows every node.
 
-    ``first``: the number of their first host. ``settings``: of the liaisons.
+    ``first``: number of their first host. ``settings``: of the liaisons.
     """
 
     def __init__(self, add: Callable[..., Server], first: int = 1, **settings: str) -> None:
@@ -45,7 +45,7 @@ class Cluster:
         self.start()
 
     def start(self) -> None:
-        """From nothing, in stages: no node is given an entry that does not answer yet (contract, section 1)."""
+        """Start the cluster in stages: no node gets an entry that is not responding yet (contract, section 1)."""
         for server in self.servers:
             server.kill()
         for server in self.data:
@@ -53,7 +53,7 @@ class Cluster:
             server.start()
         for server in self.data:
             until(lambda: server.tables() is not None, 30, f"{server} answers")
-        # One after the other: of two liaisons that are the first ones at the same time, one may exit, because both make
+        # One after the other: when two first liaisons start at the same time, one may exit, because both make
         # the server's internal schema ("failed to create internal deletion task ...: resource already exists").
         for server in self.liaisons:
             server.rename(listing(self.data_entries))
@@ -65,7 +65,7 @@ class Cluster:
         until(self.whole, SOON, "every node sees what it should")
 
     def whole(self) -> bool:
-        """Every node runs, has the full list, watches it and sees everybody that its kind sees."""
+        """Return whether every node runs, has the full list, watches its file and sees every node that its kind sees."""
         data, liaisons = self.names(self.data), self.names(self.liaisons)
         return all(
             server.running
@@ -81,7 +81,7 @@ class Cluster:
         return {server.name for server in servers}
 
     def but(self, *left_out: Server) -> str:
-        """The full list without some nodes."""
+        """Return the full list without some nodes."""
         gone = entries(list(left_out))
         return listing({name: address for name, address in self.entries.items() if name not in gone})
 
@@ -94,7 +94,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def binary() -> str:
-    """The server under test: BANYANDB_SERVER, or the simulator."""
+    """Return the server under test: BANYANDB_SERVER, or the simulator."""
     given = os.environ.get("BANYANDB_SERVER")
     if given is not None:
         return str(pathlib.Path(given).resolve(strict=True))
@@ -118,7 +118,7 @@ def _adder(network: Network, binary: str, folder: pathlib.Path, added: list[Serv
 
 @pytest.fixture(scope="session")
 def standing(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The standing cluster on node1 to node5. Tests take it as ``cluster``."""
+    """Yield the standing cluster on node1 to node5. Tests take it as ``cluster``."""
     added: list[Server] = []
     try:
         yield Cluster(_adder(network, binary, tmp_path_factory.mktemp("cluster"), added))
@@ -129,7 +129,7 @@ def standing(network: Network, binary: str, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def cluster(standing: Cluster) -> Iterator[Cluster]:
-    """The standing cluster, whole. A test that fails half-way does not spoil it for the next one."""
+    """Yield the standing cluster, complete, and repair it after a failed test."""
     yield standing
     try:
         until(standing.whole, SOON, "the test leaves the cluster as it found it")
@@ -140,7 +140,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def add(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Makes servers of the module's own, on node6 to node20: ``add(kind, number, **settings)``; killed at its end."""
+    """Yield ``add(kind, number, **settings)``, which makes servers of the module on node6 to node20. Their end is a kill after the module."""
     added: list[Server] = []
     yield _adder(network, binary, tmp_path_factory.mktemp("servers"), added)
     for server in added:
@@ -155,7 +155,7 @@ def names(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @contextlib.contextmanager
 def finding(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
-    """Starts servers in DNS mode on node6 to node20, and ends them: ``start(kind, number, *srv names, **settings)``."""
+    """Yield ``start(kind, number, *srv names, **settings)``, which starts servers in DNS mode on node6 to node20. End them after the module."""
     started: list[Server] = []
 
     def start(kind: str, number: int, *found_by: SrvName | str, ask: tuple[str, ...] = ("first",), more: str = IMPATIENT, **settings: str) -> Server:
@@ -176,6 +176,6 @@ def finding(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
 
 @pytest.fixture
 def finder(add: Callable[..., Server], names: Names) -> Iterator[Finder]:
-    """``finding`` for one test."""
+    """Yield ``finding`` for one test."""
     with finding(add, names) as start:
         yield start

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts of the contract suite, and of others that start servers: network namespaces on one bridge, named node1, node2, ...
+"""The hosts of the contract suite, and of other suites with servers: network namespaces on one bridge, named node1, node2, ...
 
-Each host has an address and all ports of its own, so that servers listen where they do in production, and names
-that only these hosts know (/etc/netns/<namespace>/hosts). The bridge stands in a namespace too: packet filters of
-the machine do not see it. The machine itself is joined by one veth, to ask the servers, and to be asked for names: it
-has two addresses there.
+Each host has its own address and ports, so servers use the same ports as in production. Only these hosts know the hosts' names
+(/etc/netns/<namespace>/hosts). The bridge is in a namespace too, so packet filters of the machine do not see it. One veth connects
+the machine itself: the tests ask the servers through it, and the servers ask the machine's nameservers. The machine has two
+addresses there.
 
-Besides the hosts there are names that behave in one way each:
+Some names stand for special hosts:
 ``refusing1``...  answer every connection with a reset;
-``silent1``...    take packets and never answer, as a host that is switched off behind a router does.
+``silent1``...    drop all packets, like a host that is switched off behind a router.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import subprocess
 from .waiting import NotInTime, until
 
 SUBNETS = {"contract": "198.18.40.", "crash": "198.18.41."}
-"""By suite; from the range that RFC 2544 sets aside for tests: no route on any machine leads there."""
+"""Subnet of each suite, from the range of RFC 2544 for tests: no machine has a route there."""
 
 HOSTS = 20
 PECULIAR = 9
@@ -38,7 +38,7 @@ LOCKS = pathlib.Path("/run/lock")
 
 
 class NetworkError(RuntimeError):
-    """The hosts of the suite could not be set up; says what to do."""
+    """The hosts of the suite are not set up. The message has the next step."""
 
 
 def _ip(*lines: str) -> None:
@@ -49,14 +49,14 @@ def _ip(*lines: str) -> None:
 
 
 def _ip_in(namespace: str, *lines: str) -> None:
-    """The same inside a namespace."""
+    """Run commands of ip(8) in a namespace."""
     done = subprocess.run(["ip", "-n", namespace, "-batch", "-"], input="\n".join(lines), text=True, capture_output=True)
     if done.returncode:
         raise NetworkError(f"ip refused in {namespace}: {done.stderr.strip()}")
 
 
 class Host:
-    """One host: ``name`` as the others know it, ``address``, and the ``namespace`` to start processes in."""
+    """One host: its ``name`` for the other hosts, its ``address``, and the ``namespace`` for its processes."""
 
     def __init__(self, number: int, prefix: str, subnet: str) -> None:
         self.name = f"node{number}"
@@ -64,20 +64,20 @@ class Host:
         self.namespace = f"{prefix}{self.name}"
 
     def command(self, *words: str) -> list[str]:
-        """The command that runs ``words`` on this host, as the very process that was started."""
+        """Return the command that runs ``words`` on this host. The started process itself becomes ``words``."""
         return ["ip", "netns", "exec", self.namespace, *words]
 
     def ask_for_names_at(self, *nameservers: str, more: str = "") -> None:
-        """Set the nameservers (addresses) of its processes, running ones too; ``more``: further lines of resolv.conf."""
+        """Set the nameservers (addresses) of the host's processes, also of running ones. ``more``: further lines of resolv.conf."""
         text = "\n".join([*(f"nameserver {address}" for address in nameservers), more])
-        # In place, since it is this very file that is mounted over /etc/resolv.conf of what runs; and by one write, so
-        # that nobody reads half of it.
+        # Write in place, because this file is mounted over /etc/resolv.conf of running processes. Use one write, so
+        # that no process reads half of the file.
         file = os.open(CONFIGURATION / self.namespace / "resolv.conf", os.O_WRONLY | os.O_CREAT, 0o644)
         os.pwrite(file, text.encode().ljust(RESOLV_CONF_SIZE, b"\n"), 0)
         os.close(file)
 
     def cut(self, other: Host) -> None:
-        """Silently drop whatever this host sends to ``other``: neither hears of the other any more."""
+        """Drop all packets from this host to ``other`` without a reply. Both hosts lose contact."""
         _ip_in(self.namespace, f"route add blackhole {other.address}/32")
 
     def join(self, other: Host) -> None:
@@ -86,9 +86,9 @@ class Host:
 
 
 class Network:
-    """All hosts of a suite, from ``with`` to its end. Removes first what a crashed run left behind.
+    """All hosts of a suite during a ``with`` block. The start first removes the rest of a crashed run.
 
-    Whatever has a name that starts with ``bydb-<suite>`` belongs to the suite, and to one run of it at a time.
+    All names that start with ``bydb-<suite>`` belong to the suite, and to one run of it at a time.
     """
 
     def __init__(self, suite: str = "contract") -> None:
@@ -136,7 +136,7 @@ class Network:
             names.append(f"{host.address} {host.name}")
         self._add_host(bridge, refusing, "refusing", *(f"{self.subnet}{100 + i}/24" for i in range(1, PECULIAR + 1)))
         names += [f"{self.subnet}{100 + i} refusing{i}" for i in range(1, PECULIAR + 1)]
-        # Single addresses make no route to the others: packets come in, and no answer finds a way out.
+        # Single addresses create no route to the other hosts: packets arrive, and no answer leaves.
         self._add_host(bridge, silent, "silent", *(f"{self.subnet}{200 + i}/32" for i in range(PECULIAR + 1)))
         names += [f"{self.subnet}{200 + i} silent{i}" for i in range(1, PECULIAR + 1)]
         for host in self.hosts.values():
@@ -152,7 +152,7 @@ class Network:
         _ip_in(namespace, "link set lo up", *(f"address add {a} dev eth0" for a in addresses), "link set eth0 up")
 
     def _remove(self) -> None:
-        """Remove all namespaces of this suite, the processes in them and their configuration."""
+        """Remove all namespaces of this suite with their processes and configuration."""
         listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
         for namespace in (line.split()[0] for line in listed.splitlines() if line.startswith(self.prefix)):
             inside = subprocess.run(["ip", "netns", "pids", namespace], text=True, capture_output=True, check=True).stdout
@@ -161,5 +161,5 @@ class Network:
             _ip(f"netns del {namespace}")
         for folder in CONFIGURATION.glob(f"{self.prefix}*"):
             shutil.rmtree(folder)
-        # Its other end went with the bridge's namespace, and so it did, but later: the kernel clears namespaces lazily.
+        # The other end is gone with the bridge's namespace. The kernel removes namespaces with a delay, so delete this end too.
         subprocess.run(["ip", "link", "delete", self.link], capture_output=True)

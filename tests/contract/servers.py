@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers of the contract suite: processes of ``banyand-server`` on the hosts of ``network``, and their topology files."""
+"""Servers of the contract suite: ``banyand-server`` processes on the hosts of ``network``, and their topology files."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from .waiting import until
 GRPC, INTERNAL, HTTP, SCHEMA, GOSSIP, METRICS = 17912, 18912, 17913, 17916, 17932, 2121
 
 ENTRY_PORT = {"data": GRPC, "liaison": INTERNAL}
-"""The port that stands in a node's entry, and in its node name."""
+"""The port in a node's entry and in its node name."""
 
 ROOTS = ("measure", "stream", "trace", "property", "schema-server")
 COUNT = re.compile(r"^banyandb_metadata_(?:file|dns)_discovery_(\w+) (\S+)$", re.MULTILINE)
 
 
 def listing(entries: dict[str, str]) -> str:
-    """A topology file: entry name -> address, one node a line, in this order."""
+    """Return a topology file: entry name -> address, one node a line, in this order."""
     lines = [f"- {json.dumps({'name': name, 'grpc_address': address})}\n" for name, address in entries.items()]
     return "nodes:\n" + "".join(lines) if entries else "nodes: []\n"
 
 
 class Server:
-    """One server: ``kind`` (data, liaison, standalone) on ``host``; its files live under ``folder``.
+    """One server of a ``kind`` (data, liaison, standalone) on ``host``. Its files are under ``folder``.
 
-    ``name`` is the node name that it gives itself, ``entry`` its line in a topology: {entry name: address}.
-    ``settings`` are flags without their dashes, given as environment: {"node-labels": "type=hot"}.
+    ``name`` is its node name, ``entry`` its line in a topology: {entry name: address}.
+    ``settings`` are flags without their dashes, as environment: {"node-labels": "type=hot"}.
     """
 
     def __init__(self, binary: str, kind: str, host: Host, folder: pathlib.Path, settings: dict[str, str]) -> None:
@@ -56,7 +56,7 @@ class Server:
     # The process
 
     def start(self, *flags: str, without: tuple[str, ...] = (), **environment: str) -> None:
-        """Start the process; does not wait for anything. ``environment`` comes last, names in ``without`` are left out."""
+        """Start the process without waiting. ``environment`` overrides other values; names in ``without`` are left out."""
         settings = {
             "node-host-provider": "flag",
             "node-host": self.host.name,
@@ -66,7 +66,7 @@ class Server:
             **self.settings,
         }
         variables = {f"BYDB_{flag.upper().replace('-', '_')}": value for flag, value in settings.items()}
-        # Nothing of the environment of the tests: proxies, above all, would be used by servers.
+        # Nothing from the environment of the tests: servers would use its proxies.
         variables |= {"PATH": os.environ["PATH"], "GRPC_ENABLE_TXT_SERVICE_CONFIG": "false", **environment}
         variables = {name: value for name, value in variables.items() if name not in without}
         with self.log.open("ab") as log:
@@ -93,30 +93,30 @@ class Server:
         self.process.send_signal(number)
 
     def exited(self, within: float) -> float:
-        """Wait until the process is gone; the seconds it took. Raises NotInTime."""
+        """Wait until the process has ended and return the seconds. Raises NotInTime."""
         return until(lambda: not self.running, within, f"{self} exits")
 
     def kill(self) -> None:
-        """The process is gone at once, as after a crash."""
+        """Kill the process at once, like a crash."""
         if self.running:
             self.process.kill()
             self.process.wait()
 
     def stop(self) -> float:
-        """SIGTERM, and wait; the seconds it took."""
+        """Send SIGTERM, wait, and return the seconds."""
         self.signal(signal.SIGTERM)
         return self.exited(within=20)
 
     # Its topology file
 
     def rename(self, text: str) -> None:
-        """Put a new file in the place of the topology: the way that the collection writes."""
+        """Replace the topology by a new file, as the collection does."""
         new = self.topology.with_suffix(".new")
         new.write_text(text)
         new.replace(self.topology)
 
     def in_place(self, text: str) -> None:
-        """Overwrite the topology by one write, which the server sees as one change; what is left of the old is blank."""
+        """Overwrite the topology with one write, which the server sees as one change. Blanks cover the rest of the old text."""
         with self.topology.open("r+b", buffering=0) as file:
             if text:
                 file.write(text.encode().ljust(self.topology.stat().st_size, b"\n"))
@@ -125,19 +125,20 @@ class Server:
 
     @property
     def watches(self) -> bool:
-        """Whether its inotify watch sits on the file that is its topology now (proc(5), fdinfo). It sets it when it has worked through
-        its first file, after it answers: what is renamed between is seen by the poll alone. Raises OSError while it cannot be told."""
+        """Return whether the server's inotify watch is on the present topology file (proc(5), fdinfo). The server sets the watch after it has
+        loaded its first file, and after its first answers. Only the poll sees a rename before that. Raises OSError when the answer is unknown.
+        """
         mark = f"ino:{self.topology.stat().st_ino:x} "
         for descriptor in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # the file descriptor was closed
                 if any(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines()):
                     return True
         return False
 
-    # What it says
+    # Its answers
 
     def listens(self, port: int) -> bool:
-        """Whether anything takes a connection there."""
+        """Return whether a process accepts connections there."""
         try:
             socket.create_connection((self.host.address, port), timeout=1).close()
         except OSError:
@@ -145,19 +146,19 @@ class Server:
         return True
 
     def tables(self) -> dict[str, asking.Table]:
-        """Its view. Raises OSError while it does not serve."""
+        """Return the server's view. Raises OSError while the server does not serve."""
         return asking.tables(asking.state(self.host.address))
 
     def sees(self, table: str = "") -> set[str]:
-        """The names registered in a table; without a name: in all its tables together."""
+        """Return the names registered in a table, or in all tables without a table name."""
         return {name for key, rows in self.tables().items() if table in ("", key) for name in rows.registered}
 
     def counts(self) -> dict[str, float]:
-        """Its counts of discovery (``file_load_count``, ``dns_query_count`` ...), without their common prefix."""
+        """Return the counts of discovery (``file_load_count``, ``dns_query_count`` ...) without their common prefix."""
         text = asking.page(self.host.address, METRICS, "/metrics")
         return {name: float(value) for name, value in COUNT.findall(text)}
 
     @property
     def loads(self) -> float:
-        """How often it has worked through its file, rejected files among them, the one of its start included."""
+        """Return how often the server has processed its file, with rejected files and the first load."""
         return self.counts()["file_load_count"]

@@ -16,12 +16,12 @@ from .servers import GRPC, Server, listing
 from .waiting import SOON, holds, until
 
 GONE = 2.0
-"""Seconds for which a node that vanished is watched: twice the first interval of the retries."""
+"""Seconds to watch a node that vanished: twice the first interval of the retries."""
 
 
 @pytest.fixture(scope="module")
 def readers(add: Callable[..., Server], standing: Cluster) -> list[Server]:
-    """A node of each kind beside the cluster; their files are changed, and nobody reads of them."""
+    """Yield a node of each kind beside the cluster. The test changes their files; no other node lists them."""
     servers = [add("data", 6), add("liaison", 7)]
     for server in servers:
         server.rename(listing(standing.entries))
@@ -33,13 +33,13 @@ def readers(add: Callable[..., Server], standing: Cluster) -> list[Server]:
 
 
 def by_number(server: Server) -> dict[str, str]:
-    """The entry of a server with its IP address in place of its name."""
+    """Return the entry of a server with its IP address instead of its name."""
     name, port = server.name.split(":")
     return {name: f"{server.host.address}:{port}"}
 
 
 def take(readers: list[Server], text: str) -> None:
-    """Write the readers' files, and wait until they have worked through them."""
+    """Write the readers' files and wait until the readers have processed them."""
     loads = {reader: reader.loads for reader in readers}
     for reader in readers:
         reader.in_place(text)
@@ -51,7 +51,7 @@ Views = dict[Server, set[str]]
 
 
 def views(readers: list[Server], table: str = "") -> Views:
-    """Whom each reader sees."""
+    """Return the nodes that each reader sees."""
     return {reader: reader.sees(table) for reader in readers}
 
 

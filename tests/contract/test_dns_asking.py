@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom servers in DNS mode ask, how and how often: by the rules of Go's resolver (contract, section 2)."""
+"""The questions of servers in DNS mode: which nameserver, how and how often, by the rules of Go's resolver (contract, section 2)."""
 
 from __future__ import annotations
 

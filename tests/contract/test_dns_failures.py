@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What servers in DNS mode do when DNS fails, and with several names of which some fail (contract, section 2)."""
+"""Servers in DNS mode when DNS fails, and with several names of which some fail (contract, section 2)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Readers:
             until(lambda: server.sees() == {node.name for node in nodes}, PATIENT, f"{server} sees {nodes}")
 
     def come_back(self) -> None:
-        """With the truth, both nodes are in both views, and a change counts."""
+        """Return to true answers: both nodes are in both views, and a change counts."""
         first, second = self.nodes
         self.service.lists(record(first))
         self.service.lie = None
@@ -87,7 +87,7 @@ def test_half_an_answer_is_believed(readers: Readers) -> None:
     readers.come_back()
 
 
-def test_a_restart_while_dns_is_away_loses_the_view(readers: Readers) -> None:
+def test_a_restart_while_dns_fails_loses_the_view(readers: Readers) -> None:
     data, _ = readers.servers
     readers.service.lie = Lie.SERVFAIL
     failed(*readers.servers)
@@ -96,12 +96,12 @@ def test_a_restart_while_dns_is_away_loses_the_view(readers: Readers) -> None:
     data.start()
     until(lambda: data.tables() == {"property": Table()}, PATIENT, f"{data} answers")
     failed(data)
-    assert data.tables() == {"property": Table()}, "it knows nobody"
+    assert data.tables() == {"property": Table()}, "the node sees no other node"
     readers.come_back()
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.DROP], ids=lambda lie: lie.name)
-def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(cluster: Cluster, finder: Finder, names: Names, lie: Lie) -> None:
+def test_a_liaison_that_starts_while_dns_fails_listens_when_dns_works_again(cluster: Cluster, finder: Finder, names: Names, lie: Lie) -> None:
     service, node = names.srv(), cluster.data[0]
     service.lists(record(node))
     service.lie = lie
@@ -113,16 +113,16 @@ def test_a_liaison_that_starts_while_dns_is_away_listens_when_it_is_back(cluster
     until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
 
 
-def test_a_liaison_starts_in_spite_of_a_record_that_does_not_answer(cluster: Cluster, finder: Finder, names: Names) -> None:
+def test_a_liaison_starts_in_spite_of_a_record_that_is_not_responding(cluster: Cluster, finder: Finder, names: Names) -> None:
     service, node = names.srv(), cluster.data[0]
     service.lists(record(node), f"0 0 {GRPC} nowhere-at-all")
     liaison = finder("liaison", 13, service)
     until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
     retried = "failed to create property schema registry, retrying"
-    assert retried in liaison.log.read_text(), "in vain the first time: only then is there nothing new that does not answer"
+    assert retried in liaison.log.read_text(), "the first try fails: only after it are all entries known that are not responding"
 
 
-def test_a_liaison_that_found_no_data_node_running_is_deaf_to_it_until_its_record_was_away(
+def test_a_liaison_that_found_no_data_node_running_ignores_it_until_its_record_was_removed(
     add: Callable[..., Server], finder: Finder, names: Names
 ) -> None:
     service, node = names.srv(), add("data", 11)
@@ -135,11 +135,11 @@ def test_a_liaison_that_found_no_data_node_running_is_deaf_to_it_until_its_recor
     asked = len(service.times())
     until(lambda: len(service.times()) >= asked + 3, PATIENT, f"{liaison} asks for names again, every 5 s")
     assert liaison.running
-    assert not liaison.listens(HTTP), "a node that failed is left to the retries, which do not run before it listens"
+    assert not liaison.listens(HTTP), "only the retries try a failed node again, and they run only after the liaison listens"
 
-    service.lists(f"0 0 {GRPC} nobody")
+    service.lists(f"0 0 {GRPC} missing")
     asked = len(service.times())
-    until(lambda: len(service.times()) >= asked + 2, PATIENT, f"{liaison} hears that the node is gone")
+    until(lambda: len(service.times()) >= asked + 2, PATIENT, f"{liaison} gets the answer without the node")
     service.lists(record(node))
     until(lambda: liaison.sees() == {node.name}, PATIENT, f"{liaison} serves")
 
@@ -161,7 +161,7 @@ def test_a_name_that_fails_keeps_its_nodes_while_the_others_are_followed(cluster
     assert reader.sees() == {first.name, third.name}
 
 
-def test_a_name_that_fails_from_the_start_keeps_nobody_else_away(cluster: Cluster, finder: Finder, names: Names) -> None:
+def test_a_name_that_fails_from_the_start_does_not_block_other_names(cluster: Cluster, finder: Finder, names: Names) -> None:
     away, here = names.srv(), names.srv()
     first, second, _ = cluster.data
     away.lists(record(first))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The flags of DNS mode: what is refused at start, TLS with a CA bundle for each name, and the counts (contract, sections 2, 5 and 6)."""
+"""The flags of DNS mode: refused values, TLS with a CA bundle for each name, and the counts (contract, sections 2, 5 and 6)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_ca_bundle_without_certificates_is_refused(finder: Finder, tmp_path: p
 
 
 def secured(add: Callable[..., Server], number: int, folder: pathlib.Path) -> tuple[Server, Certificate]:
-    """A data node that talks TLS on its gRPC port, and its certificate."""
+    """Return a data node with TLS on its gRPC port, and its certificate."""
     certificate = Certificate(folder, f"node{number}.{ZONE}".rstrip("."), address=None)
     files = {"cert-file": str(certificate.path), "key-file": str(certificate.key_path)}
     server = add("data", number, tls="true", **files)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is in the view in DNS mode, and what a changed answer does to it (contract, section 2)."""
+"""The nodes in a view in DNS mode, and the effect of a changed answer (contract, section 2)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def service(names: Names) -> SrvName:
 
 
 def read(finder: Finder, expected: set[str], *services: SrvName, **settings: str) -> list[Server]:
-    """A node of each kind in DNS mode, which see the expected nodes."""
+    """Start a node of each kind in DNS mode and wait until they see the expected nodes."""
     servers = [finder(kind, number, *services, **settings) for kind, number in READERS]
     see(servers, expected, "at first")
     return servers
@@ -37,7 +37,7 @@ def see(servers: list[Server], expected: set[str], what: str) -> None:
 
 
 def keep(servers: list[Server], expected: set[str], what: str) -> None:
-    """They see the expected nodes, and still do when they have worked through what DNS says now."""
+    """Check that the servers see the expected nodes, now and after they have applied the present answer of DNS."""
     worked_through(*servers)
     for server in servers:
         if server.sees() != expected:
@@ -76,7 +76,7 @@ def test_a_record_with_the_target_dot_removes_every_node(cluster: Cluster, finde
     readers = read(finder, {first.name, second.name}, service)
     service.lists("0 0 0 .")
     for reader in readers:
-        until(lambda: set(reader.tables().values()) == {Table()}, PATIENT, f"{reader} sees nobody")
+        until(lambda: set(reader.tables().values()) == {Table()}, PATIENT, f"{reader} sees no node")
     service.lists(record(first), record(second))
     see(readers, {first.name, second.name}, "with the old records")
 
@@ -108,14 +108,14 @@ def test_of_two_targets_of_a_node_none_may_be_taken_away(cluster: Cluster, finde
     keep(readers, {first.name}, "one target of two less")
 
 
-def test_a_target_without_an_address_is_tried_again_without_end_and_disturbs_nobody(
+def test_a_target_without_an_address_is_tried_again_without_end_and_blocks_no_other(
     cluster: Cluster, finder: Finder, names: Names, service: SrvName
 ) -> None:
     first, second, third = cluster.data
     service.lists(record(first), f"0 0 {GRPC} nowhere")
     readers = read(finder, {first.name}, service, **{"node-discovery-grpc-timeout": "1s"})
     for reader in readers:
-        # About one every 1.5 s. With a pause that doubles, as in file mode, the tenth would come after 17 minutes.
+        # One retry in about 1.5 s. With file mode's doubling pause the tenth retry would come after 17 minutes.
         until(lambda: reader.counts().get("node_retry_failed_count", 0) >= 10, PATIENT, f"{reader} tries again and again")
         assert f"nowhere.{ZONE}:{GRPC}" in tried(reader), "the address is target:port, with the trailing dot"
         assert reader.counts()["retry_queue_size"] == 1
@@ -127,12 +127,12 @@ def test_a_target_without_an_address_is_tried_again_without_end_and_disturbs_nob
 
 
 def tried(server: Server) -> set[str]:
-    """The addresses that its log calls by name."""
+    """Return the addresses in the server's log."""
     lines = (line for line in server.log.read_text().splitlines() if '"address"' in line)
     return {json.loads(line)["address"] for line in lines}
 
 
-def test_a_new_record_that_does_not_answer_holds_up_what_leaves(cluster: Cluster, finder: Finder, service: SrvName) -> None:
+def test_a_new_record_that_is_not_responding_delays_a_removal(cluster: Cluster, finder: Finder, service: SrvName) -> None:
     first, second, _ = cluster.data
     service.lists(record(first), record(second))
     reader = finder("data", 6, service)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a view shows a peer that stops answering, and one that answers again (contract, section 3)."""
+"""How a view shows a peer that stops responding, and a peer that responds again (contract, section 3)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .servers import Server, listing
 from .waiting import SOON, holds, until
 
 SLOWEST = 20.0
-"""Seconds that a liaison may take with its default check every 10 s; real ones took 5-11 s."""
+"""Seconds that a liaison may take with its default check every 10 s; real liaisons took 5-11 s."""
 
 QUICK = 5.0
-"""Seconds that it may take with a check every second; real ones took about 2 s."""
+"""Seconds that a liaison may take with a check every second; real liaisons took about 2 s."""
 
 
 def misses(cluster: Cluster, liaison: Server, *nodes: Server) -> bool:
-    """Whether the liaison shows these data nodes as evictable, the others as active, and all as registered."""
+    """Return whether the liaison shows these data nodes as evictable, the others as active, and all as registered."""
     table, gone = liaison.tables()["tire2"], cluster.names(list(nodes))
     everybody = cluster.names(cluster.data)
     return (set(table.registered), set(table.active), set(table.evictable)) == (everybody, everybody - gone, gone)
@@ -53,7 +53,7 @@ def test_a_liaison_that_checks_every_second_misses_a_stopped_peer_within_seconds
     until(lambda: misses(cluster, quick, stopped), QUICK, "it misses the stopped node")
     stopped.start()
     until(lambda: misses(cluster, quick), QUICK, "it is back")
-    # The other liaisons, which check every 10 s, may notice only now.
+    # The other liaisons check every 10 s and may notice only now.
     until(cluster.whole, SLOWEST, "it is back everywhere")
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a liaison says of groups and of the points that each data node holds, and where points are put.
+"""A liaison's report of groups and of the points on each data node, and the placement of points.
 
-What leaves with a data node is decided by this (docs/concept.md).
+These facts decide which points leave with a data node (docs/concept.md).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTS = "/api/v1/group/schema/lists"
 INTERNAL_HTTP = 18913
 NOTICED = 10.0
 COUNTED = 15.0
-"""Seconds within which acknowledged points are counted: the flush, 5 s, and a slow machine."""
+"""Seconds until acknowledged points count: the flush (5 s) and a slow machine."""
 
 POINTS = 200
 GROUPS = {f"held{replicas}": replicas for replicas in (0, 1)}
@@ -36,7 +36,7 @@ GROUPS = {f"held{replicas}": replicas for replicas in (0, 1)}
 
 @pytest.fixture(scope="module")
 def cluster(add: Callable[..., Server]) -> Cluster:
-    """With a group without replicas and one with one, and 200 points in each."""
+    """Return a cluster with a group without replicas, a group with one replica, and 200 points in each."""
     settings = {f"{kind}-client-health-check-interval": "1s" for kind in ("data", "liaison")}
     found = Cluster(add, first=6, **settings)
     for group, replicas in GROUPS.items():
@@ -67,7 +67,7 @@ def content(server: Server, group: str) -> dict[str, Any]:
 
 
 def counts(server: Server, group: str) -> dict[str, int]:
-    """Node -> points."""
+    """Return node -> points."""
     return {
         info["node"]["metadata"]["name"]: sum(int(shard["dataCount"]) for segment in info["segmentInfo"] for shard in segment["shardInfo"])
         for info in content(server, group)["dataInfo"]
@@ -103,9 +103,9 @@ def test_only_the_public_http_port_of_a_liaison_lists_groups(cluster: Cluster) -
             asking.page(server.host.address, port, LISTS)
 
 
-def test_a_group_that_nobody_made_has_no_content(cluster: Cluster) -> None:
+def test_a_missing_group_has_no_content(cluster: Cluster) -> None:
     with pytest.raises(asking.NotServing, match=": 404 "):
-        content(cluster.liaisons[0], "nobody")
+        content(cluster.liaisons[0], "missing")
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -131,7 +131,7 @@ def test_shards_are_numbered_by_their_place_in_the_nodes_own_list(cluster: Clust
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_shards_go_round_robin_to_the_data_nodes_in_the_order_of_their_names(group: str, cluster: Cluster) -> None:
-    """By what is on their disks: a shard has its place among the shards of all groups, those of the server's own included."""
+    """The evidence is on the nodes' disks: a shard has its place among the shards of all groups, with the server's own groups."""
     until(lambda: sum(counts(cluster.liaisons[0], group).values()) == (GROUPS[group] + 1) * POINTS, COUNTED, "all are there")
     shards = {name: found["resourceOpts"]["shardNum"] for name, found in groups(cluster.liaisons[0]).items()}
     first = sum(number for name, number in shards.items() if name < group)
@@ -151,8 +151,8 @@ def test_a_node_without_points_is_there_and_one_that_is_not_active_is_not(cluste
     until(lambda: counts(liaison, "empty") == dict.fromkeys(cluster.names(cluster.data), 0), NOTICED, "all are there, with nothing")
     away.kill()
     left = cluster.names(cluster.data[1:])
-    until(lambda: away.name not in liaison.tables()["tire2"].active, NOTICED, "it is away")
-    # Until the liaison has noticed that its schema server is away too, it fails the whole question.
+    until(lambda: away.name not in liaison.tables()["tire2"].active, NOTICED, "the node is not active")
+    # Until the liaison has noticed that its schema server is gone, it fails the whole question.
     until(lambda: counts(liaison, "held1").keys() == left, COUNTED, "the others are counted")
     away.start()
     until(lambda: away.name in liaison.tables()["tire2"].active, NOTICED, "it is back")

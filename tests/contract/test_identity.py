@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who a node says it is, and for how long others believe what they once heard (contract, sections 1 and 3)."""
+"""The identity that a node reports, and the time for which other nodes keep it (contract, sections 1 and 3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .waiting import SOON, holds, until
 
 
 def identities(server: Server) -> dict[str, tuple[dict[str, str], list[str], str]]:
-    """Node name -> labels, roles, gRPC address, of all that a server's view has registered."""
+    """Return node name -> labels, roles, gRPC address of all nodes that are registered in a server's view."""
     tables: dict[str, dict[str, Any]] = asking.state(server.host.address)["routeTables"]
     nodes = [node for table in tables.values() for node in table["registered"]]
     return {n["metadata"]["name"]: (n["labels"], n["roles"], n["grpcAddress"]) for n in nodes}
@@ -53,10 +53,10 @@ def test_a_restarted_node_keeps_its_old_identity_in_others_until_it_is_dropped_a
         until(lambda: node.name not in identities(reader), SOON, f"{reader} drops it")
         reader.rename(listing(cluster.data_entries | node.entry))
     for reader in readers:
-        until(lambda: identities(reader).get(renamed) == after, SOON, f"{reader} hears it anew")
+        until(lambda: identities(reader).get(renamed) == after, SOON, f"{reader} learns the new identity")
 
 
-def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluster: Cluster, add: Callable[..., Server]) -> None:
+def test_the_view_shows_what_a_node_reports_not_what_the_file_says(cluster: Cluster, add: Callable[..., Server]) -> None:
     reader, hot = add("liaison", 9), cluster.data[0]
     expected = {hot.name: ({"type": "hot"}, ["ROLE_META", "ROLE_DATA"], hot.name)}
     reader.rename(listing({"some-name": f"{hot.host.address}:17912"}))
@@ -64,8 +64,8 @@ def test_the_view_shows_what_a_node_says_of_itself_not_what_the_file_says(cluste
     until(lambda: identities(reader) == expected, SOON, f"{reader} knows {hot} by its own name")
 
 
-def test_labels_are_shown_as_they_are_written(add: Callable[..., Server]) -> None:
-    """All are text: what looks like a boolean, a number or nothing is not read as one."""
+def test_labels_are_shown_unchanged(add: Callable[..., Server]) -> None:
+    """All labels are text: the server does not read a boolean, a number or a null."""
     node = add("data", 10, **{"node-labels": "bool=true,capital=True,float=1.0,big=1e+16,none=null,empty="})
     node.rename(listing(node.entry))
     node.start()

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of written points while servers are stopped and started (contract, section 8).
+"""The fate of written points while servers stop and start (contract, section 8).
 
-The cluster of these tests looks at its peers every second, as the collection sets it, so that a stopped server is left alone
-quickly. Each test has a group of its own: a liaison flushes what it holds 5 s after the first point of a shard came in.
+The cluster of these tests checks its peers every second, as the collection sets it, so it soon stops using a stopped
+server. Each test has its own group: a liaison flushes a shard's points 5 s after the first of them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from .waiting import holds, until
 MAX_REVISION = "banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision"
 FLUSH = 5.0
 FLUSHED = 15.0
-"""Seconds within which what was acknowledged must be found: the flush, and a slow machine."""
+"""Seconds until a query must find acknowledged points: the flush and a slow machine."""
 
 NOTICED = 10.0
-"""Seconds within which a liaison that looks every second must show who is away and who is back."""
+"""Seconds until a liaison with a check every second must show that a node stopped or started."""
 
 STREAMS = re.compile(r'^banyandb_liaison_grpc_total_stream_(started|finished)\{method="write",service="measure"\} (\S+)$', re.MULTILINE)
 
 FIRST = range(1, 17)
-"""The points that a group has from the beginning, by number: one of each series."""
+"""The first points of a group by number: one of each series."""
 
 T = TypeVar("T")
 names = (f"points{number}" for number in itertools.count(1))
@@ -54,16 +54,16 @@ def whole(add: Callable[..., Server]) -> Cluster:
 
 @pytest.fixture
 def cluster(whole: Cluster) -> Iterator[Cluster]:
-    """The cluster of this module; each test leaves it whole."""
+    """Yield the cluster of this module. Each test leaves it complete."""
     yield whole
     until(whole.whole, NOTICED, "the test leaves the cluster as it found it")
 
 
 @pytest.fixture
 def group(cluster: Cluster) -> str:
-    """A new group with a measure, which both liaisons know, with points 1 to 16: one of each series.
+    """Return a new group with a measure that both liaisons know, and with points 1 to 16: one of each series.
 
-    They come first, since a shard's very first points are flushed at once.
+    These points come first because the server flushes a shard's very first points at once.
     """
     name = next(names)
     first, second = cluster.liaisons
@@ -80,7 +80,7 @@ async def make(liaison: Liaison) -> None:
 
 
 def ask(server: Server, group: str, question: Callable[[Liaison], Coroutine[Any, Any, T]]) -> T:
-    """What ``question`` finds out from the public port of a liaison. Raises grpc.RpcError."""
+    """Return the answer to ``question`` from the public port of a liaison. Raises grpc.RpcError."""
 
     async def asking() -> T:
         liaison = Liaison(f"{server.host.address}:{GRPC}", group, "points")
@@ -93,7 +93,7 @@ def ask(server: Server, group: str, question: Callable[[Liaison], Coroutine[Any,
 
 
 def write(server: Server, group: str, numbers: range) -> set[int]:
-    """Write points of 16 series, which lie in all shards; the numbers that are acknowledged."""
+    """Write points of 16 series in all shards and return the acknowledged numbers."""
     now = time.time_ns() // 1_000_000
     acknowledged: set[int] = set()
 
@@ -106,12 +106,12 @@ def write(server: Server, group: str, numbers: range) -> set[int]:
 
 
 def write_streams(server: Server) -> dict[str, float]:
-    """How many streams of writes of measures a liaison counts as ``started``, and how many as ``finished``."""
+    """Return a liaison's numbers of ``started`` and ``finished`` streams that write measures."""
     return {name: float(count) for name, count in STREAMS.findall(asking.page(server.host.address, METRICS, "/metrics"))}
 
 
 def found(server: Server, group: str) -> set[int]:
-    """The numbers of the points of the last minutes. Raises grpc.RpcError."""
+    """Return the numbers of the points of the last minutes. Raises grpc.RpcError."""
     now = time.time_ns() // 1_000_000
     points = ask(server, group, lambda liaison: liaison.query(now - 300_000, now + 60_000, 8))
     return {number for _, number in points}
@@ -122,14 +122,14 @@ def found_by_all(cluster: Cluster, group: str) -> list[set[int]]:
 
 
 def sees(cluster: Cluster, table: str, *away: Server) -> bool:
-    """Whether every running liaison sees all peers of a table active but those that are away."""
+    """Return whether every running liaison sees all peers of a table as active except ``away``."""
     servers = {"tire1": cluster.liaisons, "tire2": cluster.data}[table]
     active = cluster.names([server for server in servers if server not in away])
     return all(set(liaison.tables()[table].active) == active for liaison in cluster.liaisons if liaison.running)
 
 
 def restart_liaison(cluster: Cluster, liaison: Server) -> None:
-    """Start it with the data list, then give it the full one: its own entry would cost 5 s (contract, section 1)."""
+    """Start the liaison with the list of data nodes, then write the full list: its own entry would cost 5 s (contract, section 1)."""
     liaison.rename(listing(cluster.data_entries))
     liaison.start()
     until(lambda: liaison.watches, NOTICED, f"{liaison} watches its file")
@@ -153,7 +153,7 @@ def test_what_one_liaison_made_the_other_knows_and_every_node_has_its_revision(c
     def revisions() -> set[int]:
         return {calls.ask(server.host.address, port, MAX_REVISION).max_mod_revision for server, port in ports}
 
-    # The server may add objects of its own to those of a group.
+    # The server may add its own objects to the objects of a group.
     until(lambda: len(revisions()) == 1 and min(revisions()) >= made, NOTICED, "all nodes say the same revision, and have what was made")
 
 
@@ -164,11 +164,11 @@ def test_what_is_there_is_not_made_twice(group: str, cluster: Cluster) -> None:
 
 
 def test_a_point_without_a_measure_is_not_acknowledged(cluster: Cluster) -> None:
-    assert write(cluster.liaisons[0], "nobody", range(1, 3)) == set()
+    assert write(cluster.liaisons[0], "missing", range(1, 3)) == set()
 
 
 def test_a_stream_of_writes_is_started_with_its_first_point_and_finished_when_it_is_answered(group: str, cluster: Cluster) -> None:
-    """What one waits for who wants to know that no write is under way."""
+    """An administrator waits for this before stopping a liaison: no write is in progress."""
     liaison = cluster.liaisons[0]
     assert write(liaison, group, range(17, 19)) == {17, 18}
     until(lambda: len(set(write_streams(liaison).values())) == 1, NOTICED, "nothing is under way")
@@ -196,7 +196,7 @@ def test_an_acknowledged_point_is_found_only_after_the_flush(group: str, cluster
     assert time.monotonic() - start < FLUSH / 2, "it was acknowledged long before the flush"
     holds(lambda: found_by_all(cluster, group) == [{*FIRST}] * 2, FLUSH / 2, "no liaison finds it")
     until(lambda: found_by_all(cluster, group) == [{*FIRST, *numbers}] * 2, FLUSHED, "both liaisons find it")
-    # What is at the data nodes does not need the liaison that it was written through.
+    # Points on the data nodes do not need the liaison of their write.
     first, second = cluster.liaisons
     first.kill()
     until(lambda: sees(cluster, "tire1", first), NOTICED, "it is gone")
@@ -205,7 +205,7 @@ def test_an_acknowledged_point_is_found_only_after_the_flush(group: str, cluster
 
 
 def test_a_liaison_that_is_stopped_loses_what_it_acknowledged_and_held(group: str, cluster: Cluster) -> None:
-    """The points of its shards, through whichever liaison they were written; the other liaison keeps its own."""
+    """The liaison loses the points of its shards from all liaisons. The other liaison keeps its own points."""
     first, second = cluster.liaisons
     through_first, through_second = range(17, 49), range(49, 81)
     assert write(first, group, through_first) | write(second, group, through_second) == {*through_first, *through_second}
@@ -224,17 +224,17 @@ def test_a_point_has_two_copies_on_data_nodes_that_keep_them(group: str, cluster
     numbers = {*FIRST, *write(cluster.liaisons[0], group, range(17, 81))}
     until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "all are found")
     one.kill()
-    until(lambda: sees(cluster, "tire2", one), NOTICED, "one data node is away")
+    until(lambda: sees(cluster, "tire2", one), NOTICED, "one data node is not active")
     assert found_by_all(cluster, group) == [numbers] * 2, "the other copies are found"
     two.kill()
-    until(lambda: sees(cluster, "tire2", one, two), NOTICED, "two data nodes are away")
+    until(lambda: sees(cluster, "tire2", one, two), NOTICED, "two data nodes are not active")
     for left in found_by_all(cluster, group):
-        assert left < numbers, "a query is answered, and lacks points whose copies are both away"
-        assert left, "and finds those that the third node has"
+        assert left < numbers, "the answer to a query lacks the points with both copies on stopped nodes"
+        assert left, "the answer to a query has the points of the third node"
     for server in (one, two):
         server.start()
     until(lambda: sees(cluster, "tire2"), NOTICED, "both are back")
-    # A data node that is stopped may forget a series that it has just learnt, until it is written again; not its points.
+    # A stopped data node may forget a new series until the next write of that series. It keeps the points.
     numbers |= write(cluster.liaisons[0], group, range(81, 97))
     until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "all are found again")
 
@@ -242,7 +242,7 @@ def test_a_point_has_two_copies_on_data_nodes_that_keep_them(group: str, cluster
 def test_points_go_to_the_data_nodes_that_are_active(group: str, cluster: Cluster) -> None:
     away = cluster.data[0]
     away.kill()
-    until(lambda: sees(cluster, "tire2", away), NOTICED, "a data node is away")
+    until(lambda: sees(cluster, "tire2", away), NOTICED, "a data node is not active")
     numbers = {*FIRST, *write(cluster.liaisons[0], group, range(17, 81))}
     until(lambda: found_by_all(cluster, group) == [numbers] * 2, FLUSHED, "the two others have all points")
     away.start()
@@ -259,12 +259,12 @@ def test_no_acknowledged_point_is_lost_when_data_nodes_are_killed_and_restarted_
         until(lambda: load.ready, 60, "points are taken and found through every liaison")
         for server in cluster.data[:2]:
             server.kill()
-            until(lambda: sees(cluster, "tire2", server), NOTICED, f"{server} is away")
+            until(lambda: sees(cluster, "tire2", server), NOTICED, f"{server} is not active")
             server.start()
             until(lambda: sees(cluster, "tire2"), NOTICED, f"{server} is back")
     figures = load.result
     assert (figures["missing"], figures["unacknowledged"]) == (0, 0)
     assert figures["acknowledged"] == figures["sent"] > 0
-    # A dead node is noticed, and the writes that waited for it go on: none runs into the client's own limit.
+    # A liaison notices a dead node, and waiting writes go on: no write reaches the client's own limit.
     assert not [reason for reason in figures["write_reasons"] if reason.startswith("DEADLINE_EXCEEDED")]
     assert figures["queries"] > figures["failed_queries"]

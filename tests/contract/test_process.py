@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How processes start, take their settings, and stop (contract, sections 1, 3 and 5)."""
+"""How processes start, read their settings, and stop (contract, sections 1, 3 and 5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ["data", "liaison"]
 
 
 def running(add: Callable[..., Server], cluster: Cluster, kind: str, **settings: str) -> Server:
-    """A server of its own beside the cluster, which serves."""
+    """Return a new server beside the cluster, which serves."""
     server = add(kind, 6, **settings)
     server.kill()
     server.rename(listing(cluster.data_entries))
@@ -44,7 +44,7 @@ def test_a_data_node_that_starts_with_an_invalid_file_serves_without_discovery(a
     server = add("data", 8, **{"node-discovery-file-fetch-interval": "1s"})
     server.rename("nodes: [{\n")
     server.start()
-    until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and knows nobody")
+    until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and sees no node")
     server.rename(listing(cluster.data_entries))
     holds(lambda: not server.sees(), 4, "neither watch nor poll: the repaired file does not count")
     assert server.counts()["file_load_count"] == 1
@@ -61,18 +61,18 @@ def test_a_liaison_that_starts_with_an_invalid_file_is_deaf_until_the_file_is_va
 
 
 def test_a_silent_nameserver_stops_the_start_unless_txt_lookups_are_off(add: Callable[..., Server], network: Network) -> None:
-    stuck, cured = add("data", 10), add("data", 11)
-    for server in (stuck, cured):
+    stuck, started = add("data", 10), add("data", 11)
+    for server in (stuck, started):
         server.host.ask_for_names_at(network.silent_nameserver)
         server.rename(listing(server.entry))
     stuck.start(without=("GRPC_ENABLE_TXT_SERVICE_CONFIG",))
-    cured.start()
-    until(lambda: cured.listens(GRPC), SOON, f"{cured} listens")
+    started.start()
+    until(lambda: started.listens(GRPC), SOON, f"{started} listens")
     holds(lambda: stuck.running and not stuck.listens(GRPC), 10, f"{stuck} runs and does not listen")
     stuck.signal(signal.SIGTERM)
     holds(lambda: stuck.running, 3, f"{stuck} ignores SIGTERM")
-    cured.stop()
-    for server in (stuck, cured):
+    started.stop()
+    for server in (stuck, started):
         server.kill()
         server.host.ask_for_names_at("127.0.0.1")
 
@@ -115,7 +115,7 @@ def test_an_unknown_variable_is_not(add: Callable[..., Server]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_only_lists_its_units_reads_its_environment_and_ends(add: Callable[..., Server], kind: str) -> None:
-    """What a trial before a restart rests on: no topology file is needed, nothing listens, and a value of the wrong type is told."""
+    """Evidence for the trial run before a restart: it needs no topology file, opens no port, and reports a value of the wrong type."""
     server = add(kind, 13)
     server.topology.unlink(missing_ok=True)
     server.start("--show-rungroup-units")
@@ -139,7 +139,7 @@ def test_profiles_and_metrics_listen_where_they_are_told(add: Callable[..., Serv
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_somebody_else_in_a_root_is_left_alone(add: Callable[..., Server], cluster: Cluster, kind: str) -> None:
-    """Roots on disks of their own, each with a hidden file that only root may read: the marker of this collection."""
+    """Roots on separate disks, each with a hidden file that only root may read: the marker of this collection."""
     roots = [name for name in ROOTS if kind == "data" or name in ("measure", "stream", "trace")]
     server = add(kind, 15)
     for name in roots:

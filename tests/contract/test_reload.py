@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a running server takes a changed topology file (contract, section 1)."""
+"""How a running server loads a changed topology file (contract, section 1)."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ WIPING = {
 
 @pytest.fixture(params=["data", "liaison"])
 def subject(request: pytest.FixtureRequest, cluster: Cluster) -> Server:
-    """A node of each kind, whose file is changed."""
+    """Return a node of each kind. The test changes its file."""
     return cluster.data[0] if request.param == "data" else cluster.liaisons[0]
 
 
 def worked_through(server: Server, write: Callable[[str], None], text: str) -> None:
-    """Write, and wait until the server has worked through its file."""
+    """Write, and wait until the server has processed its file."""
     loads = server.loads
     write(text)
     until(lambda: server.loads > loads, SOON, f"{server} loads its file")
 
 
 def counts_after(cluster: Cluster, subject: Server, write: Callable[[str], None]) -> float:
-    """Seconds from a write until it counts, the fewest of several: any one may be held up on a busy machine."""
+    """Return the seconds from a write until it counts: the minimum of several, because a busy machine may delay some."""
     warm = cluster.data[2]
     times = []
     for _ in range(6):
@@ -71,7 +71,7 @@ def test_of_two_renames_in_quick_succession_the_last_one_counts(cluster: Cluster
 
 
 @pytest.mark.parametrize("text", REJECTED.values(), ids=REJECTED)
-def test_a_rejected_file_leaves_the_view_as_it_was(cluster: Cluster, subject: Server, text: str) -> None:
+def test_a_rejected_file_leaves_the_view_unchanged(cluster: Cluster, subject: Server, text: str) -> None:
     before = subject.tables()
     worked_through(subject, subject.in_place, text)
     assert subject.tables() == before
@@ -90,7 +90,7 @@ def test_a_writer_that_pauses_is_read_half_way(cluster: Cluster, subject: Server
         file.write(text[half:])
     until(lambda: subject.sees() == before - {warm.name}, SOON, "the rest makes it whole")
     subject.in_place(listing(cluster.entries))
-    until(lambda: subject.sees() == before, SOON, "as it was")
+    until(lambda: subject.sees() == before, SOON, "the view is complete again")
 
 
 def test_invalid_yaml_is_not_counted_as_a_failed_load_but_an_invalid_entry_is(cluster: Cluster) -> None:
@@ -116,7 +116,7 @@ def test_json_and_unknown_keys_are_taken(cluster: Cluster, subject: Server) -> N
     warm, before = cluster.data[2], subject.sees()
     others = cluster.entries.items() - warm.entry.items()
     nodes = [{"name": name, "grpc_address": address, "rack": 7} for name, address in others]
-    subject.in_place(json.dumps({"nodes": nodes, "owner": "nobody"}))
+    subject.in_place(json.dumps({"nodes": nodes, "owner": "somebody"}))
     until(lambda: subject.sees() == before - {warm.name}, SOON, "the file counts")
     subject.in_place(listing(cluster.entries))
     until(lambda: warm.name in subject.sees(), SOON, "the node is back")
@@ -154,7 +154,7 @@ def test_a_full_list_is_taken_by_nodes_that_started_with_an_empty_one(add: Calla
         server.rename(listing({}))
         server.start()
     for server in pair:
-        until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and knows nobody")
+        until(lambda: server.tables() == {"property": Table()}, SOON, f"{server} answers, and sees no node")
         until(lambda: server.watches, SOON, f"{server} watches its file")
     for server in pair:
         server.rename(full)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Entries that do not answer: 5 seconds each, one after the other, in the order of the file (contract, section 1)."""
+"""Entries that are not responding: 5 seconds each, one after the other, in the order of the file (contract, section 1)."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ from .servers import GRPC, INTERNAL, Server, listing
 from .waiting import SOON, holds, until
 
 EACH = 5.0
-"""Seconds that an entry costs."""
+"""Seconds that one dead entry costs."""
 
 MARGIN, SLACK = 1.5, 6.0
-"""Seconds that a time may be shorter or longer than that, on a machine where many servers start at once. Processes take their
-time to start there: times of starts are compared with each other, not with zero."""
+"""Seconds that a time may be shorter or longer, on a machine where many servers start at once. Processes start slowly
+there, so the tests compare times of starts with each other, not with zero.
+"""
 
 
 def costs(seconds: float, entries: int) -> bool:
-    """Whether ``seconds`` are what this many dead entries cost."""
+    """Return whether ``seconds`` fit this number of dead entries."""
     return entries * EACH - MARGIN < seconds < entries * EACH + SLACK
 
 
 def waited(listened: float, at_once: float, entries: int) -> bool:
-    """Whether a server that listens after ``listened`` seconds waited for this many dead entries, where one without them listened after
-    ``at_once``. On a busy machine that one may be slow too, which makes the first no faster."""
+    """Return whether a server that listened after ``listened`` seconds waited for this number of dead entries. ``at_once``: seconds of a server
+    without dead entries. That server may be slow too on a busy machine, which makes the first server no faster.
+    """
     return entries * EACH - MARGIN < listened and listened - at_once < entries * EACH + SLACK
 
 
 def dead(kind: str, count: int) -> dict[str, str]:
-    """Entries of nodes that do not answer: ``kind`` is refusing or silent (see network.py)."""
+    """Return entries of nodes that are not responding. ``kind`` is refusing or silent (see network.py)."""
     return {f"{kind}{i}": f"{kind}{i}:{GRPC}" for i in range(1, count + 1)}
 
 
 @dataclasses.dataclass
 class Reload:
-    """A running node got two dead entries and then a new live one, and lost a node. Seconds after the write."""
+    """A running node got two dead entries and then a new live entry, and lost a node. Seconds after the write."""
 
     added: float
     removed: float
     retries: float
-    """How many entries wait in the retry queue then."""
+    """Number of entries in the retry queue then."""
     next: float
-    """Seconds that the next write takes to count, while those entries are tried again."""
+    """Seconds until the next write counts, while the server retries those entries."""
 
 
 def reload(server: Server, cluster: Cluster, kind: str) -> Reload:
@@ -92,7 +94,7 @@ def start(server: Server, entries: dict[str, str], expected: set[str]) -> Start:
 
 
 def start_before(liaison: Server, data: Server) -> float:
-    """Start a liaison, and its data node while it is still at an entry before that; seconds from then until it serves."""
+    """Start a liaison, and its data node while the liaison still tries an earlier entry. Return the seconds from then until it serves."""
     data.rename(listing(data.entry))
     liaison.rename(listing(dead("silent", 1) | data.entry))
     liaison.start()
@@ -102,14 +104,14 @@ def start_before(liaison: Server, data: Server) -> float:
 
 
 def start_long_before(liaison: Server, data: Server) -> float:
-    """Start a liaison, and its data node when that was tried in vain; seconds from its second entry until it serves."""
+    """Start a liaison, and its data node after a failed try. Return the seconds from the liaison's second entry until it serves."""
     for server in (liaison, data):
         server.rename(listing(data.entry))
     deaf = f"{liaison} runs, and does not listen"
     liaison.start()
     holds(lambda: liaison.running and not liaison.listens(GRPC), EACH + SLACK, deaf)
     data.start()
-    # It looks for a META node every 5 s, but an entry that failed is left to the retries, which do not run before it listens.
+    # The liaison looks for a META node every 5 s, but only the retries try a failed entry, and they run only after it listens.
     holds(lambda: liaison.running and not liaison.listens(GRPC), EACH + 1.5, deaf)
     liaison.rename(listing({}))
     holds(lambda: liaison.running and not liaison.listens(GRPC), EACH + 1.5, deaf)
@@ -156,7 +158,7 @@ def early(add: Callable[..., Server], pool: ThreadPoolExecutor) -> Seconds:
 
 @pytest.fixture(autouse=True)
 def all_at_once(starts: object, early: object, reloads: object) -> None:
-    """Whichever test is first starts everything, so that the waits pass side by side."""
+    """Start everything in the first test, so that all waits run at the same time."""
 
 
 @pytest.mark.parametrize("kind", ["refusing", "silent"])
@@ -168,11 +170,11 @@ def test_each_new_dead_entry_costs_five_seconds_before_what_comes_after_it(reloa
 
 
 @pytest.mark.parametrize("kind", ["refusing", "silent"])
-def test_entries_that_are_tried_again_do_not_hold_up_the_next_reload(reloads: Reloads, kind: str) -> None:
+def test_entries_that_are_tried_again_do_not_delay_the_next_reload(reloads: Reloads, kind: str) -> None:
     assert reloads[kind].result().next < EACH - MARGIN
 
 
-def test_a_restarted_data_node_listens_at_once_and_is_blind_until_dead_entries_that_stand_first_are_through(
+def test_a_restarted_data_node_listens_at_once_and_sees_no_node_until_it_has_tried_dead_entries_before_them(
     starts: Starts,
 ) -> None:
     record = starts["data, dead first"].result()
@@ -194,12 +196,12 @@ def test_its_own_entry_costs_a_data_node_nothing_if_it_has_the_role_meta(starts:
     assert record.complete - record.listened < EACH - MARGIN
 
 
-def test_without_the_role_meta_it_listens_only_when_its_file_is_through_its_own_entry_included(starts: Starts) -> None:
+def test_without_the_role_meta_it_listens_only_when_its_file_is_loaded_its_own_entry_included(starts: Starts) -> None:
     at_once = starts["META data with its own entry"].result().listened
     assert waited(starts["simple data with its own entry"].result().listened, at_once, 1)
 
 
-def test_a_liaison_listens_only_when_its_whole_file_is_through(starts: Starts) -> None:
+def test_a_liaison_listens_only_when_its_whole_file_is_loaded(starts: Starts) -> None:
     at_once = starts["liaison with the data list"].result().listened
     assert waited(starts["liaison, dead last"].result().listened, at_once, 2)
 
@@ -209,9 +211,9 @@ def test_its_own_entry_costs_a_liaison_five_seconds_and_the_data_list_nothing(st
     assert waited(starts["liaison with its own entry"].result().listened, at_once, 1)
 
 
-def test_a_liaison_serves_with_data_nodes_that_come_before_it_is_through_with_its_file(early: Seconds) -> None:
-    early["before"].result()  # raises NotInTime otherwise
+def test_a_liaison_serves_with_data_nodes_that_start_before_it_has_loaded_its_file(early: Seconds) -> None:
+    early["before"].result()  # raises NotInTime
 
 
 def test_a_liaison_stays_deaf_to_data_nodes_that_come_later_until_they_are_dropped_and_added(early: Seconds) -> None:
-    early["long before"].result()  # raises NotInTime otherwise
+    early["long before"].result()  # raises NotInTime

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server's watch on its file does not see or does not outlive, and what the poll still does then (contract, section 1)."""
+"""Changes that a server's watch does not see, events that end the watch, and the effect of the poll (contract, section 1)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .servers import GRPC, Server, listing
 from .waiting import SOON, NotInTime, holds, until
 
 POLL = {"node-discovery-file-fetch-interval": "4s"}
-"""The servers that poll in these tests do so every 4 s; the others every 5 minutes, the default."""
+"""Servers with a poll in these tests poll every 4 s; other servers every 5 minutes, the default."""
 
 ENOUGH = 6.0
-"""Seconds to wait for a change: several times what the watch takes, and more than the poll does."""
+"""Seconds to wait for a change: several times the watch's delay, and more than the poll interval."""
 
 HELD_UP = 2 * 5.0
-"""Seconds more where an entry does not answer: a retry of it may stand before the change, and another one behind that."""
+"""Extra seconds with an entry that is not responding: two retries of it may run before the change."""
 
 
 @dataclasses.dataclass
 class Seen:
-    """When a change was seen, in seconds after it was made; None: not in time."""
+    """Seconds from a change until the server saw it. None: not in time."""
 
     first_link: float | None = None
     second_link: float | None = None
@@ -45,7 +45,7 @@ def seconds_until_gone(server: Server, name: str, within: float = ENOUGH) -> flo
 
 
 def link(server: Server, target: str, text: str) -> None:
-    """Make the topology a symlink to a file ``target``, by a rename."""
+    """Make the topology a symlink to a file ``target``, with a rename."""
     (server.folder / target).write_text(text)
     new = server.folder / "link"
     new.symlink_to(target)
@@ -74,7 +74,7 @@ def take_away(server: Server, cluster: Cluster) -> Seen:
 
 
 def change_while_it_loads(server: Server, cluster: Cluster) -> Seen:
-    """Change the file that a server was started with, while the server is still at an entry of it that does not answer."""
+    """Change the first file of a server while the server tries an entry that is not responding."""
     first, second, third = cluster.data
     dead = {"silent1": f"silent1:{GRPC}"}
     server.rename(listing(first.entry | dead | second.entry | third.entry))
@@ -82,7 +82,7 @@ def change_while_it_loads(server: Server, cluster: Cluster) -> Seen:
     until(lambda: server.sees() == {first.name}, SOON, f"{server} knows the node before the dead entry, and no other yet")
     server.rename(listing(first.entry | dead | second.entry))
     assert not server.watches
-    until(lambda: len(server.sees()) == 3, SOON, f"{server} is through the file that it was started with")
+    until(lambda: len(server.sees()) == 3, SOON, f"{server} has loaded its first file")
     until(lambda: server.watches, SOON, f"{server} watches its file")
     seen = Seen(while_it_loads=seconds_until_gone(server, third.name, ENOUGH + HELD_UP))
     server.rename(listing(first.entry | dead))
@@ -92,7 +92,7 @@ def change_while_it_loads(server: Server, cluster: Cluster) -> Seen:
 
 @pytest.fixture(scope="module")
 def seen(add: Callable[..., Server], standing: Cluster) -> Iterator[dict[str, Future[Seen]]]:
-    """All of them at once, since they take their time: links swapped and a file taken away, with and without the poll."""
+    """Run all cases at once, because each takes long: swapped links and a removed file, with and without the poll."""
     servers = {
         "links, watch only": add("data", 6),
         "links, poll": add("data", 7, **POLL),

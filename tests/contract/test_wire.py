@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What answers on which port, and how it looks: the same as real servers answered (recorded/; contract, sections 3, 4, 6)."""
+"""The answers of each port, equal to the recorded answers of real servers (recorded/; contract, sections 3, 4, 6)."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ LISTENING = {
 
 
 def recorded_as(cluster: Cluster, name: str) -> Server:
-    """The server that stands where the recorded one stood."""
+    """Return the server in the role of the recorded server."""
     return cluster.liaisons[0] if "liaison" in name else cluster.data[0]
 
 
 def comparable(call: str, answer: Any) -> Any:
-    """An answer without what is new in every cluster: when nodes were created, the schema's revision, the version."""
+    """Return an answer without the parts that are new in every cluster: creation times, the schema's revision, the version."""
     answer = copy.deepcopy(answer)
     if call == "GetCurrentNode":
         assert answer.node.created_at.seconds
@@ -60,7 +60,7 @@ def comparable(call: str, answer: Any) -> Any:
             for node in table.registered:
                 assert node.created_at.seconds
                 node.ClearField("created_at")
-                # When they were recorded, one node still knew another by the label that it had had before a restart.
+                # In the recording, one node still knew another node by the label from before a restart.
                 for label in node.labels:
                     node.labels[label] = "any"
             for names in (table.active, table.evictable):
@@ -99,7 +99,7 @@ def test_recorded_answers_hold_nothing_that_our_protos_do_not_know(calls: Calls,
 
 
 def without_times(state: dict[str, Any]) -> dict[str, Any]:
-    """A state as JSON without the times of creation, whose form is checked, and with its lists sorted."""
+    """Return a state as JSON with sorted lists and without creation times. Check the format of these times."""
     state = copy.deepcopy(state)
     for table in state["routeTables"].values():
         for node in table["registered"]:
@@ -117,7 +117,7 @@ def test_the_state_by_http_is_the_recorded_json(cluster: Cluster, name: str, por
 
 
 def listening(server: Server) -> set[int]:
-    """Where it listens, of all the ports of all kinds."""
+    """Return the ports on which the server listens, of all ports of all kinds."""
     return {port for port in set().union(*LISTENING.values()) if server.listens(port)}
 
 
@@ -142,7 +142,7 @@ def test_healthz_says_serving(cluster: Cluster, name: str, port: int) -> None:
     ],
 )
 def test_an_answer_to_http_1_0_is_whole_without_chunks(cluster: Cluster, name: str, port: int, path: str) -> None:
-    """The collection's own client asks so: then the body ends at its length or with its connection."""
+    """The collection's own client uses HTTP/1.0: the body ends at its length or with its connection."""
     with socket.create_connection((recorded_as(cluster, name).host.address, port), asking.PATIENCE) as connection:
         connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -179,12 +179,12 @@ def test_a_standalone_server_has_all_roles_and_no_tables(add: Callable[..., Serv
 
 
 def metric_names(text: str) -> set[str]:
-    """Types, and samples without their values."""
+    """Return types, and samples without their values."""
     return {line if line.startswith("#") else line.rsplit(" ", 1)[0] for line in text.splitlines() if "file_discovery" in line}
 
 
 def test_the_recorded_metrics_are_there(add: Callable[..., Server], cluster: Cluster) -> None:
-    """All of them on a liaison that lists itself: its own entry is retried, and the retry succeeds."""
+    """All metrics appear on a liaison that lists itself: it retries its own entry, and the retry succeeds."""
     server = add("liaison", 8)
     server.rename(listing(cluster.data_entries | server.entry))
     server.start()

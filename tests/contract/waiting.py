@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for facts with a deadline, and watching that a fact stays true."""
+"""Wait for facts with a deadline, and check that a fact stays true."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PAUSE = 0.02
-"""Seconds between two looks: far below every time that the tests tell apart."""
+"""Seconds between two polls: far below every time that the tests distinguish."""
 
 SOON = 20.0
-"""Seconds after which something that is due at once is given up: far beyond every time of the server's but its poll of 30 s. It tells what hangs
-and measures nothing; where a time counts, it is compared with another one of the same test."""
+"""Seconds to wait for a fact that is due at once: far beyond every time of the server except its poll of 30 s. The limit finds a server that
+hangs and measures nothing. A test that measures compares two times of the same test.
+"""
 
 T = TypeVar("T")
 
 
 class NotInTime(AssertionError):
-    """A fact that was waited for did not come true before its deadline."""
+    """A fact did not become true before its deadline."""
 
 
 class DidNotHold(AssertionError):
-    """A fact that should have stayed true did not."""
+    """A fact did not stay true."""
 
 
 def until(fact: Callable[[], T], within: float, what: str) -> float:
-    """Look at ``fact`` until it is true, for ``within`` seconds at most.
+    """Poll ``fact`` until it is true, at most for ``within`` seconds. Return the seconds.
 
-    A fact that cannot be looked at yet (OSError: nothing listens) is not true yet.
-    Returns the seconds that it took. Raises NotInTime with what was seen last.
+    A fact that raises OSError (no process listens) is not true yet. Raises NotInTime with the last value.
     """
     start = time.monotonic()
     while True:
@@ -50,7 +50,7 @@ def until(fact: Callable[[], T], within: float, what: str) -> float:
 
 
 def holds(fact: Callable[[], T], seconds: float, what: str) -> None:
-    """Look at ``fact`` for ``seconds`` seconds. Raises DidNotHold as soon as it is not true."""
+    """Poll ``fact`` for ``seconds`` seconds. Raises DidNotHold when it is not true."""
     start = time.monotonic()
     while (passed := time.monotonic() - start) < seconds:
         if not fact():

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the crash tests share: pushes to a directory of their own."""
+"""Shared parts of the crash tests: pushes to a separate directory."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module ``topology`` many times, each in a process of its own, and kills or holds it at a chosen moment.
+"""Run the module ``topology`` many times, each time in a new process, and kill or hold the process at a chosen moment.
 
-The processes are forked from one that has everything imported: a push begins within milliseconds, and what is traced
-is the push alone. That one is ``python -m tests.crash.pusher``; ``Pusher`` talks to it by lines of JSON.
+The processes are forks of one process with all imports done: a push starts within milliseconds, and the trace has only the
+push. That process is ``python -m tests.crash.pusher``; ``Pusher`` talks to it with lines of JSON.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from .tracer import Moment
 
 @dataclass(frozen=True)
 class Ended:
-    """How a push ended: by SIGKILL or by itself; the calls begun and how many; how often the file had been replaced by then;
-    the module's result (empty when killed)."""
+    """The end of a push: whether SIGKILL ended it; the calls begun and their number; the number of replacements of the file until then;
+    the module's result (empty after a kill).
+    """
 
     killed: bool
     calls: list[str]
@@ -62,27 +63,27 @@ class Pusher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the process, and with it what it traces."""
+        """End the process and the processes that it traces."""
         self._process.kill()
         self._process.communicate()
 
     def push(self, **arguments: Any) -> dict[str, Any]:
-        """The result of a push that is left alone."""
+        """Push without interruption and return the result."""
         return self._ask({**self._job(arguments), "alone": True}).result
 
     def traced(self, **arguments: Any) -> Ended:
-        """A push that is only looked at."""
+        """Push without interruption and return the trace."""
         return self._ask(self._job(arguments))
 
     def killed(self, moment: Moment, **arguments: Any) -> Ended:
-        """A push that is killed at ``moment``."""
+        """Push, and kill the push at ``moment``."""
         ended = self._ask({**self._job(arguments), "moment": asdict(moment)})
         assert ended.killed, f"the push was over before {moment}: {ended}"
         return ended
 
     @contextmanager
     def held(self, moment: Moment, **arguments: Any) -> Iterator[Held]:
-        """A push that stands still at ``moment``; killed at the end if it was not let go."""
+        """Push, and hold the push at ``moment``. Kill the push at the end of the block unless go() has continued it."""
         self._send({**self._job(arguments), "moment": asdict(moment), "hold": True})
         held = Held(self, self._receive()["held"])
         try:
@@ -112,13 +113,13 @@ class Pusher:
 
 
 class Held:
-    """A push that stands still; ``process`` is its number, 0 once it goes on."""
+    """A push on hold. ``process`` is its process id, 0 after it continues."""
 
     def __init__(self, pusher: Pusher, process: int) -> None:
         self._pusher, self.process = pusher, process
 
     def go(self) -> dict[str, Any]:
-        """Let it go on; its result."""
+        """Continue the push and return its result."""
         return self._end("go").result
 
     def kill(self) -> Ended:
@@ -133,7 +134,7 @@ class Held:
 
 
 def _module(arguments: dict[str, Any], output: int) -> None:
-    """Be the module: arguments in as Ansible gives them, result to ``output``. Does not return."""
+    """Run the module: arguments as Ansible passes them, result to ``output``. The function does not return."""
     from ansible_collections.skywalking.banyandb.plugins.modules import topology
 
     os.dup2(output, 1)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module as Ansible packs and starts it, killed under it: what stands, what the user is told, and the next run."""
+"""Kill the module as Ansible packs and starts it: check the file, the message to the user, and the next run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def network() -> Iterator[Network]:
 
 
 class Ansible:
-    """Runs the module ``topology`` on this machine; its interpreter is one that kills it."""
+    """Runs the module ``topology`` on this machine with an interpreter that kills it."""
 
     def __init__(self, directory: Path, scratch: Path) -> None:
         self.directory, self.scratch = directory, scratch
@@ -49,13 +49,13 @@ class Ansible:
         self.killing(-1, BEFORE)
 
     def killing(self, number: int, when: str) -> None:
-        """The next run is killed there; -1: is only looked at."""
+        """Kill the next run at this call; -1: only trace it."""
         words = f"{sys.executable} -m tests.crash.tracer '{self.directory}' {number} {when} '{self.report}' -- {sys.executable}"
         self.interpreter.write_text(f'#!/bin/sh\nexport PYTHONPATH={ROOT}\nexec {words} "$@"\n')
         self.interpreter.chmod(stat.S_IRWXU)
 
     def push(self, **arguments: Any) -> tuple[int, dict[str, Any]]:
-        """Ansible's exit code, and the task's result."""
+        """Return Ansible's exit code and the task's result."""
         options = json.dumps({"path": str(self.directory / "topology.yml"), **arguments})
         words = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={self.interpreter}"]
         words += ["-m", "skywalking.banyandb.topology", "-a", options, "localhost"]
@@ -93,7 +93,7 @@ def test_a_module_killed_under_ansible_fails_the_task_and_the_next_run_completes
         ansible.killing(number, when)
         code, result = ansible.push(**arguments)
         assert ansible.seen == {"calls": calls[: number + 1], "killed": True}
-        # Without a proof nothing is called done: the task fails, and says that the module was killed (137: the shell that saw SIGKILL).
+        # Without a proof the task fails and reports that the module was killed (137: the shell that saw SIGKILL).
         assert (code, result["changed"], result["rc"]) == (2, False, 137) and "Killed" in result["module_stderr"], result
         assert path.read_text() == (new if place == "fsync ." or (when == AFTER and place.startswith("rename")) else old)
         before = path.read_text()

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSH connection is lost while a push waits between its two writes: what the user is told, what stands, and the next run.
+"""The SSH connection breaks while a push waits between its two writes: check the message, the file, and the next run.
 
-On two hosts of the lab ``crash``, each with a data node (the simulator, or BANYANDB_SERVER).
+The tests use two hosts of the lab ``crash``, each with a data node (the simulator, or BANYANDB_SERVER).
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from tests.lab import Lab
 
 PATH = "/etc/banyandb/topology.yml"
 PROOF_SECONDS = 600
-"""Longer than any test waits: a push stands still whose server says nothing."""
+"""Longer than any wait of a test: a push waits while its server does not respond."""
 
 UNREACHABLE = 4
-"""Ansible's exit code."""
+"""Ansible's exit code for an unreachable host."""
 SAID = ("Shared connection to", "Failed to connect to the host via ssh", "Make sure this host can be reached over ssh")
 
-# Prints the process that holds the lock, 0 when nobody does.
+# Print the process that holds the lock, or 0.
 WHO = """python3 -c '
 import os
 place = ":%d" % os.stat("/etc/banyandb").st_ino
 held = [line.split() for line in open("/proc/locks") if "FLOCK" in line and line.split()[5].endswith(place)]
 print(held[0][4] if held else 0)'"""
-# Stops the server, by SIGSTOP, as soon as its file reads as /root/between does.
+# Stop the server with SIGSTOP as soon as its file equals /root/between.
 HOLD = f"""systemd-run --quiet sh -c '
 until cmp -s /root/between {PATH}; do sleep 0.01; done
 systemctl kill --kill-whom=main --signal=STOP banyandb-data'"""
 STATE = """sed -n 's/^State:.//p' /proc/$(systemctl show --property=MainPID --value banyandb-data)/status"""
-# Ends the SSH session that a process (its argument) was started in, as a crash of sshd would.
+# End the SSH session that started a process (its argument), like a crash of sshd.
 END_SESSION = """python3 -c '
 import os, signal
 process = %d
@@ -57,7 +57,7 @@ os.kill(process, signal.SIGKILL)'"""
 
 
 class Hosts:
-    """node1, which is pushed to, and node2, whose entry moves between its name and its address."""
+    """node1, which gets the pushes, and node2, whose entry moves between its name and its address."""
 
     def __init__(self, lab: Lab, program: str, scratch: Path) -> None:
         self.lab, self.scratch = lab, scratch
@@ -90,7 +90,7 @@ class Hosts:
         subprocess.run([*self.lab.ssh_command(host, "root"), f"cat > {path}"], input=text, text=True, check=True)
 
     def hold_at(self, text: str) -> None:
-        """Let the server of node1 stop once its file has this text: a push that wrote it waits, until release(), for what the server says."""
+        """Stop the server of node1 when its file has this text: a push that wrote the text waits for the server until release()."""
         self.write("node1", "/root/between", text)
         self.root("node1", HOLD)
 
@@ -123,11 +123,11 @@ class Hosts:
         return int(self.root("node1", WHO))
 
     def text(self, place: Node) -> str:
-        """The file when all is done."""
+        """Return the final file."""
         return Topology((self.node1, place)).render()
 
     def ansible(self, place: Node, *, pipelined: bool, lock_timeout: int = 60) -> subprocess.Popen[str]:
-        """A push to node1 that moves node2 to ``place``."""
+        """Start a push to node1 that moves node2 to ``place``."""
         options = {
             "path": PATH,
             "nodes": [
@@ -145,7 +145,7 @@ class Hosts:
 
 
 def ended(push: subprocess.Popen[str]) -> tuple[int, str, dict[str, Any]]:
-    """Ansible's exit code, what it calls the outcome, and the result."""
+    """Return Ansible's exit code, Ansible's name of the outcome, and the result."""
     said = push.communicate()[0]
     found = re.search(r"^node1 \| ([A-Z]+)!? => (\{.*^\})", said, re.DOTALL | re.MULTILINE)
     assert found, said
@@ -165,7 +165,7 @@ def hosts(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hos
 
 @contextmanager
 def client_killed(hosts: Hosts) -> Iterator[None]:
-    """The ssh process on this machine that has the connection, which Ansible's others share, dies."""
+    """Kill the ssh process on this machine that holds the shared connection."""
     title = f"ssh: {hosts.lab.state / 'cp'}/{hosts.address}".encode()
     [client] = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if begins(path, title)]
     os.kill(client, signal.SIGKILL)
@@ -181,14 +181,14 @@ def begins(path: Path, text: bytes) -> bool:
 
 @contextmanager
 def session_killed(hosts: Hosts) -> Iterator[None]:
-    """The sshd process of the session dies on the host."""
+    """Kill the sshd process of the session on the host."""
     hosts.root("node1", END_SESSION % hosts.holder)
     yield
 
 
 @contextmanager
 def packets_dropped(hosts: Hosts) -> Iterator[None]:
-    """This machine and the host do not hear of each other any more."""
+    """Drop all packets between this machine and the host."""
     table = "crash-connection"
     subprocess.run(["nft", "-f", "-"], input=f"""
         table ip {table} {{
@@ -204,12 +204,12 @@ def packets_dropped(hosts: Hosts) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("lose", "pipelined", "goes_on"),
     [
-        # With a terminal, as Ansible has it by default, what ran in the session dies with it; without one it goes on alone.
+        # With a terminal (Ansible's default), the session's processes die with it. Without a terminal they continue.
         (client_killed, False, False),
         (client_killed, True, True),
         (session_killed, False, False),
         (session_killed, True, True),
-        # It goes on until its host sends something that nobody answers, which may be at once or never: somebody ends it.
+        # The push continues until its host sends a packet without an answer. That may happen at once or never, so the test ends the push.
         (packets_dropped, False, None),
     ],
     ids=["client killed", "client killed, pipelined", "session killed", "session killed, pipelined", "packets dropped"],
@@ -227,7 +227,7 @@ def test_a_push_whose_connection_is_lost_between_its_writes_is_completed_by_the_
         code, outcome, result = ended(push)
     assert (code, outcome) == (UNREACHABLE, "UNREACHABLE"), result
     assert any(words in result["msg"] for words in SAID), result
-    # The entry that is out is not forgotten, and the file is whole.
+    # The pending entry is not lost, and the file is complete.
     assert (hosts.file, hosts.names) == (between, ["topology.yml"])
     if goes_on:
         holder = hosts.holder

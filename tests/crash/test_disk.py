@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pushes to disks that are full, become read-only, or whose directory vanishes: real file systems, mounted for the test."""
+"""Push to disks that are full, become read-only, or lose the directory: real file systems that the test mounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .pusher import Pusher
 from .tracer import AFTER, Moment
 
 LONG = 40_000
-"""Bytes that the new file is longer than the old one: more than a page and more than the buffer of a stream."""
+"""Bytes that the new file is longer than the old file: more than a page and more than a stream's buffer."""
 
 
 def run(*words: str) -> None:
@@ -33,7 +33,7 @@ def tmpfs(directory: Path, image: Path) -> None:
 
 
 def ext4(directory: Path, image: Path) -> None:
-    """As on a host's disk; no space is kept back for root."""
+    """Like a host's disk, without reserved space for root."""
     with image.open("wb") as file:
         file.truncate(2 * 1024 * 1024)
     run("mkfs.ext4", "-q", "-m", "0", "-N", "64", str(image))
@@ -41,7 +41,7 @@ def ext4(directory: Path, image: Path) -> None:
 
 
 class Disk:
-    """A file system of its own at the pusher's directory, with a topology of a and, under a long name, b."""
+    """A separate file system at the pusher's directory, with a topology of a and, under a long name, b."""
 
     def __init__(self, pusher: Pusher, network: Network) -> None:
         self.pusher, self.directory, self.path = pusher, pusher.directory, pusher.path
@@ -55,7 +55,7 @@ class Disk:
         return self.pusher.push(nodes=[self.a.to_mapping(), self.b.to_mapping()], **options)
 
     def fill(self, leave: int) -> None:
-        """Take all space but ``leave`` bytes and whatever the file system needs for itself."""
+        """Fill all space except ``leave`` bytes and the file system's own space."""
         with (self.fillers / "large").open("wb", buffering=0) as file:
             with suppress(OSError):
                 while True:
@@ -71,7 +71,7 @@ class Disk:
         return {path.name for path in self.directory.iterdir()} - {"fillers", "lost+found"}
 
     def refused(self, result: dict[str, Any], says: str) -> None:
-        """The push failed and said this; the old file stands whole, and nothing is beside it."""
+        """Check that the push failed with this message, the old file is unchanged, and there is no other file."""
         assert (result.get("failed"), result["changed"]) == (True, False), result
         assert says in result["msg"], result
         assert result["msg"].startswith(f"{self.path}: not written: "), result
@@ -79,7 +79,7 @@ class Disk:
         assert (self.path.read_text(), self.names()) == (self.old, {"topology.yml"})
 
     def completes(self) -> None:
-        """The next push is as any other."""
+        """Check that the next push succeeds."""
         result = self.push()
         assert result.get("changed") is True and "failed" not in result, result
         assert (self.path.read_text(), self.names()) == (self.new, {"topology.yml"})
@@ -102,7 +102,7 @@ def disk(request: pytest.FixtureRequest, pusher: Pusher, network: Network, tmp_p
 
 
 def test_a_disk_of_any_fullness_has_the_old_file_or_the_new_one(disk: Disk) -> None:
-    """From no space at all to enough, in steps of a page, so that writes are cut off at every page."""
+    """From no space to enough space in steps of a page, so that writes end early at every page."""
     written, refused = [], []
     for leave in range(0, 2 * LONG, 4096):
         disk.path.write_text(disk.old)
@@ -147,11 +147,11 @@ def test_a_disk_that_becomes_read_only_keeps_the_old_file(disk: Disk) -> None:
 
 
 def test_a_disk_that_becomes_read_only_during_the_push_keeps_the_old_file(disk: Disk) -> None:
-    """Between the look at the file and the write."""
+    """Between the read of the file and the write."""
     arguments: dict[str, Any] = {"nodes": [disk.a.to_mapping(), disk.b.to_mapping()]}
     calls = disk.pusher.traced(**arguments).calls
     disk.path.write_text(disk.old)
-    # The temporary file is there and written; nobody has it open for writing any more, so the disk can be made read-only.
+    # The temporary file is complete and no process has it open for writing, so the test can make the disk read-only.
     moment = Moment(calls.index("close .topology.yml.*.tmp"), AFTER)
     with disk.pusher.held(moment, **arguments) as held:
         assert len(disk.names()) == 2
@@ -163,7 +163,7 @@ def test_a_disk_that_becomes_read_only_during_the_push_keeps_the_old_file(disk: 
     disk.completes()
 
 
-# A tmpfs has attributes since Linux 6.6 only.
+# A tmpfs has attributes only since Linux 6.6.
 @pytest.mark.parametrize("disk", [ext4], indirect=True, ids=["ext4"])
 def test_a_file_that_must_not_change_stays(disk: Disk) -> None:
     run("chattr", "+i", str(disk.path))
@@ -180,7 +180,7 @@ def test_a_directory_that_must_not_change_keeps_the_old_file(disk: Disk, flag: s
     run("chattr", f"-{flag}", str(disk.directory))
     assert "not written: Operation not permitted" in result["msg"] and result["changed"] is False, result
     assert disk.path.read_text() == disk.old
-    # In a directory that only grows the temporary file could not be removed; the next push does it.
+    # The push cannot remove the temporary file in an append-only directory. The next push removes it.
     disk.completes()
 
 

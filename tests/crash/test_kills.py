@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A push killed before and after each of its system calls on the topology's directory, and in the middle of each write."""
+"""Kill a push before and after each of its system calls on the topology's directory, and in the middle of each write."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ansible_collections.skywalking.banyandb.tests.unit.following import Network
 from .pusher import Pusher
 from .tracer import AFTER, BEFORE, HALF, Moment
 
-# Who owns the file before, so that it shows whether that stays.
+# Owner of the old file. The tests check that a push keeps it.
 OWNER, GROUP = 4321, 5432
 LEFT = (".topology.yml.0123456789abcdef.tmp", ".topology.yml.fedcba9876543210.tmp")
 
-# In this order in every push that replaces the file; other calls stand between them.
+# The order in every push that replaces the file. Other calls may come between.
 LOCK = ["openat .", "flock ."]
 REPLACE = [
     "openat .topology.yml.*.tmp",
@@ -44,7 +44,7 @@ BACK_UP += ["rename .topology.yml.*.bak.*.tmp topology.yml.*.bak", "openat .", "
 
 @dataclass(frozen=True)
 class File:
-    """What stands at the path."""
+    """The file at the path."""
 
     text: str
     mode: int = 0o644
@@ -54,18 +54,18 @@ class File:
 
 @dataclass
 class Change:
-    """A push: the files by the number of renames that were done (None: no file), its arguments, what it must call in order."""
+    """A push: the file after each number of renames (None: no file), its arguments, its calls in order."""
 
     files: list[File | None]
     arguments: dict[str, Any]
     calls: list[str]
     leftovers: tuple[str, ...] = ()
     kept: list[str] = field(default_factory=list)
-    """Texts of the backups that it makes."""
+    """Texts of the backups of this push."""
 
 
 class Nodes:
-    """Nodes a, b and c that answer, d that does not, and more of long names, so that their file is larger than any buffer."""
+    """Nodes a, b and c, which respond; d, which does not; and nodes with long names: the file is larger than any buffer."""
 
     def __init__(self, network: Network) -> None:
         self.a, self.b, self.c, self.d = (network.node(name) for name in "abcd")
@@ -123,7 +123,7 @@ CHANGES: list[Callable[[Nodes], Change]] = [
     first_file, added, removed, held_back, backed_up, other_mode_too, large, after_killed_ones,
 ]  # fmt: skip
 KILLS = 200
-"""The least number of pushes that these tests kill."""
+"""Minimum number of kills in these tests."""
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +134,12 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def kills() -> Counter[str]:
-    """Pushes that died of SIGKILL, by change."""
+    """Pushes that SIGKILL ended, by change."""
     return Counter()
 
 
 def put(pusher: Pusher, file: File | None, leftovers: tuple[str, ...] = ()) -> None:
-    """Make the directory hold this file and these leftovers alone."""
+    """Make the directory contain exactly this file and these leftovers."""
     for path in pusher.directory.iterdir():
         path.unlink()
     for name in leftovers:
@@ -151,7 +151,7 @@ def put(pusher: Pusher, file: File | None, leftovers: tuple[str, ...] = ()) -> N
 
 
 def stands(pusher: Pusher) -> File | None:
-    """What the file is now."""
+    """Return the present file."""
     if not pusher.path.exists():
         return None
     status = pusher.path.lstat()
@@ -164,7 +164,7 @@ def beside(pusher: Pusher) -> list[Path]:
 
 
 def is_free(pusher: Pusher) -> bool:
-    """Whether nobody holds the lock."""
+    """Return whether no process holds the lock."""
     handle = os.open(pusher.directory, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +181,7 @@ def in_order(wanted: list[str], calls: list[str]) -> bool:
 
 
 def moments(calls: list[str]) -> list[Moment]:
-    """Before and after each call, and in the middle of each write."""
+    """Return the moments before and after each call, and in the middle of each write."""
     found = [Moment(number, when) for number in range(len(calls)) for when in (BEFORE, AFTER)]
     return found + [Moment(number, HALF) for number, call in enumerate(calls) if call.startswith("write ")]
 
@@ -199,7 +199,7 @@ def test_a_killed_push_leaves_the_old_or_the_new_file_and_the_next_one_completes
         put(pusher, change.files[0], change.leftovers)
         ended = pusher.killed(moment, **change.arguments)
         kills[make.__name__] += 1
-        # It died where it was meant to: what the kill leaves does not depend on luck.
+        # The push died at the chosen moment: the result of the kill does not depend on luck.
         assert ended.calls == whole.calls[: moment.call + 1]
         assert stands(pusher) == change.files[ended.renames], moment
         assert is_free(pusher), moment
@@ -207,7 +207,7 @@ def test_a_killed_push_leaves_the_old_or_the_new_file_and_the_next_one_completes
         assert "failed" not in result, (moment, result)
         assert result["changed"] == (ended.renames == 0), (moment, result)
         assert stands(pusher) == change.files[-1], moment
-        # No temporary file is left; a backup that was made stays, whole, and the next push may have made another.
+        # No temporary file is left. A finished backup stays complete, and the next push may have made another backup.
         copies = beside(pusher)
         assert all(path.name.startswith("topology.yml.") and path.name.endswith(".bak") for path in copies), (moment, copies)
         assert {path.read_text() for path in copies} == set(change.kept), moment

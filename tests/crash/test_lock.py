@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two pushes to one file at once: one waits or fails and says why; what stands is what the two give one after the other."""
+"""Two pushes to one file at once: one waits, or fails with a reason. The result equals the two pushes in sequence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nodes() -> Iterator[list[Node]]:
 
 @pytest.fixture
 def other(directory: Path) -> Iterator[Pusher]:
-    """Pushes to the same file, at the same time."""
+    """Yield a second pusher for the same file."""
     with Pusher(directory) as pushing:
         yield pushing
 
@@ -43,13 +43,13 @@ def listing(*nodes: Node, **options: Any) -> dict[str, Any]:
 
 
 def whole(pusher: Pusher) -> str:
-    """The file; there is nothing beside it."""
+    """Return the file, and check that there is no other file."""
     assert list(pusher.directory.iterdir()) == [pusher.path]
     return pusher.path.read_text()
 
 
 def calls(pusher: Pusher, **arguments: Any) -> list[str]:
-    """Of this push, which is undone."""
+    """Return the calls of this push, and undo the push."""
     before = pusher.path.read_text()
     seen = pusher.traced(**arguments).calls
     pusher.path.write_text(before)
@@ -57,7 +57,7 @@ def calls(pusher: Pusher, **arguments: Any) -> list[str]:
 
 
 def test_a_push_that_cannot_wait_any_longer_names_the_file_and_who_holds_it(pusher: Pusher, other: Pusher, nodes: list[Node]) -> None:
-    """Wherever the first one stands between taking the lock and giving it back."""
+    """At each moment at which the first push holds the lock."""
     a, b, c, d = nodes
     pusher.path.write_text(text(a, b))
     first, second = listing(a, b, c), listing(a, b, d)
@@ -87,7 +87,7 @@ def test_a_push_that_waits_plans_from_what_the_first_one_wrote(pusher: Pusher, o
         (listing(a, b, c, d), "", text(a, b, c, d)),
     ):
         pusher.path.write_text(text(a, b))
-        # The second one has been refused the lock once, the first one has not written yet.
+        # The lock was refused to the second push once, and the first push has not written yet.
         with pusher.held(Moment(rename, BEFORE), **first) as held, other.held(Moment(1, AFTER), **second) as waiting:
             assert held.go()["changed"] is True
             assert whole(pusher) == text(a, b, c)
@@ -97,7 +97,7 @@ def test_a_push_that_waits_plans_from_what_the_first_one_wrote(pusher: Pusher, o
 
 
 def test_a_push_killed_with_the_lock_does_not_block_the_next(pusher: Pusher, other: Pusher, nodes: list[Node]) -> None:
-    """Also one that had been waiting for it."""
+    """Also when the killed push had waited for the lock."""
     a, b, c, d = nodes
     pusher.path.write_text(text(a, b))
     first, second = listing(a, b, c), listing(a, b, d)
@@ -111,7 +111,7 @@ def test_a_push_killed_with_the_lock_does_not_block_the_next(pusher: Pusher, oth
         with pusher.held(Moment(seen.index(where), AFTER), **first) as held, other.held(Moment(1, AFTER), **second) as waiting:
             assert held.kill().killed
             result = waiting.go()
-        # What was written is written: the entry of the push that died does not vanish without a name.
+        # A completed write stays: the entry of the killed push must not be dropped without a request.
         assert ("failed" in result) == (then == text(a, b, c)), result
         assert whole(pusher) == then
 
@@ -124,7 +124,7 @@ def test_pushes_that_begin_together_end_as_if_one_had_come_after_the_other(pushe
             pusher.path.write_text(text(a, b))
             pushes = [pool.submit(pusher.push, **one), pool.submit(other.push, **two)]
             results = [push.result() for push in pushes]
-            # Whoever comes second would drop what the first one added, which it does not name.
+            # The second push would drop the node of the first push, which its `remove` does not list.
             [refused] = [result for result in results if "failed" in result]
             assert "refusing to drop " in refused["msg"], refused
             assert whole(pusher) == (text(a, b, d) if refused is results[0] else text(a, b, c))

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pushes killed under running servers, which watch the files: no server ever shows an empty view or loses a live node.
+"""Kill pushes while servers run and watch the files: no server ever shows an empty view or loses a live node.
 
-Servers (the simulator, or BANYANDB_SERVER) on hosts of their own. To all but one of them, each with a topology file of its
-own, pushes are made and killed side by side; the last one is the node that they add, move to another address and remove.
+The servers (the simulator, or BANYANDB_SERVER) run on separate hosts. All but the last have their own topology file; the tests push to
+these files and kill the pushes in parallel. The pushes add the last server, move it to another address and remove it.
 """
 
 from __future__ import annotations
@@ -29,29 +29,30 @@ from .tracer import AFTER, BEFORE, HALF, Moment
 
 KINDS = ["data"] * 7 + ["liaison", "data"]
 KILLS = 200
-"""The least number of pushes that are killed."""
+"""Minimum number of killed pushes."""
 
 PATIENCE = 120
-"""Seconds for anything to come true, on a machine however busy."""
+"""Seconds to wait for any fact, on a busy machine too."""
 
 LOOKS_APART = 0.1
-"""Seconds between two looks at a view; a reload of a wrong file would show for a second at least, until the next one."""
+"""Seconds between two checks of a view. A wrong file would show for at least a second, until the next reload."""
 
 WAITS = (0.5, 1.1)
-"""Seconds after a rename: before and after the server reads the file (section 1 of the contract: after 1.0 s). A push that goes on
-writing waits for 2 s."""
+"""Seconds after a rename: before and after the server reads the file (section 1 of the contract: after 1.0 s). A push with a second
+write waits for 2 s.
+"""
 
 
 @dataclass
 class Change:
-    """A push: the files that follow each other, and the arguments."""
+    """A push: the files in their order, and the arguments."""
 
     files: list[str]
     arguments: dict[str, Any]
 
 
 class Watch:
-    """Looks at a server's view all the time, and keeps what it must never show."""
+    """Checks a server's view all the time and records forbidden views."""
 
     def __init__(self, server: Server, always: dict[str, set[str]]) -> None:
         self.server, self.always = server, always
@@ -72,7 +73,7 @@ class Watch:
             try:
                 tables = {name: set(table.registered) for name, table in self.server.tables().items()}
             except OSError:
-                continue  # on a busy machine an answer may be late; that the server runs is seen at the end
+                continue  # an answer may be late on a busy machine; the end of the test checks that the server runs
             self.looks += 1
             for table, names in self.always.items():
                 if not names <= tables.get(table, set()):
@@ -80,7 +81,7 @@ class Watch:
 
 
 class Lane:
-    """One server that is pushed to, and what its topology should be at each time."""
+    """One server that gets pushes, and its expected topology at each time."""
 
     def __init__(self, server: Server, steady: list[Node], moved: Server, pusher: Pusher, watch: Watch) -> None:
         self.server, self.steady, self.pusher, self.watch = server, steady, pusher, watch
@@ -111,14 +112,14 @@ class Lane:
         return Change([waiting, named], self.arguments(self.named, remove=[self.silent.name]))
 
     def arguments(self, *more: Node, **options: Any) -> dict[str, Any]:
-        """What a node says of itself has its name, whatever its entry's address is."""
+        """A node reports its name, for any address in its entry."""
         nodes = [{**node.to_mapping(), "node_name": f"{node.name}:{node.grpc_address.split(':')[1]}"} for node in [*self.steady, *more]]
         prove = {"name": self.server.host.name, "role": self.server.kind, "timeout": PATIENCE}
-        # Who answers late on a busy machine would be listed last.
+        # A server that responds late on a busy machine would move to the end of the list.
         return {"nodes": nodes, "prove": prove, "reach_timeout": PATIENCE, **options}
 
     def killed(self, name: str, moment: Moment, calls: list[str]) -> None:
-        """Push, be killed at ``moment``, look what stands; the next push does the rest and proves it."""
+        """Push, kill the push at ``moment``, and check the file. The next push completes the change and proves it."""
         change = self.change(name)
         assert self.pusher.path.read_text() == change.files[0]
         ended = self.pusher.killed(moment, **change.arguments)
@@ -126,7 +127,7 @@ class Lane:
         where = f"{name}, killed {moment.when} call {moment.call} and {moment.seconds} s, on {self.server}"
         assert ended.calls[: moment.call + 1] == calls[: moment.call + 1], where
         assert self.pusher.path.read_text() == change.files[ended.renames], where
-        # What the push that died had removed is gone; the next one is the same push, told again.
+        # The killed push may have removed its node already. The next push is the same, repeated.
         result = self.pusher.push(**change.arguments)
         assert result.get("proved"), f"{where}: {result}"
         assert self.pusher.path.read_text() == change.files[-1], where
@@ -141,7 +142,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="module")
 def lanes(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Lane]]:  # noqa: F811
-    """Servers that all list each other, but for the last one, which no file lists yet."""
+    """Yield servers that all list each other. No file lists the last server yet."""
     folder = tmp_path_factory.mktemp("servers")
     servers = [Server(binary, kind, network.hosts[number], folder / f"node{number}", {}) for number, kind in enumerate(KINDS, 1)]
     for server in servers:
@@ -162,7 +163,7 @@ def lanes(network: Network, binary: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def start(servers: list[Server], topology: Topology) -> None:
-    """In stages (section 1 of the contract), until each but the last one shows all nodes."""
+    """Start the servers in stages (section 1 of the contract), until each but the last shows all nodes."""
     data = Topology(tuple(node for node in topology.nodes if node.grpc_address.endswith(":17912")))
     for kind in ("data", "liaison"):
         for server in servers:
@@ -182,8 +183,9 @@ def start(servers: list[Server], topology: Topology) -> None:
 
 
 def moments(calls: list[str]) -> list[Moment]:
-    """Before each call and in the middle of each write. Of a push that writes once also after each call; of one that writes twice
-    also between the writes: it takes its time."""
+    """Return the moments before each call and in the middle of each write. A push with one write also has the moments after each call; a
+    push with two writes also has moments between the writes.
+    """
     found = [Moment(number, BEFORE) for number in range(len(calls))]
     found += [Moment(number, HALF) for number, call in enumerate(calls) if call.startswith("write ")]
     renames = [number for number, call in enumerate(calls) if call.startswith("rename ")]
@@ -204,7 +206,7 @@ def test_no_server_loses_a_node_while_pushes_are_killed(lanes: list[Lane]) -> No
     for there, back, ready in (("add", "remove", ""), ("hold back", "give up", "add"), ("move", "move back", "")):
         if ready:
             assert all(lane.pusher.push(**lane.change(ready).arguments)["proved"] for lane in lanes)
-        # Each lane takes its share of the moments, going there by one push and back by the other.
+        # Each lane takes a part of the moments: one push changes its topology, the other restores it.
         todo = [(there, moment) for moment in moments(seen[there])], [(back, moment) for moment in moments(seen[back])]
         assert len(todo[0]) == len(todo[1])
         asked += 2 * len(todo[0])

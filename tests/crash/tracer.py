@@ -1,12 +1,12 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a program under ptrace(2) and stops it between two chosen system calls on the files of one directory.
+"""Run a program under ptrace(2) and stop it between two chosen system calls on the files of one directory.
 
-Only calls that change something there or hold something open are counted, so the numbers of calls do not depend on what else
-the program does (imports, questions over the network, threads). As a program of its own it is an interpreter for Ansible:
+The tracer counts only calls that change something there or open something. The numbers of calls therefore do not depend on the rest of
+the program (imports, network, threads). As a program, the tracer is an interpreter for Ansible:
 
-    python -m tests.crash.tracer DIRECTORY NUMBER WHEN REPORT -- PROGRAM [ARGUMENT...]
+python -m tests.crash.tracer DIRECTORY NUMBER WHEN REPORT -- PROGRAM [ARGUMENT...]
 
 kills PROGRAM at that moment (NUMBER -1: never), writes the calls to REPORT, and ends as PROGRAM ended.
 """
@@ -29,11 +29,11 @@ from pathlib import Path
 
 BEFORE, HALF, AFTER = "before", "half", "after"
 WHEN = (BEFORE, HALF, AFTER)
-"""A call is not begun; a write has put half of its bytes into the file; a call is done."""
+"""Before a call; when half of a write's bytes are in the file; after a call."""
 
 # Requests, options and events of ptrace(2), <linux/ptrace.h>.
 TRACEME, CONT, SYSCALL, SETOPTIONS, GET_SYSCALL_INFO = 0, 7, 24, 0x4200, 0x420E
-# Good stops; follow fork, vfork, clone, exec; stop where the filter says so; all die with the tracer.
+# Stops are distinct; follow fork, vfork, clone, exec; stop where the filter says so; all processes die with the tracer.
 OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100000
 WALL = 0x40000000
 INFO = struct.Struct("=B3xIQQ7Q")  # kind of stop, architecture, ip, sp, number and arguments
@@ -44,7 +44,7 @@ SET_SECCOMP, MODE_FILTER, TRACE, ALLOW = 22, 2, 0x7FF00000, 0x7FFF0000
 STATEMENT = struct.Struct("=HBBI")
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 
-# Call -> where its paths are: d a descriptor, p a path, a a descriptor and a path below it; by the order of arguments.
+# Call -> its paths in the order of the arguments: d a descriptor, p a path, a a descriptor and a path below it.
 CALLS = {
     "open": "p", "creat": "p", "openat": "a", "close": "d", "flock": "d",
     "write": "d", "pwrite64": "d", "writev": "d", "pwritev": "d", "sendfile": "d", "copy_file_range": "..d",
@@ -66,7 +66,7 @@ NUMBERS = {
         "pwritev": 70, "sendfile": 71, "fsync": 82, "fdatasync": 83, "renameat2": 276, "copy_file_range": 285,
     },
 }  # fmt: skip
-# What is new in each name of a temporary file or a backup.
+# The new part in each name of a temporary file or a backup.
 NEW = re.compile(r"[0-9a-f]{16}|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,7 +77,7 @@ _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_
 
 @dataclass(frozen=True)
 class Moment:
-    """When to stop: at the call of this number (from 0), and for AFTER so many seconds later."""
+    """When to stop: at the call of this number (from 0); for AFTER, this number of seconds later."""
 
     call: int
     when: str = BEFORE
@@ -86,8 +86,9 @@ class Moment:
 
 @dataclass
 class Traced:
-    """What was seen: the calls begun, as ``rename .topology.yml.*.tmp topology.yml`` (``.`` is the directory), which of them were
-    done, and the status that waitpid(2) gave at the end."""
+    """The trace: the calls begun, as ``rename .topology.yml.*.tmp topology.yml`` (``.`` is the directory), the calls that are
+    done, and the final status of waitpid(2).
+    """
 
     calls: list[str] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
@@ -101,9 +102,9 @@ class Traced:
 def run(
     program: Callable[[], None], directory: str | None, moment: Moment | None = None, stopped: Callable[[int, Traced], None] | None = None
 ) -> Traced:
-    """Run ``program`` in a child. At ``moment`` it is killed, or ``stopped`` is called with its process and may kill it.
+    """Run ``program`` in a child. At ``moment``, kill it, or call ``stopped`` with its process; ``stopped`` may kill it.
 
-    ``program`` must not return. Without ``directory`` it is left alone. The caller must have no other children.
+    ``program`` must not return. Without ``directory`` the program runs without interruption. The caller must have no other children.
     Raises OSError where ptrace is forbidden.
     """
     child = os.fork()
@@ -147,11 +148,11 @@ class _Tracer:
             # A new thread begins with a stop, and events look like a SIGTRAP: neither is a signal for the program.
             mine = number in (STOP_AT_EXIT, signal.SIGTRAP) or (number == signal.SIGSTOP and thread not in threads)
             threads.add(thread)
-            with suppress(ProcessLookupError):  # it was killed: waitpid tells of its end
+            with suppress(ProcessLookupError):  # the thread was killed: waitpid reports its end
                 _ptrace(SYSCALL if counted else CONT, thread, 0 if mine else number)
 
     def _at_call(self, thread: int) -> bool:
-        """Look at the call that the thread begins or ends; whether its end is of interest."""
+        """Handle the call that the thread begins or ends. Return whether to stop at its end too."""
         buffer = ctypes.create_string_buffer(128)
         try:
             _ptrace(GET_SYSCALL_INFO, thread, ctypes.addressof(buffer), len(buffer))
@@ -186,14 +187,14 @@ class _Tracer:
         later.start()
 
     def _write_half(self, thread: int, descriptor: int, address: int, count: int) -> None:
-        """Do what a write that is cut off does: put the first half of its bytes where the whole would have gone."""
+        """Simulate an incomplete write: write the first half of the bytes at the position of the write."""
         given = Path(f"/proc/{thread}/fdinfo/{descriptor}").read_text()
         place = int(given.split("pos:")[1].split()[0])
         with open(f"/proc/{thread}/fd/{descriptor}", "r+b") as file:
             os.pwrite(file.fileno(), self._memory(thread, address, count // 2), place)
 
     def _paths(self, thread: int, kinds: str, arguments: list[int]) -> list[str]:
-        """The call's paths as the report shows them; empty when none is in the directory."""
+        """Return the call's paths in the format of the report, or nothing when no path is in the directory."""
         given = iter(arguments)
         paths = []
         for kind in kinds:
@@ -210,7 +211,7 @@ class _Tracer:
 
     @staticmethod
     def _descriptor(thread: int, number: int) -> str:
-        """The path of an open file; of the working directory for AT_FDCWD."""
+        """Return the path of an open file, or of the working directory for AT_FDCWD."""
         number = ctypes.c_int(number & 0xFFFFFFFF).value
         try:
             return os.readlink(f"/proc/{thread}/cwd" if number == -100 else f"/proc/{thread}/fd/{number}")
@@ -220,7 +221,7 @@ class _Tracer:
     def _text(self, thread: int, address: int) -> str:
         found = b""
         while b"\0" not in found:
-            # Up to the end of the page: the next one may not be there.
+            # Read only to the end of the page: the next page may not exist.
             found += self._memory(thread, address + len(found), 4096 - (address + len(found)) % 4096)
         return os.fsdecode(found.split(b"\0")[0])
 
@@ -231,7 +232,7 @@ class _Tracer:
 
 
 def _stop_at(numbers: Iterable[int]) -> None:
-    """Have this process stop at these calls alone: every other one is as fast as ever."""
+    """Make this process stop only at these calls. All other calls keep their speed."""
     wanted = sorted(numbers)
     lines = [STATEMENT.pack(LOAD, 0, 0, 0)]
     lines += [STATEMENT.pack(EQUAL, len(wanted) - place, 0, number) for place, number in enumerate(wanted)]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make demo` shows. It starts from empty hosts, whatever an earlier run has left.
-# The one argument is how servers find each other: by a topology.yml on each host (`file`), or by asking DNS themselves (`dns`).
+# Run the demo of `make demo`. It starts from empty hosts and removes the rest of an earlier run.
+# The argument is the discovery mode: a topology.yml on each host (`file`), or servers that ask DNS (`dns`).
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -14,17 +14,17 @@ zone=demo.example.
 export ANSIBLE_FORKS=10 ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_LOCALHOST_WARNING=false
 
 say() { printf '\n=== %s\n' "$*"; }
-started() { # host -> when its server was started
+started() { # print host -> start time of its server
     for host in node1 node2 node3 node4 node5; do
         printf '%s ' "$host"
         $lab ssh "$host" "systemctl show --property=ExecMainStartTimestampMonotonic --value 'banyandb-*.service'" | tr -d '\n'
         echo
     done
 }
-address() { # host -> its address, as the hosts know it
+address() { # print the address of a host, as the hosts resolve it
     $lab ssh node1 getent hosts "$1" | cut -d ' ' -f 1
 }
-serve_zone() { # a nameserver of the lab's own, with the records of five nodes
+serve_zone() { # start a nameserver for the lab, with the records of five nodes
     {
         for host in node1 node2; do echo "_liaison._tcp 5 SRV 0 0 18912 $host"; done
         for host in node3 node4 node5; do echo "_data._tcp 5 SRV 0 0 17912 $host"; done
@@ -34,20 +34,20 @@ serve_zone() { # a nameserver of the lab's own, with the records of five nodes
     $lab nameserver "$1"
     cat "$work/$zone"
 }
-find_by_dns() { # inventories of servers that ask DNS, and `found`: one that has its hosts from DNS too
+find_by_dns() { # write inventories for servers that ask DNS, and `found`: an inventory that also gets its hosts from DNS
     mkdir "$work/found"
     for inventory in five six found; do
         cp tests/demo/dns.yml "$work/$inventory/"
         echo "all: {vars: {banyandb_srv_nameservers: [$1], banyandb_srv_snapshot_dir: '$PWD/$work/srv'}}" > "$work/$inventory/nameserver.yml"
     done
     { cat tests/demo/found.banyandb.yml; printf '%s\n' "nameservers: [$1]" "snapshot_dir: $PWD/$work/srv"; } > "$work/found/demo.banyandb.yml"
-    { # how its hosts are reached: as node1, but for the address
+    { # SSH settings of its hosts: those of node1 without the address
         printf '%s\n' "all:" "  vars:"
         sed -n '/^    node1:/,/^    node2:/{/^      ansible_host:/d;s/^      /    /p}' "$work/six/hosts.yml"
     } > "$work/found/ssh.yml"
 }
 
-say "Six hosts, each with its own systemd, sshd and disk"
+say "Start six hosts, each with its own systemd, sshd and disk"
 $dns stop
 $lab down
 $lab up 6
@@ -58,7 +58,7 @@ for inventory in five six; do
     cp "tests/demo/$inventory.yml" "$work/$inventory/cluster.yml"
 done
 if [ "$discovery" = dns ]; then
-    say "The zone $zone in Knot, an authoritative nameserver"
+    say "Serve the zone $zone with Knot, an authoritative nameserver"
     nameserver=$(address controller)
     serve_zone "$nameserver"
     find_by_dns "$nameserver"
@@ -70,27 +70,27 @@ started > "$work/started-before"
 
 if [ "$discovery" = dns ]; then
     record="_data._tcp 5 SRV 0 0 17912 node6"
-    say "The zone gains node6, by a dynamic update: $record"
+    say "Add node6 to the zone with a dynamic update: $record"
     $dns update "add node6 5 A $(address node6)" "add $record"
 fi
-say "The inventory gains node6: ansible-playbook -i $work/six skywalking.banyandb.deploy"
+say "Add node6 to the inventory: ansible-playbook -i $work/six skywalking.banyandb.deploy"
 ansible-playbook -i "$work/six" skywalking.banyandb.deploy
 started > "$work/started-after"
 diff "$work/started-before" "$work/started-after"
-echo "None of the five servers was restarted."
+echo "The run restarted none of the five servers."
 
 inventory=$work/six
 if [ "$discovery" = dns ]; then
     inventory=$work/found
-    say "The same hosts as an inventory that DNS gives: $inventory/demo.banyandb.yml"
+    say "Use an inventory that gets the same hosts from DNS: $inventory/demo.banyandb.yml"
     cat "$inventory/demo.banyandb.yml"
 fi
-say "Who sees whom, from every node's own GetClusterState: ansible-playbook -i $inventory skywalking.banyandb.status"
+say "Show the cluster view of every node: ansible-playbook -i $inventory skywalking.banyandb.status"
 ansible-playbook -i "$inventory" skywalking.banyandb.status -e "banyandb_status_file=$PWD/$work/status.json"
 
 cat <<END
 
-The lab stays up. Look around:
+The lab stays up. Commands to try:
 END
 if [ "$discovery" = dns ]; then
     cat <<END
@@ -105,6 +105,6 @@ fi
 cat <<END
   $PWD/.venv/bin/$lab ssh node1 sudo journalctl -u banyandb-liaison
   less $work/status.json
-Take it down:
+Remove the lab:
   make demo-down
 END

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A proxy that puts a DNS server further away. It reads nothing but the message id, in a process of its own, so that
-measuring through it measures the asker.
+"""A proxy that adds a delay to a DNS server. It reads only the message id and runs in a separate process, so a measurement through
+the proxy measures the client.
 
-``python -m tests.dns.delay UPSTREAM PORT ADDRESS PORT SECONDS`` until stdin ends.
+``python -m tests.dns.delay UPSTREAM PORT ADDRESS PORT SECONDS`` runs until stdin ends.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from types import TracebackType
 
 from tests.conftest import ROOT
 
-# More than a burst of answers, whatever the machine's default is.
+# Holds more than a burst of answers, for any default of the machine.
 BUFFER = 1 << 22
 
 
 class DelayingProxy:
-    """Serves UDP on ``address``:``port`` and passes each answer of ``upstream`` on ``seconds`` late."""
+    """Serve UDP on ``address``:``port`` and forward each answer of ``upstream`` after ``seconds``."""
 
     def __init__(self, upstream: tuple[str, int], address: str, port: int, seconds: float) -> None:
         words = [*upstream, address, port, seconds]
@@ -40,7 +40,7 @@ class DelayingProxy:
 
 
 def serve(upstream: tuple[str, int], listen: tuple[str, int], seconds: float) -> None:
-    """Pass questions on until stdin ends."""
+    """Forward questions until stdin ends."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as front, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
         for each in (front, back):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
@@ -48,7 +48,7 @@ def serve(upstream: tuple[str, int], listen: tuple[str, int], seconds: float) ->
         front.bind(listen)
         back.connect(upstream)
         print("ready", flush=True)
-        # Askers may choose the same id at the same time; here each question has its own.
+        # Clients may use the same id at the same time, so each question gets a new id here.
         asked: dict[bytes, tuple[bytes, tuple[str, int]]] = {}
         late: deque[tuple[float, bytes, tuple[str, int]]] = deque()
         number = 0

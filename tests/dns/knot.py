@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Knot DNS (Debian's package), serving zones of a test, changed by signed dynamic updates as in the field."""
+"""Knot DNS (Debian's package) with the zones of a test. Signed dynamic updates change the zones, as in production."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Knot:
         self.stop()
 
     def start(self) -> None:
-        """Returns when every zone is served."""
+        """Start knotd and wait until it serves every zone."""
         command = shutil.which("knotd", path="/usr/sbin:/usr/local/sbin:/usr/bin") or "knotd"
         with (self.directory / "knotd.log").open("ab") as log:
             self._process = subprocess.Popen([command, "-c", str(self.directory / "knot.conf")], stdout=log, stderr=log)
@@ -100,7 +100,7 @@ class Knot:
             self._process = None
 
     def update(self, zone: str, *changes: tuple[str, ...]) -> None:
-        """One dynamic update, see update()."""
+        """Send one dynamic update; see update()."""
         update((self.address, self.port), zone, *changes)
 
     def _await(self, zone: str) -> None:
@@ -113,10 +113,10 @@ class Knot:
 
 
 def update(server: tuple[str, int], zone: str, *changes: tuple[str, ...]) -> None:
-    """One signed dynamic update (RFC 2136) of a Knot of these tests, all of ``changes`` at once.
+    """Send one signed dynamic update (RFC 2136) with all ``changes`` to a Knot of these tests.
 
-    ``("add", name, "300", "SRV", "0 0 17912 node1")``, ``("delete", name)``, ``("delete", name, "SRV")`` or
-    ``("delete", name, "SRV", data)``; names relative to the zone.
+    A change is ``("add", name, "300", "SRV", "0 0 17912 node1")``, ``("delete", name)``, ``("delete", name, "SRV")`` or
+    ``("delete", name, "SRV", data)``. Names are relative to the zone.
     """
     message = dns.update.UpdateMessage(zone, keyring=dns.tsigkeyring.from_text({KEY: SECRET}), keyalgorithm=dns.tsig.HMAC_SHA256)
     for action, *rest in changes:
@@ -130,7 +130,7 @@ def update(server: tuple[str, int], zone: str, *changes: tuple[str, ...]) -> Non
 
 
 def free_port(address: str) -> int:
-    """A port that is free for both UDP and TCP."""
+    """Return a port that is free for both UDP and TCP."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
             udp.bind((address, 0))

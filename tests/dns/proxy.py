@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A DNS proxy (UDP and TCP) before an authoritative server, which passes the truth on until it is told to lie."""
+"""A DNS proxy (UDP and TCP) before an authoritative server. It forwards answers until a test sets a lie."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .knot import free_port
 
 
 class Lie(enum.Enum):
-    """What stands in the place of the truth."""
+    """A lie: what the proxy sends instead of the true answer."""
 
-    DROP = "takes the question and never answers"
-    DELAY = "answers 5 ms late"
+    DROP = "no answer"
+    DELAY = "the true answer, 5 ms late"
     SERVFAIL = "SERVFAIL"
     REFUSED = "REFUSED"
     TRUNCATE = "an empty answer with the TC bit; by TCP the connection is closed without an answer"
@@ -35,21 +35,21 @@ class Lie(enum.Enum):
     OTHER_HALF = "the other records of the answer"
     NXDOMAIN = "NXDOMAIN"
     NO_DATA = "NOERROR without records"
-    WRONG_ID = "the truth under another message id"
+    WRONG_ID = "the true answer with another message id"
     DOT = "one SRV record with the target ."
-    GARBAGE = "bytes that are no DNS message"
+    GARBAGE = "bytes that are not a DNS message"
     NOTIMP = "NOTIMP"
     NO_EDNS = "FORMERR to a question with EDNS"
-    DROP_EDNS = "takes a question with EDNS and never answers"
-    NO_ADDITIONAL = "the truth without the additional section"
+    DROP_EDNS = "no answer to a question with EDNS"
+    NO_ADDITIONAL = "the true answer without the additional section"
     CUT = "by UDP the first 12 records of the answer, without the TC bit"
-    NO_TCP = "the same, and by TCP the connection is closed without an answer"
+    NO_TCP = "the same as CUT, and by TCP the connection is closed without an answer"
 
 
 class LyingProxy:
-    """Serves on ``address``:``port`` in a thread of its own. ``asked`` holds what was asked: (name, type, "udp" or "tcp").
+    """Serve on ``address``:``port`` in a separate thread. ``asked`` has the questions: (name, type, "udp" or "tcp").
 
-    ``lie`` is a Lie, None for the truth, or a function (name, type) -> Lie or None; it may be set at any time.
+    ``lie`` is a Lie, None for the true answer, or a function (name, type) -> Lie or None. A test may set it at any time.
     """
 
     def __init__(self, upstream: tuple[str, int], address: str = "127.0.0.1", port: int = 0) -> None:
@@ -104,7 +104,7 @@ class LyingProxy:
             writer.close()
 
     async def answer(self, wire: bytes, way: str) -> bytes | None:
-        """The answer to a question, or None for silence (UDP) or a closed connection (TCP)."""
+        """Return the answer to a question, or None for silence (UDP) or a closed connection (TCP)."""
         question = dns.message.from_wire(wire)
         name, kind = question.question[0].name.to_text(), dns.rdatatype.to_text(question.question[0].rdtype)
         self.asked.append((name, kind, way))
@@ -112,13 +112,13 @@ class LyingProxy:
         if lie is Lie.NO_TCP and way == "tcp":
             return None
         if lie is Lie.DROP or (lie is Lie.DROP_EDNS and question.edns >= 0):
-            # By TCP the connection stays open, as a black hole's would.
+            # A TCP connection stays open, as if packets were dropped.
             await asyncio.Event().wait()
         if lie is Lie.GARBAGE:
             return b"\xff" * 40
         answer = dns.message.make_response(question)
         if lie is Lie.NO_EDNS and question.edns >= 0:
-            # As a server that stops at the record it does not know: a header and no more.
+            # Like a server that stops at the record it does not know: send only a header.
             return wire[:2] + b"\x80\x01" + bytes(8)
         if lie in (Lie.SERVFAIL, Lie.REFUSED, Lie.NXDOMAIN, Lie.NOTIMP):
             answer.set_rcode(dns.rcode.from_text(lie.name))

@@ -1,20 +1,20 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a page of the documentation, and puts what its commands print into it: ``python -m tests.docs.record tests/docs/walkthrough.md``.
+"""Run the commands of a page and write their output into the page: ``python -m tests.docs.record tests/docs/walkthrough.md``.
 
-It works through the page from top to bottom, in a new directory, on hosts of the lab ``docs``:
+The program processes the page from top to bottom, in a new directory, on hosts of the lab ``docs``:
 
-- ``<!-- file: inventory/cluster.yml -->`` before a block: the block is written to that file; ``<!-- remove: FILE -->`` removes one;
-- ``<!-- run: COMMAND -->``: the command is run, and shown nowhere (a host loses its power);
-- a block ``console``: its lines that begin with ``$`` (and go on in lines that begin with ``>``) are run, each is followed by what it prints,
-  and all else in the block goes.
+- ``<!-- file: inventory/cluster.yml -->`` before a block: write the block to that file. ``<!-- remove: FILE -->`` removes a file.
+- ``<!-- run: COMMAND -->``: run the command without showing it (for example a power cut).
+- a block ``console``: run its lines that begin with ``$`` (``>`` continues a line), put the output after each command, and remove all
+other lines of the block.
 
-A command that fails ends the recording, unless ``<!-- fails -->`` stands before its block: then one that succeeds does.
-What is left out of an output leaves a ``[...]``: tasks that only include others, plays for which no host was found, the recap of a run without
-a failure, the end of a long line; with ``<!-- from: REGEX -->`` before the block, all before the first line that matches. The excerpts of
-playbooks that Ansible shows with an error are left out without a mark. The release is what ``tests.release_artifact``
-prints, under the names of two versions.
+A command that fails ends the recording. With ``<!-- fails -->`` before its block, a command that succeeds ends the recording.
+A ``[...]`` replaces removed output: tasks that only include others, plays without a host, the recap of a run without
+a failure, the end of a long line. ``<!-- from: REGEX -->`` before the block removes all lines before the first match. The program
+removes Ansible's excerpts of playbooks after an error without a mark. The release is the output of ``tests.release_artifact``,
+under the names of two versions.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / ".cache" / "docs" / "cluster"
-# How the directory is called in the page.
+# The name of the directory in the page.
 SHOWN = "~/cluster"
 VERSIONS = ("0.11.0", "0.11.1")
 MARK = "[...]"
-# Characters of a line beyond which the rest is left out.
+# Length at which the program shortens a line.
 LONGEST = 480
 RECAP = "PLAY RECAP "
 PART = re.compile(r"^<!-- (?P<word>\w+)(?:: (?P<value>[^\n]*))? -->\n|^```(?P<language>\w+)\n(?P<block>.*?)^```\n", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ .*\n(?:> .*\n)*", re.MULTILINE)
 ENVIRONMENT = {
-    # Make sets it to where it installs the collection; without it, the tree itself.
+    # Make sets it to the directory of the installed collection. Without it, the tree itself is the collection.
     "ANSIBLE_COLLECTIONS_PATH": os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(ROOT / ".cache" / "dev")),
     "ANSIBLE_DISPLAY_OK_HOSTS": "false",
     "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
@@ -56,7 +56,7 @@ ENVIRONMENT = {
 
 
 def run(command: str, fails: bool = False) -> str:
-    """What the command printed, both streams as on a terminal. Exits when it fails, or when it does not and should."""
+    """Return the output of the command, both streams as on a terminal. Exit when it fails, or with ``fails`` when it succeeds."""
     print(f"$ {command}", flush=True)
     done = subprocess.run(
         ["bash", "-c", command], cwd=WORK, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -70,7 +70,7 @@ def run(command: str, fails: bool = False) -> str:
 
 
 def shortened(output: str, start: str) -> list[str]:
-    """The lines of an output of ansible-playbook without what shows nothing, each gap with its mark."""
+    """Return the lines of ansible-playbook's output without uninformative lines, with a mark for each gap."""
     lines = output.splitlines()
     kept: list[str] = []
     if start:
@@ -80,8 +80,8 @@ def shortened(output: str, start: str) -> list[str]:
         lines, kept = lines[first:], [MARK] if first else []
     if "\nPLAY [" not in output:
         return [*kept, *lines]
-    blocks: list[list[str]] = [[]]  # a banner (but for the first) and what stands below it
-    origin = False  # an excerpt of the playbook, up to the line that says what came of the task
+    blocks: list[list[str]] = [[]]  # a banner (except in the first block) and the lines below it
+    origin = False  # an excerpt of the playbook, up to the line with the result of the task
     for line in map(str.rstrip, lines):
         origin = (origin or line.startswith("Origin: ")) and not re.match(r"(fatal|failed): |(PLAY|TASK) ", line)
         if re.match(r"(PLAY|TASK) ", line):
@@ -89,7 +89,7 @@ def shortened(output: str, start: str) -> list[str]:
         elif line and not origin and not re.match(r"included: |skipping: no hosts matched", line):
             blocks[-1].append(line if len(line) <= LONGEST else f"{line[:LONGEST]} {MARK}")
     if "".join(blocks[-1][:1]).startswith(RECAP) and not re.search(r"(failed|unreachable)=[1-9]", output):
-        after = [line for line in blocks[-1][1:] if " : ok=" not in line]  # what a command after it printed
+        after = [line for line in blocks[-1][1:] if " : ok=" not in line]  # output of the next command
         blocks[-1:] = [["PLAY RECAP"], after] if after else [["PLAY RECAP"]]
     for number, block in enumerate(blocks):
         of_play = itertools.takewhile(lambda later: later[0].startswith("TASK "), blocks[number + 1 :])
@@ -103,7 +103,7 @@ def shortened(output: str, start: str) -> list[str]:
 
 
 def releases() -> None:
-    """Give the directory ``releases`` two versions of the release that is to be deployed."""
+    """Fill the directory ``releases`` with two versions of the release."""
     asked = subprocess.run([sys.executable, "-m", "tests.release_artifact"], cwd=ROOT, check=True, capture_output=True, text=True)
     given = Path(asked.stdout.strip())
     (WORK / "releases").mkdir()
@@ -114,7 +114,7 @@ def releases() -> None:
 
 
 def recorded(page: str) -> Iterator[str]:
-    """The pieces of the page, with the outputs of its commands as they are now."""
+    """Yield the pieces of the page with new output of its commands."""
     marks: dict[str, str] = {}
     position = 0
     for part in PART.finditer(page):
@@ -140,7 +140,7 @@ def recorded(page: str) -> Iterator[str]:
 
 
 def session(block: str, marks: Mapping[str, str]) -> str:
-    """The commands of a block, each with what it prints now; what they printed before goes."""
+    """Return the commands of a block, each with its new output and without its old output."""
     lines = []
     for command in COMMAND.findall(block):
         output = run(command.replace("\n> ", "\n")[2:].rstrip("\n"), "fails" in marks)

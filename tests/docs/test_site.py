@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The site that `make docs` has built in .cache/docs/html: every plugin and role has its page, every link leads somewhere."""
+"""The site that `make docs` built in .cache/docs/html: every plugin and role has a page, and every link has a target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".cache" / "docs" / "html"
-# Of a filter that is documented in a YAML file, in a Python file of its own, or not at all.
+# A filter's documentation is in a YAML file, in its own Python file, or missing.
 FILTERS = sorted({path.stem for path in ROOT.glob("plugins/filter/*") if path.suffix in (".py", ".yml")})
 KINDS = {"module": "modules", "lookup": "lookup", "inventory": "inventory"}
 PLUGINS = sorted((path.stem, kind) for kind, folder in KINDS.items() for path in ROOT.glob(f"plugins/{folder}/*.py"))
@@ -25,7 +25,7 @@ PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
 
 
 class Page(HTMLParser):
-    """What a page says: its headings, the names that links may lead to, its links, its text."""
+    """A page: its headings, link targets, links and text."""
 
     def __init__(self, path):
         super().__init__()

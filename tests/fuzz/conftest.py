@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives each test its inputs, and says at the end how many were run and what came of them."""
+"""Give each test its inputs. Print the number of inputs and the outcomes at the end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inputs for the fuzzers: real samples, spoilt, and random ones. Every input has a number and can be made again alone."""
+"""Inputs for the fuzzers: spoilt real samples, and random inputs. Every input has a number, by which it can be made again alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..property.profiles import chosen
 
 RECORDED = Path(__file__).resolve().parents[1] / "unit" / "recorded"
 
-# Bytes that mean something to one reader or another.
+# Bytes with a meaning for some reader.
 TOKENS = (
     b"", b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\xff\xfe", b"\r\n", b"\n", b"\r", b"\t", b" ",
     b"\x85", b"\xe2\x80\xa8",
@@ -34,7 +34,7 @@ TOKENS = (
     b"a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\n", b"a: &a [*a]\n",
 )  # fmt: skip
 
-# Values that stand where others are expected.
+# Values at a place of another type.
 ODD: Sequence[Any] = (
     None, True, False, 0, -1, 17912, 1.5, float("inf"), 10**30, 1 << 20000, "", " ", "a", "no", "1e3", "\0", "\ud800", "a" * 70000, "ü\u2028",
     [], {}, [[]], [{}], {"": None},
@@ -44,7 +44,7 @@ ODD: Sequence[Any] = (
 
 @dataclass
 class Fuzzer:
-    """Makes the inputs of one test. ``tally`` counts what came of them."""
+    """Makes the inputs of one test. ``tally`` counts the outcomes."""
 
     name: str
     seed: int
@@ -58,7 +58,7 @@ class Fuzzer:
         return random.Random(f"{self.seed} {self.name} {number}")
 
     def inputs(self, make: Callable[[random.Random], Any]) -> Iterator[Any]:
-        """``count`` inputs, one after the other."""
+        """Yield ``count`` inputs."""
         for number in range(self.count) if self.only is None else [self.only]:
             self.number = number
             self.input = make(self.random(number))
@@ -73,14 +73,14 @@ class Fuzzer:
 
     @contextmanager
     def reproducible(self) -> Iterator[None]:
-        """Says of an error which input it was and how to make that again; at the end sees that all were run."""
+        """Add the number of the input, and the command that repeats it, to an error. At the end, check that all inputs were run."""
         try:
             yield
         except BaseException as error:
             again = f"BANYANDB_FUZZ_SEED={self.seed} BANYANDB_FUZZ_ONLY={self.number}"
             error.add_note(f"{self.name}: input {self.number} of {self.count}; run the test again with {again}\n{shown(self.input)}")
             raise
-        assert self.ran == (self.count if self.only is None else 1), f"{self.ran} inputs were run, {self.count} were wanted"
+        assert self.ran == (self.count if self.only is None else 1), f"{self.ran} inputs were run, expected {self.count}"
 
 
 def fuzzer(name: str) -> Fuzzer:
@@ -92,7 +92,7 @@ def fuzzer(name: str) -> Fuzzer:
 
 
 def spoilt(random: random.Random, samples: Sequence[bytes], most: int = 1 << 20) -> bytes:
-    """A sample with a few bytes, pieces or lines changed, taken away, doubled, moved, or mixed with those of another."""
+    """Return a sample with a few bytes, pieces or lines changed, removed, repeated, moved, or mixed with another sample."""
     data = bytearray(random.choice(samples))
     for _ in range(random.choice((0, 1, 1, 1, 2, 3, 8))):
         at, length = random.randrange(len(data) + 1), random.choice((1, 1, 2, 8, 30, 200))
@@ -124,7 +124,7 @@ def spoilt(random: random.Random, samples: Sequence[bytes], most: int = 1 << 20)
 
 
 def replaced(random: random.Random, value: Any, odd: Sequence[Any] = ODD) -> Any:
-    """A deep copy of JSON-like data with something else at one of its places, a key gone, or one added."""
+    """Return a deep copy of JSON-like data with a changed value, a missing key or an additional key."""
     if isinstance(value, Mapping) and value and random.random() < 0.85:
         key = random.choice(list(value))
         changed = {name: replaced(random, inner, odd) if name == key else inner for name, inner in value.items()}

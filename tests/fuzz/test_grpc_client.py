@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of a gRPC port, from a real server: messages that are none, and errors of any code and text."""
+"""Answers of a gRPC port from a real server: invalid messages, and errors with any code and text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.peers import STATE, reco
 from .inputs import TOKENS, Fuzzer, spoilt
 
 TERMS = Terms(timeout=600.0, deadline=3600.0, retries=0)
-# So many calls share a connection.
+# Calls that share a connection.
 CALLS = 200
 
 METHODS = [method("banyandb.database.v1.ClusterStateService/GetClusterState", view_decoder())] * 4 + [
@@ -40,14 +40,14 @@ CODES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked, and what is answered: bytes, or an error's code and details."""
+    """The question, and the answer: bytes, or the code and details of an error."""
 
     method: Any
     answer: bytes | tuple[grpc.StatusCode, str]
 
 
 def wire(random: random.Random, depth: int = 5) -> bytes:
-    """Fields of any number and type, some with the payload of another type or cut off."""
+    """Return fields of any number and type, some with the payload of another type or cut short."""
     result = b""
     for _ in range(random.randrange(4)):
         number, kind = random.choice((1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 9, 15, 16, 2000, 536870911, 0)), random.choice((0, 1, 2, 2, 2, 2, 3, 4, 5, 6, 7))
@@ -80,7 +80,7 @@ def call(random: random.Random) -> Call:
     if kind < 0.35:
         return Call(asked, wire(random))
     if kind < 0.4:
-        # A node within a node within a node.
+        # Nested nodes.
         return Call(asked, nested(random.choice(SAMPLES[STATE]), random.choice((1, 50, 99, 101, 2000))))
     return Call(asked, spoilt(random, SAMPLES[asked.path], 200_000))
 
@@ -92,7 +92,7 @@ def nested(data: bytes, depth: int) -> bytes:
 
 
 class Answers(grpc.GenericRpcHandler):
-    """Answers each call with what stands under the number in its request."""
+    """Answers each call with the answer of the number in its request."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of an HTTP port, from a real socket: whatever speaks there, however much."""
+"""Answers of an HTTP port from a real socket: any protocol, any length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.lia
 
 from .inputs import ODD, RECORDED, Fuzzer, replaced, spoilt
 
-# No time limit plays a part: an answer ends, or is longer than the client may read.
+# No time limit: an answer ends, or is longer than the client may read.
 TERMS = Terms(timeout=600.0, retries=0)
 LIMIT = 256 * 1024
 ENDLESS = 24 * 1024 * 1024
@@ -57,14 +57,14 @@ TAILS = (
 
 @dataclass(frozen=True)
 class Said:
-    """What the server says: ``start``, and then, where it is not empty, ``tail`` without end."""
+    """The server's answer: ``start``, and then ``tail`` without end unless it is empty."""
 
     start: bytes
     tail: bytes = b""
 
 
 class Speaker(threading.Thread):
-    """Says the same to every connection once it has been asked something, and closes it."""
+    """Sends the same answer to every connection after its request, and closes it."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -79,7 +79,7 @@ class Speaker(threading.Thread):
                 connection, _ = self.listening.accept()
             except OSError:
                 return
-            with connection, contextlib.suppress(OSError):  # the client has heard enough
+            with connection, contextlib.suppress(OSError):  # the client has closed the connection
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
                 connection.recv(65536)
                 connection.sendall(self.said.start)
@@ -137,7 +137,7 @@ def said(random: random.Random) -> Said:
     return Said(start)
 
 
-# What is asked for, what an answer is then, and how often.
+# The question, the type of its answer, and its frequency.
 QUESTIONS = ((http_client.state, View, 85), (http_client.write_streams, WriteStreams, 5), (http_client.health, str, 10))
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables of the inventory, as people write them, through the filters that read them."""
+"""Variables of the inventory, as users write them, through the filters that read them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ x: {}
 
 
 def hostvars(random: random.Random) -> dict[str, Any]:
-    """As the inventory's YAML gives them. A host's variables are always a mapping with names for keys. Ansible reads with libyaml too."""
+    """Return variables as the inventory's YAML has them: a mapping with names as keys. Ansible reads with libyaml too."""
     found: Any = yaml.load(HOSTVARS, yaml.CSafeLoader)
     if random.random() < 0.3:
         try:
             changed = yaml.load(spoilt(random, [HOSTVARS], 100_000), yaml.CSafeLoader)
-        except Exception:  # no YAML: not our reader, the next input is made
+        except Exception:  # not YAML, so not for our filters: the next input follows
             changed = None
         if isinstance(changed, dict):
             found.update({host: variables for host, variables in changed.items() if host in found and isinstance(variables, dict)})
@@ -55,7 +55,7 @@ def hostvars(random: random.Random) -> dict[str, Any]:
 def test_an_inventory_gives_clusters_with_problems_in_words(fuzz: Fuzzer) -> None:
     with fuzz.reproducible():
         for variables in fuzz.inputs(hostvars):
-            before = pickle.dumps(variables)  # what contains itself cannot be compared
+            before = pickle.dumps(variables)  # a value that contains itself cannot be compared
             found = CLUSTERS(variables, GROUPS)
             assert pickle.dumps(variables) == before
             hosts = {node["name"] for cluster in found.values() for node in cluster["nodes"]}

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of nodes about themselves, as a host reads them with the standard library alone: spoilt ones, and frames that are none."""
+"""Nodes' answers about themselves, as a host reads them with the standard library: spoilt answers, and invalid frames."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_a_node_says_is_read_or_is_named(fuzz: Fuzzer) -> None:
 
 
 def frames(random: random.Random) -> bytes:
-    """What a server may send: frames of any kind, some cut off or with another length than they have."""
+    """Return frames of any kind, some cut short or with a wrong length."""
     result = b""
     for _ in range(random.randrange(6)):
         payload = random.choice((random.choice(TOKENS)[:200], random.randbytes(random.randrange(40)), b"\0\0\0\0\2\x08\1", b""))
@@ -48,7 +48,7 @@ def frames(random: random.Random) -> bytes:
     return result if random.random() < 0.9 else result[: random.randrange(len(result) + 1)]
 
 
-def test_whatever_a_port_sends_is_an_answer_or_says_why_not(fuzz: Fuzzer) -> None:
+def test_any_bytes_from_a_port_are_an_answer_or_a_typed_failure(fuzz: Fuzzer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         sent: list[bytes] = []
@@ -58,7 +58,7 @@ def test_whatever_a_port_sends_is_an_answer_or_says_why_not(fuzz: Fuzzer) -> Non
                 try:
                     connection, _peer = server.accept()
                 except OSError:
-                    return  # the test is over
+                    return  # end of the test
                 with connection:
                     try:
                         connection.sendall(sent[-1])
@@ -66,7 +66,7 @@ def test_whatever_a_port_sends_is_an_answer_or_says_why_not(fuzz: Fuzzer) -> Non
                         while connection.recv(65536):
                             pass
                     except OSError:
-                        continue  # the client has left
+                        continue  # the client closed the connection
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

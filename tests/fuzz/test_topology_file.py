@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file topology.yml on a host, whoever has written what into it."""
+"""The file topology.yml on a host, with any content from any writer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NODES = (
     Node("no", "[2001:db8::1]:18912", True, "/etc/ca.pem"),
     Node("ü '\"\\ # {", "host.example.org.:1", False, "/a b"),
 )
-FOREIGN = b"""\
+HAND_WRITTEN = b"""\
 # By hand
 defaults: &defaults
   tls_enabled: true
@@ -40,8 +40,8 @@ SAMPLES = (
     Topology(NODES).render().encode(),
     Topology(NODES[:2], NODES[2:]).render().encode(),
     Topology((), NODES[:1]).render().encode(),
-    FOREIGN,
-    FOREIGN.replace(b"\n", b"\r\n"),
+    HAND_WRITTEN,
+    HAND_WRITTEN.replace(b"\n", b"\r\n"),
     json.dumps({"nodes": [node.to_mapping() for node in NODES]}, indent=1).encode(),
     b"nodes: []\n",
     b"",

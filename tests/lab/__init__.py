@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab of real systemd hosts on one Debian machine. README.md next to this file says how to use it."""
+"""A lab of real systemd hosts on one Debian machine. See README.md in this directory."""
 
 from __future__ import annotations
 

@@ -20,35 +20,35 @@ from .shell import say, write
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tests.lab", description="Real systemd hosts on this machine, with faults on demand. Needs root.")
-    top.add_argument("--lab", metavar="NAME", help="which lab (default: $BANYANDB_LAB, else 'lab'); each has its own hosts, subnet and state")
+    top.add_argument("--lab", metavar="NAME", help="name of the lab (default: $BANYANDB_LAB, else 'lab'); a lab has its own hosts, subnet and state")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
 
-    add("setup", "install what this machine lacks and build root file systems").add_argument("suite", nargs="*", default=[DEFAULT_SUITE])
+    add("setup", "install missing packages and build root file systems").add_argument("suite", nargs="*", default=[DEFAULT_SUITE])
     up = add("up", "boot hosts that are not running, and wait until they are ready")
     up.add_argument("host", nargs="+", help="a number N for node1..nodeN, or names: node7, node8=trixie")
     up.add_argument("--suite", default=DEFAULT_SUITE, help="Debian suite of new hosts (default: %(default)s)")
     add("down", "remove hosts with their disks (default: all, and every trace of the lab)").add_argument("host", nargs="*")
-    add("inventory", "print a YAML inventory, group 'lab'").add_argument("--output", metavar="FILE", help="write it to a file instead")
+    add("inventory", "print a YAML inventory, group 'lab'").add_argument("--output", metavar="FILE", help="write the inventory to this file")
     add("list", "print hosts and faults as JSON")
     ssh = add("ssh", "log in to a host, or run a command there")
     ssh.add_argument("--user", default=USER, help="%(default)s (sudo without a password) or root")
     ssh.add_argument("host")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="cmd")
-    add("each", "run a command on all hosts that are on, side by side; prints JSON, host -> what it said").add_argument("line", metavar="cmd")
-    add("kill", "power cut: everything in the hosts dies at once").add_argument("host", nargs="+")
-    add("start", "boot killed hosts again, with their disks as they were").add_argument("host", nargs="+")
-    partition = add("partition", "drop all packets between two hosts, silently")
+    add("each", "run a command on all running hosts at once; print host -> output as JSON").add_argument("line", metavar="cmd")
+    add("kill", "cut the power: all processes of the hosts die at once").add_argument("host", nargs="+")
+    add("start", "boot killed hosts again, with their present disks").add_argument("host", nargs="+")
+    partition = add("partition", "drop all packets between two hosts, without a reply")
     partition.add_argument("a")
     partition.add_argument("b")
     add("cut", "drop all packets between hosts and all other hosts").add_argument("host", nargs="+")
-    add("blackhole-dns", "give hosts (default: all) a nameserver that never answers").add_argument("host", nargs="*")
-    nameserver = add("nameserver", "give all hosts a nameserver; it outlives heal and restarts")
-    nameserver.add_argument("address", help="its IP address, asked on port 53, or `none`")
-    add("keep-compiled", "have the Python of all hosts that are on keep what it compiles of Ansible's modules: they run in two thirds of the time")
-    add("heal", "undo all partitions, cuts and blackholes")
+    add("blackhole-dns", "give hosts (default: all) a nameserver that never responds").add_argument("host", nargs="*")
+    nameserver = add("nameserver", "give all hosts a nameserver; `heal` and restarts keep it")
+    nameserver.add_argument("address", help="IP address of the nameserver (port 53), or `none`")
+    add("keep-compiled", "make the Python of all running hosts keep the compiled form of Ansible's modules (saves a third of their time)")
+    add("heal", "remove all partitions, cuts and blackholes")
     return top
 
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lab: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted. The next command, or 'down', clears up what was begun.", file=sys.stderr)
+        print("lab: interrupted. The next command, or 'down', removes what is incomplete.", file=sys.stderr)
         return 130
     return 0
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One host: its disk (an overlay on the suite's root file system), its boot, its death."""
+"""One host of a lab: its disk (an overlay on the suite's root file system), its boot and its end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAX_HOSTS = 40
 KILL_SECONDS = 15
 
 SHELL = """
-# Its own control group before anything else: nspawn would put all hosts into one, and each would meet the others' processes in it.
+# Enter the host's own control group first: nspawn would put all hosts into one group with the processes of all.
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done
 shift
-# nspawn leaves a reboot of the host to its caller, by this exit code.
+# nspawn exits with 133 when the host reboots: its caller must start it again.
 while :; do "$@"; [ $? -eq 133 ] || exit; done
 """
 
@@ -55,7 +55,7 @@ class Host:
         return self.directory / "console.log"
 
     def boot(self, image: Path, public_key: str, host_key: Path, nameserver: str | None) -> None:
-        """Power on, with the disk as it is; the first time it gets its name and its keys. Does not wait: see is_ready.
+        """Power on the host with its present disk, without waiting (see is_ready). The first boot sets the host's name and keys.
 
         `nameserver`: see set_nameserver.
         """
@@ -90,7 +90,7 @@ class Host:
         environment = {
             "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin",
             processes.MARK: str(self.directory),
-            # Control groups v2 inside, whatever the machine has: systemd 256 and later boot on nothing else.
+            # Force control groups v2 in the host: systemd 256 and later boot on nothing else.
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         }
@@ -108,11 +108,11 @@ class Host:
         return [process for process in processes.find(self.directory.parent) if process.host == self.directory]
 
     def is_ready(self, init: processes.Process) -> bool:
-        """Whether the host's systemd says that the boot is over and its sshd says its banner."""
+        """Return whether the host's systemd has finished the boot and the host's sshd sends its banner."""
         return self.system_state(init) in ("running", "degraded") and self._greets()
 
     def system_state(self, init: processes.Process) -> str:
-        """What `systemctl is-system-running` says in the host; empty when it does not answer."""
+        """Return the output of `systemctl is-system-running` in the host, or an empty string when systemd does not respond."""
         return self._inside(init, "systemctl", "is-system-running").strip()
 
     def why_not_ready(self) -> str:
@@ -120,7 +120,7 @@ class Host:
         console = tail(self.console.read_text(errors="replace"), 15) if self.console.exists() else "(none)"
         parts = [f"end of {self.console}:\n{console}"]
         if init is None:
-            parts.insert(0, "its init is not there")
+            parts.insert(0, "the host has no init process")
         else:
             parts.insert(0, f"systemd says '{self.system_state(init) or 'nothing'}'; sshd {'greets' if self._greets() else 'does not greet'}")
             parts.append(
@@ -131,16 +131,16 @@ class Host:
         return "; ".join(parts)
 
     def power_off(self) -> None:
-        """Power cut: the cable first, then everything in the host at once by SIGKILL, then what is left of it outside.
+        """Cut the power: unplug the network, SIGKILL all processes in the host at once, then remove the rest outside of the host.
 
-        The disk stays. Also right for a host that is half up, half down, or down.
+        The disk stays. The method also works for a host that is off or only partly up.
         """
         self.network.unplug(self.number)
         found = self.living()
         inits = [process for process in found if process.role == "init"]
         supervisors = [process for process in found if process.role != "init"]
         left = processes.kill(inits, KILL_SECONDS)
-        # nspawn ends by itself once init is gone, and tidies up; without an init it has not come that far, or is stuck.
+        # nspawn removes its own parts and ends when init is gone. An nspawn without an init is at its start, or hangs.
         left += processes.kill(processes.wait_gone(supervisors, 5 if inits else 0), KILL_SECONDS)
         left += self.living()
         if left:
@@ -150,12 +150,12 @@ class Host:
         self._remove_control_groups()
 
     def remove(self) -> None:
-        """Power off and throw the disk away."""
+        """Power off the host and remove its disk."""
         self.power_off()
         shutil.rmtree(self.directory, ignore_errors=False)
 
     def set_nameserver(self, address: str | None) -> None:
-        """Make an address the host's only nameserver; None gives the host's own resolv.conf back. Without effect on a host that is off."""
+        """Make this address the host's only nameserver. None restores the host's own resolv.conf. No effect on a stopped host."""
         if not mounts_below(self.root):
             return
         current, saved = self.root / "etc/resolv.conf", self.directory / "resolv.conf.saved"
@@ -169,7 +169,7 @@ class Host:
         write(current, f"nameserver {address}\n")
 
     def keep_compiled(self) -> None:
-        """Have the host's Python keep what it compiles of modules in zip files, which is what Ansible sends."""
+        """Make the host's Python keep the compiled form of modules in zip files. Ansible sends its modules in zip files."""
         packages = self.root / "usr/lib/python3/dist-packages"
         write(packages / "keep_compiled.py", Path(__file__).with_name("keep_compiled.py").read_text())
         (self.root / "var/cache/compiled-python").mkdir(exist_ok=True)
@@ -190,7 +190,7 @@ class Host:
             return not mounts_below(self.root)
 
         if not wait_until(gone, KILL_SECONDS):
-            raise LabError(f"{self.root} cannot be unmounted: something uses it. See 'fuser -vm {self.root}', end that, and try again.")
+            raise LabError(f"{self.root} cannot be unmounted: a process uses it. Run 'fuser -vm {self.root}', end that process, and try again.")
 
     def _seed(self, public_key: str, host_key: Path) -> None:
         etc = self.root / "etc"
@@ -218,7 +218,7 @@ class Host:
         return run(["nsenter", f"--target={init.pid}", "--mount", "--pid", "--cgroup", *command], timeout=10, check=False)
 
     def _control_groups(self) -> list[Path]:
-        """Where the host's processes belong. None when systemd runs this machine: nspawn then asks it for a scope."""
+        """Return the control groups of the host's processes: none when systemd runs this machine, because nspawn then asks systemd for a scope."""
         if Path("/run/systemd/system").is_dir():
             return []
         return [root / self.network.namespace(self.number) for root in _control_group_roots()]
@@ -226,7 +226,7 @@ class Host:
     def _remove_control_groups(self) -> None:
         for group in self._control_groups():
             for directory, _names, _files in os.walk(group, topdown=False):
-                # A group is busy until the kernel has let go of its last process.
+                # The kernel needs some time after the last process of a group has ended.
                 if not wait_until(lambda: _rmdir(directory), KILL_SECONDS):
                     raise LabError(f"The control group {directory} cannot be removed. Expected no process in its cgroup.procs.")
 
@@ -242,7 +242,7 @@ def _rmdir(directory: str) -> bool:
 
 
 def _control_group_roots() -> list[Path]:
-    """Mount points of the hierarchies that systemd uses: v2, and v1's named one."""
+    """Return the mount points of the hierarchies that systemd uses: v2, and the named one of v1."""
     roots = []
     with open("/proc/self/mounts", encoding="utf-8") as stream:
         for line in stream:

@@ -14,7 +14,7 @@ from .rootfs import USER
 
 
 def ssh_options(state: Path) -> list[str]:
-    """Options for ssh to any host of the lab: its own key, its own known hosts, nothing of the user's configuration."""
+    """Return options for ssh to any host of the lab. They use the lab's key and known hosts, and nothing of the user's configuration."""
     options = {
         "UserKnownHostsFile": state / "known_hosts",
         "StrictHostKeyChecking": "yes",
@@ -22,17 +22,17 @@ def ssh_options(state: Path) -> list[str]:
         "PasswordAuthentication": "no",
         "LogLevel": "ERROR",
         "ConnectTimeout": "10",
-        # A host that was cut off must not hold a session for ever.
+        # A session to an unreachable host must end.
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
-        # Shared connections live here, so that the lab can close those of a host that it takes down.
+        # Shared connections have their sockets here, so the lab can close the connections of a host that it takes down.
         "ControlPath": state / "cp" / "%h-%p-%r",
     }
     return ["-F", "/dev/null", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
 
 
 def render(hosts: Iterable[Host], state: Path) -> str:
-    """YAML with all hosts in the group `lab`. Strings are quoted the JSON way, which YAML reads too."""
+    """Return YAML with all hosts in the group `lab`. Strings have JSON quotes, which are valid YAML."""
     common = {
         "ansible_user": USER,
         "ansible_ssh_private_key_file": str(state / "id_ed25519"),

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab: its hosts, its faults, and what is remembered of them. The command line (__main__.py) and tests call this."""
+"""A lab: its hosts, its faults and its state file. The command line (__main__.py) and tests call this module."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ DEFAULT_SUITE = "bookworm"
 
 
 class Lab:
-    """A named set of hosts node1..node40 on a subnet of their own. Several labs live side by side.
+    """A named set of hosts node1 to node40 on its own subnet. Several labs can run side by side.
 
     `name`: up to 8 lower-case letters and digits; default $BANYANDB_LAB, else "lab".
-    `base`: where the state of all labs is; default $BANYANDB_LAB_DIR, else /var/lib/banyandb-lab.
+    `base`: the state directory of all labs; default $BANYANDB_LAB_DIR, else /var/lib/banyandb-lab.
 
-    All methods that change something hold the lab's lock, first remove what a crashed run left, and raise LabError.
+    Every method that changes something holds the lab's lock, first removes the rest of a crashed run, and may raise LabError.
     """
 
     def __init__(self, name: str | None = None, base: Path | None = None) -> None:
@@ -48,16 +48,16 @@ class Lab:
             raise LabError(f"{self.state} cannot hold a lab: expected at most 50 bytes (sockets are in it) and no blank, ':', ',' or backslash.")
         self._memory = self.state / "lab.json"
 
-    # -- what there is
+    # -- queries
 
     def hosts(self) -> list[Host]:
-        """All hosts that are not removed, killed ones too, by number."""
+        """Return all hosts of the lab by number, also killed ones. Removed hosts are not in the list."""
         network = self.network()
         known = self._load()["hosts"]
         return [self._host(int(number), suite, network) for number, suite in sorted(known.items(), key=lambda item: int(item[0]))]
 
     def host(self, name: str) -> Host:
-        """A host by name. Raises LabError when there is none of that name."""
+        """Return a host by name. Raises LabError when the lab has no such host."""
         hosts = {host.name: host for host in self.hosts()}
         if name not in hosts:
             raise LabError(f"The lab '{self.name}' has no host '{name}'. It has: {', '.join(hosts) or 'none'}. 'up {name}' makes one.")
@@ -74,9 +74,10 @@ class Lab:
         return Network(self.name, network, self.state)
 
     def describe(self) -> dict[str, Any]:
-        """The lab as data. A host's state is "running", "off", or "broken" (only a part of it lives; the next `up` mends that).
+        """Return the lab as data. A host's state is "running", "off", or "broken" (some of its processes are missing; the next `up` repairs
+        the host).
 
-        `asked_silent_dns`: packets that the host sent to the nameserver that never answers, since a fault was last set or undone.
+        `asked_silent_dns`: packets from the host to the silent nameserver since the last change of a fault.
         """
         tools.require_root()
         memory = self._load()
@@ -108,21 +109,21 @@ class Lab:
         }
 
     def inventory(self) -> str:
-        """A YAML inventory of all hosts, in the group `lab`."""
+        """Return a YAML inventory of all hosts in the group `lab`."""
         return inventory.render(self.hosts(), self.state)
 
     def ssh_command(self, host: str, user: str = rootfs.USER) -> list[str]:
-        """The ssh command line for a host, to which a command may be added."""
+        """Return the ssh command line for a host. The caller may append a command."""
         return ["ssh", *inventory.ssh_options(self.state), "-i", str(self.state / "id_ed25519"), "-l", user, self.host(host).address]
 
     def run(self, host: str, command: str, user: str = rootfs.USER, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a shell command in a host over SSH; stdout and stderr are captured, a failure is for the caller to judge."""
+        """Run a shell command in a host over SSH and capture stdout and stderr. The caller checks the return code."""
         return subprocess.run(
             [*self.ssh_command(host, user), command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def run_each(self, command: str) -> dict[str, str]:
-        """Run a shell command in all hosts that are on, side by side: host -> its standard output. Raises LabError when it fails on one."""
+        """Run a shell command in all running hosts at once and return host -> standard output. Raises LabError when the command fails on a host."""
         names = [host["name"] for host in self.describe()["hosts"] if host["state"] != "off"]
         with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
             done = dict(zip(names, pool.map(lambda name: self.run(name, command), names), strict=True))
@@ -131,10 +132,10 @@ class Lab:
             raise LabError(f"{command!r} failed on {'; '.join(failed)}")
         return {name: each.stdout for name, each in done.items()}
 
-    # -- what changes it
+    # -- changes
 
     def setup(self, suites: Iterable[str] = (DEFAULT_SUITE,)) -> None:
-        """Install what the controller lacks and build the root file systems that are not there. No prompt."""
+        """Install the missing packages on the controller and build the missing root file systems, without a prompt."""
         tools.require_root()
         tools.install_missing()
         tools.raise_limits()
@@ -142,9 +143,9 @@ class Lab:
             rootfs.ensure(suite)
 
     def up(self, wanted: int | Iterable[str] | Mapping[str, str] = 1, suite: str = DEFAULT_SUITE) -> list[Host]:
-        """Have hosts up and ready: a number N (node1..nodeN), names, or a mapping of names to Debian suites.
+        """Boot hosts and wait until they are ready. `wanted`: a number N (node1 to nodeN), names, or a mapping of names to Debian suites.
 
-        Boots only what is not running; other hosts stay as they are. A host that was killed comes back with its disk.
+        The method boots only hosts that do not run and leaves all other hosts unchanged. A killed host keeps its disk.
         """
         if isinstance(wanted, int):
             wanted = [f"node{number}" for number in range(1, wanted + 1)]
@@ -154,7 +155,7 @@ class Lab:
         self.setup(set(_suites(numbers, self._load()["hosts"], suite).values()))
         with self._changing() as memory:
             memory["hosts"].update(_suites(numbers, memory["hosts"], suite))
-            # Written before anything is made: what a crash leaves is known to the next run.
+            # The state file comes first: the next run must know what a crashed run has left.
             memory["subnet"] = str(self.network().subnet)
             self._save(memory)
             self._make_keys()
@@ -164,7 +165,7 @@ class Lab:
             return [host for host in self.hosts() if host.number in numbers]
 
     def down(self, names: Sequence[str] = ()) -> None:
-        """Remove hosts and their disks; without names all of them, the bridge, the keys, and every trace."""
+        """Remove hosts and their disks. Without names, remove all hosts, the bridge, the keys and every other trace of the lab."""
         tools.require_root()
         if names:
             with self._changing():
@@ -191,22 +192,22 @@ class Lab:
             say(f"lab '{self.name}': down, nothing left" if numbers else f"lab '{self.name}': nothing was up")
 
     def kill(self, *names: str) -> None:
-        """Power cut of hosts: all their processes die at once, without a last packet. `start` brings them back."""
+        """Cut the power of hosts: all their processes die at once and send no last packet. `start` boots the hosts again."""
         with self._changing():
             for host in [self.host(name) for name in names]:
                 self._power_off(host)
                 say(f"{host.name}: killed")
 
     def start(self, *names: str) -> None:
-        """Boot killed hosts with their disks as they were, and wait until they are ready."""
+        """Boot killed hosts with their present disks and wait until they are ready."""
         with self._changing():
             self._boot([self.host(name) for name in names])
 
     def partition(self, a: str, b: str) -> None:
-        """Drop all packets between two hosts, both ways, silently. Adds to the faults that hold already."""
+        """Drop all packets between two hosts in both directions, without a reply. Earlier faults stay."""
         pair = sorted((self.host(a).number, self.host(b).number))
         if pair[0] == pair[1]:
-            raise LabError(f"A partition is between two hosts, but both are {a}.")
+            raise LabError(f"partition: expected a partition between two hosts, both are {a}.")
         with self._changing() as memory:
             memory["partitions"] += [pair] if pair not in memory["partitions"] else []
             self._save(memory)
@@ -214,7 +215,7 @@ class Lab:
             say(f"{a} and {b}: no packet passes")
 
     def cut(self, *names: str) -> None:
-        """Drop all packets between each of these hosts and every other host; the controller still reaches them."""
+        """Drop all packets between each of these hosts and every other host. The controller still reaches these hosts."""
         with self._changing() as memory:
             memory["cut"] = sorted({*memory["cut"], *(self.host(name).number for name in names)})
             self._save(memory)
@@ -222,7 +223,7 @@ class Lab:
             say(f"{', '.join(names)}: cut off from the other hosts")
 
     def blackhole_dns(self, *names: str) -> None:
-        """Give hosts (all without names) a nameserver that takes every question and never answers."""
+        """Give hosts a nameserver that never responds. Without names: all hosts."""
         with self._changing() as memory:
             hosts = [self.host(name) for name in names] or self.hosts()
             memory["blackholed"] = sorted({*memory["blackholed"], *(host.number for host in hosts)})
@@ -231,14 +232,14 @@ class Lab:
             say(f"{', '.join(host.name for host in hosts) or 'no host'}: nameserver {self.network().silent_dns} never answers")
 
     def nameserver(self, address: str) -> None:
-        """Make an address the nameserver of all hosts, also of those that are booted later; an empty one gives them back their own.
+        """Make this address the nameserver of all hosts, also of hosts that boot later. An empty address restores the hosts' own nameserver.
 
-        It is no fault: `heal` leaves it, and a blackhole goes before it.
+        The nameserver is no fault: `heal` does not change it. A blackhole overrides it.
         """
         try:
             address = address and str(ipaddress.ip_address(address))
         except ValueError:
-            raise LabError(f"'{address}' is no nameserver: expected an IP address, which is asked on port 53.") from None
+            raise LabError(f"'{address}' is no nameserver: expected an IP address (the hosts use port 53).") from None
         with self._changing() as memory:
             memory["nameserver"] = address
             self._save(memory)
@@ -246,7 +247,7 @@ class Lab:
             say(f"nameserver of all hosts: {address or 'none'}")
 
     def keep_compiled(self) -> None:
-        """Have the Python of all hosts that are on keep what it compiles of the modules that Ansible sends; see keep_compiled.py."""
+        """Make the Python of all running hosts keep the compiled form of Ansible's modules; see keep_compiled.py."""
         with self._changing():
             hosts = [host for host in self.hosts() if host.living()]
             for host in hosts:
@@ -254,14 +255,14 @@ class Lab:
             say(f"{', '.join(host.name for host in hosts) or 'no host'}: keeps what its Python compiles")
 
     def heal(self) -> None:
-        """Undo all partitions, cuts and blackholes of this lab, and nothing else."""
+        """Remove all partitions, cuts and blackholes of this lab, and nothing else."""
         with self._changing() as memory:
             memory.update(partitions=[], cut=[], blackholed=[])
             self._save(memory)
             self._apply_faults()
-            say("healed")
+            say("all faults removed")
 
-    # -- how
+    # -- implementation
 
     def _host(self, number: int, suite: str, network: Network) -> Host:
         return Host(number, suite, self.state / "hosts" / f"node{number}", network)
@@ -277,7 +278,7 @@ class Lab:
             raise
         except ValueError as error:
             raise LabError(
-                f"{self._memory} is not what the lab wrote: {error}. Remove that file, then 'down' finds and removes all of the lab without it."
+                f"{self._memory} is damaged: {error}. Remove that file and run 'down': it removes all of the lab without the file."
             ) from None
 
     def _save(self, memory: Mapping[str, Any]) -> None:
@@ -285,14 +286,14 @@ class Lab:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
-        """Hold the lab's lock, with what crashed runs left removed. Gives what is remembered."""
+        """Hold the lab's lock, remove the rest of crashed runs, and yield the content of the state file."""
         tools.require_root()
         with lock(self._base / f"{self.name}.lock", LOCK_SECONDS):
             self._reap()
             yield self._load()
 
     def _reap(self) -> None:
-        """Take down what lives only in part: an init without its nspawn, a host without its cable, a host nobody remembers."""
+        """Power off incomplete hosts: an init without its nspawn, a host without its network port, a host that is not in the state file."""
         network = self.network()
         network.refuse_foreign()
         known = {host.number: host for host in self.hosts()}
@@ -303,7 +304,7 @@ class Lab:
         for number in sorted(by_number.keys() | network.connected()):
             whole = _is_whole(by_number.get(number, set())) and network.plugged(number)
             if number not in known or not whole:
-                say(f"node{number}: removing what a crashed run left of it")
+                say(f"node{number}: removing the rest of a crashed run")
                 self._power_off(known.get(number) or self._host(number, "", network))
 
     def _boot(self, hosts: Sequence[Host]) -> None:
@@ -355,13 +356,13 @@ class Lab:
         self._save(memory)
 
     def _close_shared_connections(self, host: Host) -> None:
-        """End ssh's control masters to a host; they would hold on to a connection whose other end is gone."""
+        """End ssh's control masters for a host: they would keep a connection to a host that is gone."""
         for control in (self.state / "cp").glob(f"{host.address}-*"):
             run(["ssh", "-F", "/dev/null", "-o", f"ControlPath={control}", "-O", "exit", host.address], timeout=10, check=False)
             control.unlink(missing_ok=True)
 
     def _apply_faults(self) -> None:
-        """Make what is remembered hold, no more and no less. Hosts that are off get their nameserver when they boot."""
+        """Make the faults equal to the state file. A host that is off gets its nameserver at its next boot."""
         memory = self._load()
         self.network().set_faults([(a, b) for a, b in memory["partitions"]], memory["cut"])
         for host in self.hosts():
@@ -374,7 +375,7 @@ class Lab:
         for name in ("id_ed25519", "ssh_host_ed25519_key"):
             key = self.state / name
             if not key.with_name(f"{name}.pub").exists():
-                # ssh-keygen writes the public half last; a lone private key is a crashed run's.
+                # ssh-keygen writes the public key last. A private key without a public key comes from a crashed run.
                 key.unlink(missing_ok=True)
                 run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"banyandb-lab-{self.name}", "-f", str(key)])
         kind, key_text = (self.state / "ssh_host_ed25519_key.pub").read_text().split()[:2]
@@ -384,7 +385,7 @@ class Lab:
 
 
 def _suites(numbers: Mapping[int, str], known: Mapping[str, str], default: str) -> dict[str, str]:
-    """The suite of each wanted host. Raises LabError when one is there with another suite than asked for."""
+    """Return the suite of each wanted host. Raises LabError when a host exists with another suite."""
     for number, asked in numbers.items():
         has = known.get(str(number))
         if has and asked and has != asked:
@@ -393,7 +394,7 @@ def _suites(numbers: Mapping[int, str], known: Mapping[str, str], default: str) 
 
 
 def _is_whole(roles: set[str]) -> bool:
-    """Whether a host with these processes lives on its own: it runs, or it is (re)booting and has no init yet."""
+    """Return whether the host is complete: it runs, or it boots and has no init yet. `roles`: roles of its processes."""
     return roles >= {"shell", "nspawn"} or roles == {"shell"}
 
 

@@ -1,12 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes are the lab's, and ending exactly those.
+"""Find the processes of the lab and end only these.
 
-A host is three processes: a shell that runs systemd-nspawn (and again when the host reboots), systemd-nspawn, and the
-host's init, which it starts. All carry MARK=<directory of the host> in the environment they were started with. That is
-found by looking, not remembered in a file, so it holds after any crash; and a process id that was given to somebody
-else in the meantime cannot match.
+A host has three processes: a shell that runs systemd-nspawn (and runs it again when the host reboots), systemd-nspawn, and the
+host's init. All three have MARK=<directory of the host> in their environment. This module searches the processes instead of a file
+with pids, so the result is right after any crash, and a reused pid cannot match.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ MARK = "BANYANDB_LAB_HOST"
 
 @dataclass(frozen=True)
 class Process:
-    """A process of a host. `start` is in clock ticks since boot (field 22 of /proc/<pid>/stat): with it, a pid means one process for good."""
+    """A process of a host. `start` is in clock ticks since boot (field 22 of /proc/<pid>/stat): pid and start name one process for ever."""
 
     pid: int
     start: int
@@ -34,7 +33,7 @@ class Process:
 
 
 def find(below: Path) -> list[Process]:
-    """The processes of all hosts whose directory is below the given one."""
+    """Return the processes of all hosts with a directory below this one."""
     prefix = f"{MARK}={below}/".encode()
     found = []
     for entry in os.listdir("/proc"):
@@ -50,7 +49,7 @@ def find(below: Path) -> list[Process]:
             if start != _start(int(entry)):
                 continue
         except OSError:
-            # Gone meanwhile, or a process that root may not look into; none of ours is such.
+            # The process has ended, or root may not look into it. The lab has no such process.
             continue
         if role is not None:
             found.append(Process(int(entry), start, host, role))
@@ -58,9 +57,9 @@ def find(below: Path) -> list[Process]:
 
 
 def kill(processes: Iterable[Process], seconds: float = 10) -> list[Process]:
-    """SIGKILL each and wait until it is gone. Returns those that were not within the given seconds.
+    """SIGKILL each process and wait until it is gone. Return the processes that are still there after `seconds`.
 
-    A host's init takes everything in the host with it: the kernel ends the whole pid namespace before init is gone.
+    The kernel ends all processes of a host (its pid namespace) before the host's init is gone.
     """
     waiting: list[tuple[Process, int]] = []
     deadline = time.monotonic() + seconds
@@ -77,7 +76,7 @@ def kill(processes: Iterable[Process], seconds: float = 10) -> list[Process]:
 
 
 def wait_gone(processes: Iterable[Process], seconds: float) -> list[Process]:
-    """Wait for processes to end by themselves. Returns those that did not."""
+    """Wait until the processes end. Return the processes that are still there after `seconds`."""
     deadline = time.monotonic() + seconds
     left = []
     for process in processes:
@@ -91,7 +90,7 @@ def wait_gone(processes: Iterable[Process], seconds: float) -> list[Process]:
 
 
 def _open(process: Process) -> int | None:
-    """A handle on exactly this process: the start time is compared after the handle is held."""
+    """Return a pidfd of exactly this process: the function opens the pidfd first and compares the start time after that."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -117,12 +116,12 @@ def _read(pid: str, name: str) -> bytes:
 
 
 def _start(pid: int) -> int:
-    # The second field, the command in brackets, may hold blanks and brackets itself.
+    # The second field, the command in brackets, may contain blanks and brackets.
     return int(_read(str(pid), "stat").rsplit(b")", 1)[1].split()[19])
 
 
 def _role(pid: str, host: Path) -> str | None:
-    """None for what only inherited the mark, such as a program that a user started from a shell of the lab."""
+    """Return the role, or None for a process that only inherited the mark, such as a program that a user started from a shell of the lab."""
     line = next(line for line in _read(pid, "status").splitlines() if line.startswith(b"NSpid:"))
     pids = line.split()[1:]
     if len(pids) == 2 and pids[1] == b"1":

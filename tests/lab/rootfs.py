@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Root file systems by mmdebstrap, one a Debian suite, built once and shared read-only by all hosts and labs."""
+"""Root file systems from mmdebstrap, one for each Debian suite. All hosts and labs share them read-only."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PACKAGES = (
     "iputils-ping",
     "procps",
 )
-"""What a plain server has, and no more: a role that wants curl or pip must fail here too."""
+"""The packages of a plain server and no others: a role that needs curl or pip must fail in the lab too."""
 
 MASKED = (
-    # A host has its address from the lab, nobody at a console, and no way to a mirror.
+    # The lab sets a host's address. A host has no console user and cannot reach a mirror.
     "systemd-networkd.service",
     "systemd-networkd.socket",
     "systemd-networkd-wait-online.service",
@@ -57,7 +57,7 @@ MaxStartups 200
 MaxSessions 200
 """
 
-# Debian's default, from a package that newer suites have apart.
+# Debian's default. Newer suites have it in a separate package.
 SYSCTL = "net.ipv4.ping_group_range = 0 2147483647\n"
 
 USER = "ops"
@@ -67,13 +67,13 @@ BUILD_SECONDS = 900
 
 
 def path_of(suite: str) -> Path:
-    """Where the root file system of a suite is. The name carries the recipe: a changed recipe is built anew, beside hosts that run on the old one."""
+    """Return the path of a suite's root file system. It has a hash of the recipe: hosts keep the old path after a change of the recipe."""
     recipe = repr((PACKAGES, MASKED, SSHD, SYSCTL, USER, 2)).encode()
     return CACHE / f"{suite}-{hashlib.sha256(recipe).hexdigest()[:8]}"
 
 
 def ensure(suite: str) -> Path:
-    """Return the root file system of a suite, building it when it is not there (about 30 s)."""
+    """Return the root file system of a suite, and build it when it is missing (about 30 s)."""
     root = path_of(suite)
     if root.is_dir():
         return root
@@ -89,9 +89,9 @@ def _build(suite: str, root: Path) -> None:
     log = CACHE / f"{suite}.log"
     mirror = os.environ.get("BANYANDB_LAB_MIRROR") or MIRROR
     say(f"root file system {suite}: building (about 30 s), log {log}")
-    # When the lab dies, however it dies, so do mmdebstrap, all its children (a pid namespace) and its mounts (a mount namespace).
+    # mmdebstrap, its children (a pid namespace) and its mounts (a mount namespace) end together with the lab, even after SIGKILL.
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"]
-    # Half the processor's time of debootstrap, which unpacks by shell.
+    # mmdebstrap takes half the processor time of debootstrap, which unpacks with shell commands.
     command += ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(draft), mirror]
     with open(log, "w", encoding="utf-8") as stream:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False)
@@ -107,7 +107,7 @@ def _build(suite: str, root: Path) -> None:
 
 
 def _configure(root: Path) -> None:
-    """What all hosts of all labs have in common. Keys, names and addresses come with the host."""
+    """Write the files that all hosts of all labs share. Each host gets its keys, name and addresses at its boot."""
     run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "--password", "*", USER])
     write(root / f"etc/sudoers.d/{USER}", f"{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
     write(root / "etc/ssh/sshd_config.d/lab.conf", SSHD)
@@ -129,5 +129,5 @@ def _remove(root: Path) -> None:
         return
     for point in mounts_below(root):
         run(["umount", point])
-    # --one-file-system: should a mount still be there, its files are not ours to remove.
+    # --one-file-system: keep the files of a mount that is still there.
     run(["rm", "-rf", "--one-file-system", str(root)], timeout=300)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands, progress lines and locks: what every part of the lab needs."""
+"""Commands, progress lines and locks for all parts of the lab."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ POLL_SECONDS = 0.05
 
 
 def say(text: str) -> None:
-    """Print a progress line. Progress goes to stderr, so that stdout stays data (JSON, YAML)."""
+    """Print a progress line to stderr. stdout has only data (JSON, YAML)."""
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
 def run(command: Sequence[str], stdin: str | None = None, timeout: float = 60, check: bool = True) -> str:
     """Run a command and return its stdout.
 
-    Raises LabError with the command and the end of its output when it fails (unless check is false),
-    is not installed, or takes longer than timeout seconds.
+    Raises LabError with the command and the end of its output when the command fails (with `check`), is not installed,
+    or takes longer than `timeout` seconds.
     """
     try:
         done = subprocess.run(list(command), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError:
         raise LabError(f"'{command[0]}' is not installed. Run 'python -m tests.lab setup' as root.") from None
     except subprocess.TimeoutExpired:
-        raise LabError(f"'{' '.join(command)}' was not done after {timeout:.0f} s.") from None
+        raise LabError(f"'{' '.join(command)}' did not end within {timeout:.0f} s.") from None
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip()
-        raise LabError(f"'{' '.join(command)}' failed with exit code {done.returncode}: {tail(said) or '(it said nothing)'}")
+        raise LabError(f"'{' '.join(command)}' failed with exit code {done.returncode}: {tail(said) or '(no output)'}")
     return done.stdout
 
 
@@ -47,7 +47,7 @@ def tail(text: str, lines: int = 20) -> str:
 
 
 def wait_until(fact: Callable[[], bool], seconds: float) -> bool:
-    """Poll until the fact holds. Returns false when it did not within the given seconds."""
+    """Poll until `fact` returns true. Return false when it is still false after `seconds`."""
     deadline = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > deadline:
@@ -58,18 +58,18 @@ def wait_until(fact: Callable[[], bool], seconds: float) -> bool:
 
 @contextlib.contextmanager
 def lock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel lets go of it when the process dies, however it dies.
+    """Hold an exclusive lock on a file. The kernel releases the lock when the process ends.
 
-    The file is never removed: removing it would let two processes lock two files of one name.
+    The file stays: after a removal two processes could lock two files with the same name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(descriptor):
             holder = os.pread(descriptor, 100, 0).decode() or "another command"
-            say(f"waiting for {holder}, which works on the same thing ({path})")
+            say(f"waiting for {holder}, which holds {path}")
             if not wait_until(lambda: _try_lock(descriptor), seconds):
-                raise LabError(f"{path} is still held by {holder} after {seconds:.0f} s. Wait for it, or end it, and try again.")
+                raise LabError(f"{path}: {holder} still holds the lock after {seconds:.0f} s. Wait for that process or end it, then try again.")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
         yield
@@ -86,7 +86,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file as a whole. A symlink in its place is replaced, never followed: hosts own their disks."""
+    """Replace a file atomically. Replace a symlink and never follow it, because hosts can write to their disks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.lab")
     draft.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def mounts_below(path: Path) -> list[str]:
-    """Mount points at or below a path, innermost first."""
+    """Return the mount points at or below a path, innermost first."""
     found = []
     with open("/proc/self/mounts", encoding="utf-8") as stream:
         for line in stream:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab on real hosts, in labs of their own (labtest, labtest2), beside whatever lab a user has up."""
+"""Test the lab with real hosts, in the labs labtest and labtest2. A user's own lab stays unchanged."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def shared() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(shared: Lab) -> Lab:
-    """Three healthy hosts, whatever the test before did to them."""
+    """Return a lab of three healthy hosts. Earlier tests leave no faults."""
     shared.heal()
     shared.up(3)
     return shared
@@ -51,7 +51,7 @@ def lab(shared: Lab) -> Lab:
 
 @pytest.fixture
 def other() -> Iterator[Lab]:
-    """A second lab, with no host yet."""
+    """Yield a second lab without hosts."""
     lab = Lab("labtest2")
     lab.down()
     yield lab
@@ -59,7 +59,7 @@ def other() -> Iterator[Lab]:
 
 
 def reached(lab: Lab, host: str) -> set[str]:
-    """Who answers a host's ping, of the other hosts and the controller."""
+    """Return the other hosts, and the controller, that respond to a ping from this host."""
     others = " ".join(sorted({"controller", "node1", "node2", "node3"} - {host}))
     asked = lab.run(host, f"for name in {others}; do ping -c1 -W0.3 $name > /dev/null 2>&1 && echo $name & done; wait")
     return set(asked.stdout.split())
@@ -75,7 +75,7 @@ def pids(lab: Lab, name: str) -> dict[str, int]:
 
 
 def traces(lab: Lab) -> dict[str, list[str]]:
-    """What a lab has on this machine, outside of its state directory."""
+    """Return what a lab has on this machine outside of its state directory."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return {
         "mounts": [mount for mount in mounts if mount.startswith(f"{lab.state}/") or f"banyandb-lab-{lab.name}-" in mount],
@@ -108,7 +108,7 @@ def test_a_command_runs_on_each_host_and_one_that_fails_is_named(lab: Lab) -> No
         lab.run_each("test $(hostname) != node2 || exit 3")
 
 
-def test_root_may_log_in_by_key_and_nobody_by_password(lab: Lab) -> None:
+def test_root_may_log_in_by_key_and_no_user_by_password(lab: Lab) -> None:
     assert lab.run("node1", "id -un", user="root").stdout.strip() == "root"
     without_key = [*lab.ssh_command("node1"), "-o", "PubkeyAuthentication=no", "-o", "BatchMode=yes", "true"]
     refused = subprocess.run(without_key, capture_output=True, text=True, timeout=10, check=False)
@@ -121,7 +121,7 @@ def test_a_hosts_services_log_to_its_journal(lab: Lab) -> None:
 
 
 def test_a_host_meets_only_its_own_processes_in_its_control_groups(lab: Lab) -> None:
-    # The kernel shows a process of another pid namespace as 0; systemd cannot kill a group that has one.
+    # The kernel shows a process of another pid namespace as 0. systemd cannot kill a group with such a process.
     shown = lab.run("node1", "sudo find /sys/fs/cgroup -name cgroup.procs -exec cat {} +").stdout.split()
     assert "1" in shown and "0" not in shown
 
@@ -145,7 +145,7 @@ def test_a_killed_host_falls_silent_and_keeps_its_disk(lab: Lab) -> None:
         lab.kill("node2")
         connection.settimeout(0.3)
         with pytest.raises(socket.timeout):
-            while connection.recv(1000):  # an end of the stream would be a last word
+            while connection.recv(1000):  # an end of the stream would be a packet too
                 pass
     assert state(lab, "node2") == "off"
     assert traces(lab)["mounts"].count(str(lab.host("node2").root)) == 0
@@ -188,7 +188,7 @@ def test_faults_outlive_a_power_cut_and_a_host_healed_while_it_is_off_comes_back
     assert lab.run("node1", "cat /etc/resolv.conf").stdout == before
 
 
-def test_a_cut_host_reaches_nobody_but_the_controller(lab: Lab) -> None:
+def test_a_cut_host_reaches_only_the_controller(lab: Lab) -> None:
     lab.cut("node1")
     assert reached(lab, "node1") == {"controller"}
     assert reached(lab, "node2") == {"node3", "controller"}
@@ -250,7 +250,7 @@ def test_what_is_left_of_a_host_without_its_nspawn_is_removed_by_the_next_comman
 
 
 def test_a_process_that_the_lab_did_not_start_is_never_killed(lab: Lab) -> None:
-    # It carries the mark of a host, as everything does that is started from a shell with the lab's environment.
+    # This process has the mark of a host, as has every process that a shell with the lab's environment starts.
     environment = dict(os.environ, **{processes.MARK: str(lab.host("node3").directory)})
     with subprocess.Popen(["sleep", "60"], env=environment) as bystander:
         lab.kill("node3")
@@ -292,7 +292,7 @@ def test_down_leaves_nothing_behind(other: Lab) -> None:
     other.down()
     assert traces(other) == {"mounts": [], "links": [], "tables": [], "processes": [], "control groups": []}
     assert not other.state.exists()
-    other.down()  # again is fine
+    other.down()  # a second `down` is no error
 
 
 def test_down_removes_a_lab_whose_memory_is_lost(other: Lab) -> None:
@@ -339,7 +339,7 @@ def test_what_python_compiles_of_a_zip_file_is_kept_and_follows_its_source(other
     other.keep_compiled()
     assert said("root", "one", "one", "two") == ["one", "one", "two"]
     assert kept() == ["said.py", "said.py"]
-    # Who may not write there reads what is kept, and compiles the rest.
+    # A user without write access reads the kept files and compiles the rest.
     assert said("ops", "two", "three") == ["two", "three"]
     assert kept() == ["said.py", "said.py"]
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller needs: Debian packages and kernel limits."""
+"""Debian packages and kernel limits that the controller needs."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ PACKAGES = {
 """Tool -> Debian package that has it."""
 
 APT_SECONDS = 600
-"""How long one command waits for what another has apt-get install: that has no time-out of its own for its lists."""
+"""Seconds that one command waits for the apt-get of another. apt-get has no time limit for its package lists."""
 
 LIMITS = {"max_user_instances": 4096, "max_user_watches": 524288}
-"""fs.inotify: every systemd in every host draws on root's share; the kernel's 128 instances run out at 25 hosts."""
+"""fs.inotify: all systemds of all hosts use root's limits. The kernel's default of 128 instances is used up at 25 hosts."""
 
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise LabError(f"The lab makes mounts, bridges and containers: run it as root (it runs as user id {os.geteuid()}).")
+        raise LabError(f"The lab needs root for mounts, bridges and containers: run it as root (current user id: {os.geteuid()}).")
 
 
 def install_missing(packages: Mapping[str, str] = PACKAGES) -> None:
-    """Install by apt-get, without a prompt, what is not there. Raises LabError when a tool is missing afterwards."""
+    """Install missing tools with apt-get, without a prompt. Raises LabError when a tool is still missing afterwards."""
     if all(_which(tool) for tool in packages):
         return
     with lock(Path("/run/lock/banyandb-lab-apt"), APT_SECONDS):
@@ -53,7 +53,7 @@ def _install(packages: Mapping[str, str]) -> None:
     if not missing:
         return
     if not _which("apt-get"):
-        raise LabError(f"Missing: {', '.join(missing)}; and there is no apt-get here to install them. The lab wants Debian 12 or later.")
+        raise LabError(f"Missing packages: {', '.join(missing)}, and this machine has no apt-get. Use Debian 12 or later.")
     say(f"installing {', '.join(missing)}")
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     options = ["-o", "DPkg::Lock::Timeout=300", "-y", "-q"]

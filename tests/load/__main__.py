@@ -37,16 +37,18 @@ def positive(text: str) -> float:
 def arguments() -> argparse.Namespace:
     defaults = Settings(())
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--liaison", type=address, action="append", required=True, metavar="HOST:PORT", help="a public gRPC port; once for each")
-    parser.add_argument("--seconds", type=positive, help="how long to write; without it until a signal or --until ends it")
+    parser.add_argument(
+        "--liaison", type=address, action="append", required=True, metavar="HOST:PORT", help="public gRPC port of a liaison; repeat for each liaison"
+    )
+    parser.add_argument("--seconds", type=positive, help="seconds to write (default: until a signal, or --until)")
     parser.add_argument("--rate", type=positive, default=defaults.rate, help="points a second, over all liaisons (%(default)s)")
-    parser.add_argument("--queries", type=positive, default=defaults.queries, help="a second and liaison (%(default)s)")
-    parser.add_argument("--group", default=defaults.group, help="made when it is missing (%(default)s)")
-    parser.add_argument("--measure", default=defaults.measure, help="made when it is missing (%(default)s)")
+    parser.add_argument("--queries", type=positive, default=defaults.queries, help="queries a second, through each liaison (%(default)s)")
+    parser.add_argument("--group", default=defaults.group, help="group; the client makes it when it is missing (%(default)s)")
+    parser.add_argument("--measure", default=defaults.measure, help="measure; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--patience", type=positive, default=defaults.patience, help="seconds to look for missing points (%(default)s)")
-    parser.add_argument("--out", type=pathlib.Path, help="where to write the figures as JSON")
-    parser.add_argument("--ready", type=pathlib.Path, help="a file that is made when points are taken and found through every liaison")
-    parser.add_argument("--until", type=pathlib.Path, help="a file whose appearance ends the load")
+    parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")
+    parser.add_argument("--ready", type=pathlib.Path, help="file that the client makes when every liaison takes and finds points")
+    parser.add_argument("--until", type=pathlib.Path, help="file that ends the load when it exists")
     return parser.parse_args()
 
 
@@ -82,10 +84,10 @@ def main() -> int:
     try:
         figures = asyncio.run(work(options))
     except SetUpError as error:
-        print(f"error: the load could not begin: {error}", file=sys.stderr)
+        print(f"error: the load did not start: {error}", file=sys.stderr)
         return SET_UP_FAILED
     except CountError as error:
-        print(f"error: what is missing could not be counted: {error}", file=sys.stderr)
+        print(f"error: cannot count the missing points: {error}", file=sys.stderr)
         return COUNT_FAILED
     if options.out:
         new = options.out.with_name(options.out.name + ".new")

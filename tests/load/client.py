@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The load: writers and readers side by side, one of each for every liaison, and the count at the end."""
+"""The load: one writer and one reader for each liaison, all at once, and the count at the end."""
 
 from __future__ import annotations
 
@@ -25,39 +25,40 @@ from .figures import Acknowledged, Answer, Failure
 from .liaison import SUCCEED, Liaison, Point, why
 
 SERIES = 16
-"""How many series the points are of: some for each shard."""
+"""Number of series of the points. Every shard has some of them."""
 
 FLUSHED = 7.0
-"""Seconds after which an acknowledged point must be found: the server flushes after 5 s (contract, section 8)."""
+"""Seconds after which a query must find an acknowledged point: the server flushes after 5 s (contract, section 8)."""
 
 WINDOW = 10.0
-"""A query asks for the points of this many seconds before that."""
+"""Seconds of points that a query asks for, up to FLUSHED seconds ago."""
 
 ACKNOWLEDGE_TIMEOUT, GIVE_UP = 20.0, 60.0
-"""Seconds that one try of a write may take, and after which its points are no longer tried."""
+"""Seconds for one try of a write, and seconds after which the client stops trying a point."""
 
 QUERY_TIMEOUT = 8.0
 SETUP_TIMEOUT = 60.0
 PAUSE = 0.2
-"""Seconds between two tries, when no liaison took a write, and between two looks at what others say."""
+"""Seconds between two tries of a write, when no liaison took it, and between two polls."""
 
 SLICE = 10_000
-"""Milliseconds that one query of the count covers."""
+"""Milliseconds of points that one query of the count asks for."""
 
 
 class SetUpError(Exception):
-    """The load could not begin. The message says which liaison did not do what."""
+    """The load did not start. The message has the liaison and the failed step."""
 
 
 class CountError(Exception):
-    """What is missing could not be counted. The message says why."""
+    """The client cannot count the missing points. The message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """``liaisons``: host:port of each public port. ``rate``: points a second, over all liaisons. ``period``: seconds between
-    two batches of a liaison. ``queries``: how many a second through each liaison. ``patience``: seconds without a newly found
-    point after which what is missing counts as missing."""
+    two batches of a liaison. ``queries``: queries a second through each liaison. ``patience``: seconds without a newly found
+    point after which the count ends.
+    """
 
     liaisons: tuple[str, ...]
     rate: float = 100.0
@@ -69,7 +70,7 @@ class Settings:
 
 
 class Load:
-    """One run. ``ready`` is set when points were acknowledged by every liaison, and found through every one."""
+    """One run. ``ready`` is set when every liaison has acknowledged points and found them."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -88,7 +89,7 @@ class Load:
         self._began = 0.0
 
     async def run(self, stopped: Callable[[], bool]) -> dict[str, Any]:
-        """Write and query until ``stopped()`` is true, then count. The figures of README.md. Raises SetUpError, CountError."""
+        """Write and query until ``stopped()`` is true, then count. Return the figures of README.md. Raises SetUpError, CountError."""
         settings = self.settings
         liaisons = [Liaison(address, settings.group, settings.measure) for address in settings.liaisons]
         try:
@@ -119,28 +120,28 @@ class Load:
     # Before
 
     async def _set_up(self, liaisons: list[Liaison]) -> None:
-        """Make group and measure where they are missing, and wait until every liaison knows them."""
+        """Make the group and the measure when they are missing, and wait until every liaison knows them."""
         first = liaisons[0]
         await _insist(first, first.make_group, "make the group")
         await _insist(first, first.make_measure, "make the measure")
 
         async def knows(liaison: Liaison) -> None:
             if not await liaison.knows_measure():
-                raise _NotYet("it does not know the measure")
+                raise _NotYet("the liaison does not know the measure")
 
         async def takes(liaison: Liaison) -> None:
             answers: list[str] = []
-            # Not one of the points that are counted: see _own.
+            # The count ignores this point: see _own.
             point = Point(1, _milliseconds(), f"first-{self._run}")
             await liaison.write([point], ACKNOWLEDGE_TIMEOUT, lambda _, status: answers.append(status))
             if answers != [SUCCEED]:
-                raise _NotYet(f"it answers a write with {answers or 'nothing'}")
+                raise _NotYet(f"the answer to a write was {answers or 'empty'}")
 
         for liaison in liaisons:
             await _insist(liaison, functools.partial(knows, liaison), "learn of the measure")
             await _insist(liaison, functools.partial(takes, liaison), "take a point")
 
-    # While it runs
+    # During the run
 
     async def _write_and_read(self, liaisons: list[Liaison], stopped: Callable[[], bool]) -> None:
         done = asyncio.Event()
@@ -159,9 +160,9 @@ class Load:
                 task.cancel()
 
     async def _keep_writing(self, liaisons: list[Liaison], index: int, done: asyncio.Event) -> None:
-        """A batch every period, whatever becomes of the earlier ones; returns when all of them are over."""
+        """Write a batch every period, also while earlier batches wait for an answer. Return when all batches have ended."""
         settings = self.settings
-        # The liaisons take turns, or the machine would be idle between the moments at which all of them write.
+        # The liaisons write at different times, so that the load on the machine is even.
         due = time.monotonic() + settings.period * index / len(liaisons)
         batches: set[asyncio.Task[None]] = set()
         owed = 0.0
@@ -177,7 +178,7 @@ class Load:
         await asyncio.gather(*batches)
 
     def make_points(self, count: int) -> list[Point]:
-        """New points, no two of one series and time: the first series comes again a millisecond later at least."""
+        """Make points with different pairs of series and time: a series repeats after a millisecond at the earliest."""
         now, points = _milliseconds(), []
         for number in itertools.islice(self._numbers, count):
             series = number % SERIES
@@ -187,7 +188,7 @@ class Load:
         return points
 
     async def _write(self, points: list[Point], liaisons: list[Liaison]) -> None:
-        """Until each point is acknowledged, through one liaison after the other."""
+        """Write through one liaison after the other until each point is acknowledged."""
         waiting = {point.number: point for point in points}
         sent = self._now()
         for attempt, liaison in enumerate(itertools.cycle(liaisons), start=1):
@@ -218,7 +219,7 @@ class Load:
         self._recent.append(point)
 
     async def _keep_reading(self, liaisons: list[Liaison], index: int, done: asyncio.Event) -> None:
-        """One query after the other, at the pace that was asked for at most."""
+        """Send one query after the other, at most at the configured rate."""
         pause = 1 / self.settings.queries
         due = time.monotonic()
         while not await _set_within(done, due - time.monotonic()):
@@ -226,9 +227,9 @@ class Load:
             await self._query(_from(liaisons, index))
 
     async def _query(self, liaisons: list[Liaison]) -> None:
-        """Ask the first liaison for the points of a window that must all be found, and note which share is not.
+        """Ask the first liaison for the points of a window that a query must find completely. Record the share of missed points.
 
-        One that refuses or resets the query does not fail it: the next one is asked.
+        When a liaison refuses or resets the query, ask the next liaison: the query has not failed.
         """
         asked, clock = self._now(), _milliseconds()
         end = clock - int(FLUSHED * 1000)
@@ -255,13 +256,13 @@ class Load:
                 self.ready.set()
 
     def _own(self, found: set[tuple[str, int]]) -> set[int]:
-        """The numbers of this run's points."""
+        """Return the numbers of this run's points."""
         return {number for series, number in found if series.startswith(self._run)}
 
     # Afterwards
 
     async def _find_all(self, liaisons: list[Liaison]) -> set[int]:
-        """The numbers that any liaison finds: at once, and again while more of them turn up. Raises CountError."""
+        """Return the numbers that any liaison finds, and repeat while their number grows. Raises CountError."""
         found: set[int] = set()
         newest = time.monotonic() + FLUSHED
         while True:
@@ -283,7 +284,7 @@ class Load:
             await asyncio.sleep(1.0)
 
     async def _find(self, liaisons: list[Liaison], begin: int) -> set[int]:
-        """The numbers of one slice. One liaison that answers is enough."""
+        """Return the numbers of one slice. An answer of one liaison is enough."""
         found: set[int] = set()
         reasons = []
         for liaison in liaisons:
@@ -297,11 +298,11 @@ class Load:
 
 
 class _NotYet(Exception):
-    """What is waited for is not so yet. The message says what is lacking."""
+    """A condition is not true yet. The message has the missing fact."""
 
 
 async def _insist(liaison: Liaison, action: Callable[[], Awaitable[None]], what: str) -> None:
-    """Try until it succeeds. Raises SetUpError."""
+    """Try an action until it succeeds. Raises SetUpError."""
     deadline = time.monotonic() + SETUP_TIMEOUT
     while True:
         try:
@@ -315,12 +316,12 @@ async def _insist(liaison: Liaison, action: Callable[[], Awaitable[None]], what:
 
 
 def _from(liaisons: list[Liaison], index: int) -> list[Liaison]:
-    """All liaisons, this one first: in the order in which they are tried."""
+    """Return all liaisons in the order of the tries, starting with this one."""
     return [*liaisons[index:], *liaisons[:index]]
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, for so long at most; whether it is set."""
+    """Wait for an event, at most for this time. Return whether the event is set."""
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(event.wait(), max(seconds, 0))
     return event.is_set()
@@ -331,7 +332,7 @@ def _milliseconds() -> int:
 
 
 class Running:
-    """A load in a thread of its own: ``result`` are its figures once ``running`` is left."""
+    """A load in a separate thread. ``result`` has the figures after the end of ``running``."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -349,13 +350,13 @@ class Running:
 
     @property
     def ready(self) -> bool:
-        """Whether every liaison takes and finds points. Raises what ended the load, if anything did."""
+        """Return whether every liaison takes and finds points. Raises the error that ended the load."""
         if self.failure is not None:
             raise self.failure
         return self.load.ready.is_set()
 
     def end(self) -> None:
-        """Stop, and wait for the count. Raises what the load raised."""
+        """Stop and wait for the count. Raises the error of the load."""
         self.stop.set()
         self._thread.join()
         if self.failure is not None:
@@ -364,7 +365,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[Running]:
-    """A load while the block runs; its figures are in ``result`` afterwards."""
+    """Run a load during the block. ``result`` has the figures afterwards."""
     load = Running(Load(settings))
     try:
         yield load

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is counted, as pure functions: moments are seconds since the load began, a second is their whole part."""
+"""The figures as pure functions. Moments are seconds since the start of the load; a second is the whole part of a moment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 class Acknowledged:
     """A point that a server has acknowledged.
 
-    ``time``: its timestamp, in milliseconds. ``liaison``: which one acknowledged it. ``sent``: when it was first sent,
-    ``answered``: when it was acknowledged.
+    ``time``: its timestamp in milliseconds. ``liaison``: the liaison that acknowledged it. ``sent``: the moment of its first try.
+    ``answered``: the moment of the acknowledgement.
     """
 
     number: int
@@ -29,7 +29,7 @@ class Acknowledged:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A write or query that did not succeed: ``moment``, through which ``liaison``, and ``why``."""
+    """A failed write or query: its ``moment``, its ``liaison``, and ``why``."""
 
     moment: float
     liaison: str
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A query that was answered: when it was asked, how many seconds it took, which share of what it should have found it missed."""
+    """An answered query: its moment, its duration in seconds, and the share of the expected points that it missed."""
 
     moment: float
     liaison: str
@@ -47,27 +47,27 @@ class Answer:
 
 
 def missing(acknowledged: Mapping[int, Acknowledged], found: Collection[int]) -> list[Acknowledged]:
-    """The acknowledged points that nobody finds, by number."""
+    """Return the acknowledged points that no query finds, by number."""
     return [acknowledged[number] for number in sorted(acknowledged) if number not in found]
 
 
 def expected(acknowledged: Iterable[Acknowledged], before: float, begin: int, end: int) -> set[int]:
-    """The numbers that a query of the times [begin, end) must find: of points acknowledged before a moment."""
+    """Return the numbers that a query of the times [begin, end) must find: points that were acknowledged before a moment."""
     return {point.number for point in acknowledged if point.answered <= before and begin <= point.time < end}
 
 
 def missed_share(wanted: Collection[int], found: Collection[int]) -> float:
-    """Which share of what is wanted was not found; 0 when nothing is wanted."""
+    """Return the share of the wanted numbers that was not found; 0 without wanted numbers."""
     return sum(number not in found for number in wanted) / len(wanted) if wanted else 0.0
 
 
 def count_by_second(moments: Iterable[float]) -> dict[int, int]:
-    """How many moments lie in each second."""
+    """Return the number of moments in each second."""
     return dict(sorted(collections.Counter(int(moment) for moment in moments).items()))
 
 
 def largest_by_second(values: Iterable[tuple[float, float]]) -> dict[int, float]:
-    """The largest value of each second, of pairs (moment, value)."""
+    """Return the largest value of each second, from pairs (moment, value)."""
     largest: dict[int, float] = {}
     for moment, value in values:
         largest[int(moment)] = max(largest.get(int(moment), value), value)
@@ -75,7 +75,7 @@ def largest_by_second(values: Iterable[tuple[float, float]]) -> dict[int, float]
 
 
 def count(names: Iterable[str]) -> dict[str, int]:
-    """How often each name occurs, the most frequent first."""
+    """Return how often each name occurs, the most frequent first."""
     return dict(collections.Counter(names).most_common())
 
 
@@ -88,7 +88,7 @@ def summary(
     redirected: list[Failure],
     answers: list[Answer],
 ) -> dict[str, Any]:
-    """The figures of a run, as README.md describes them. ``sent``: how many points were made."""
+    """Return the figures of a run; see README.md. ``sent``: number of points made."""
     lost = missing(acknowledged, found)
     stalls = [(point.sent, point.answered - point.sent) for point in acknowledged.values()]
     incomplete = [answer for answer in answers if answer.missed]
@@ -126,11 +126,11 @@ def _rounded(values: Mapping[int, float]) -> dict[int, float]:
 
 
 SLOW = 1.0
-"""Seconds of an acknowledgement from which a second is shown in the table."""
+"""The table shows a second with an acknowledgement that took this many seconds or more."""
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """The figures for people: totals, and the seconds in which something happened."""
+    """Return the figures as text: totals, and the seconds with an error or a slow acknowledgement."""
     lines = [
         f"points      {figures['acknowledged']} acknowledged, {figures['missing']} of them missing, {figures['unacknowledged']} never acknowledged",
         f"writes      slowest acknowledgement {figures['slowest_acknowledgement']:.2f} s, {figures['write_errors']} errors",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One liaison as its clients see it: the registry, writes and queries of its public port."""
+"""One liaison from a client's side: the registry, writes and queries of its public port."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SHARDS, REPLICAS = 4, 1
 FAMILY, SERIES, NUMBER, FIELD = "default", "series", "number", "value"
 SUCCEED = "STATUS_SUCCEED"
 LIMIT = 1_000_000
-"""More points than any query of this client finds; without a limit a query gives 100."""
+"""Above the number of points of any query of this client. A query without a limit returns 100."""
 
 OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", -1),
-    # A liaison that is back is used again within the second.
+    # The client uses a liaison again within a second of its return.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -35,7 +35,7 @@ OPTIONS = [
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A point to write. ``number`` is above 0 and its own; ``time`` in milliseconds; no two points have series and time in common."""
+    """A point to write. ``number`` is unique and above 0; ``time`` in milliseconds; the pair of series and time is unique."""
 
     number: int
     time: int
@@ -43,7 +43,7 @@ class Point:
 
 
 def why(error: grpc.RpcError) -> str:
-    """A failed call in words."""
+    """Return the error of a failed call as text."""
     return f"{error.code().name}: {error.details()}"
 
 
@@ -61,13 +61,13 @@ async def _unless_there(creation: Awaitable[None]) -> None:
     try:
         await creation
     except grpc.RpcError as error:
-        # Another client was quicker.
+        # Another client has made the object first.
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise
 
 
 class Liaison:
-    """``address``: host:port. ``group`` and ``measure``: what to write to, by name. ``replicas``: of a group that it makes.
+    """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
 
     Its calls raise grpc.RpcError.
     """
@@ -82,12 +82,12 @@ class Liaison:
     # The registry
 
     async def make_group(self) -> None:
-        """Make the group unless it is there."""
+        """Make the group when it is missing."""
         if not await self.has_group():
             await _unless_there(self.create_group())
 
     async def make_measure(self) -> None:
-        """Make the measure unless it is there."""
+        """Make the measure when it is missing."""
         if not await self.knows_measure():
             await _unless_there(self.create_measure())
 
@@ -98,20 +98,20 @@ class Liaison:
         return await _is_there(self.measure_revision())
 
     async def measure_revision(self) -> int:
-        """The revision by which the liaison knows the measure; NOT_FOUND when it does not."""
+        """Return the measure's revision on this liaison. Raises NOT_FOUND when the liaison does not know the measure."""
         answer = await self._ask(MEASURES + "Get", REGISTRY_TIMEOUT, metadata=self._metadata())
         revision: int = answer.measure.metadata.mod_revision
         return revision
 
     async def create_group(self) -> None:
-        """ALREADY_EXISTS when it is there."""
+        """Raises ALREADY_EXISTS when the group exists."""
         day, week = ({"unit": "UNIT_DAY", "num": number} for number in (1, 7))
         options = {"shard_num": SHARDS, "replicas": self.replicas, "segment_interval": day, "ttl": week}
         group = {"metadata": {"name": self.group}, "catalog": "CATALOG_MEASURE", "resource_opts": options}
         await self._ask(GROUPS + "Create", REGISTRY_TIMEOUT, group=group)
 
     async def create_measure(self) -> None:
-        """ALREADY_EXISTS when it is there."""
+        """Raises ALREADY_EXISTS when the measure exists."""
         tags = [{"name": SERIES, "type": "TAG_TYPE_STRING"}, {"name": NUMBER, "type": "TAG_TYPE_INT"}]
         field = {
             "name": FIELD,
@@ -130,7 +130,7 @@ class Liaison:
     # Points
 
     async def write(self, points: Iterable[Point], timeout: float, answered: Callable[[int, str], None]) -> None:
-        """Write points; ``answered(number, status)`` is called for each answer. They come when the last point is sent."""
+        """Write points and call ``answered(number, status)`` for each answer. The answers come after the last point."""
         path, request, answer = method("measure.v1.MeasureService/Write")
         write = self._channel.stream_stream(path, request.SerializeToString, answer.FromString)
         metadata = self._metadata()
@@ -139,7 +139,7 @@ class Liaison:
             answered(reply.message_id, reply.status)
 
     async def query(self, begin: int, end: int, timeout: float) -> set[tuple[str, int]]:
-        """The points of the times [begin, end), in milliseconds: (series, number)."""
+        """Return the points of the times [begin, end), in milliseconds: (series, number)."""
         times = message("model.v1.TimeRange")()
         times.begin.FromMilliseconds(begin)
         times.end.FromMilliseconds(end)

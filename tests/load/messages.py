@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The messages and methods of protos/, compiled when the client starts."""
+"""The messages and methods of protos/. The client compiles them at its start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROTOS = pathlib.Path(__file__).parents[2] / "protos"
 
 
 def compiled(protos: pathlib.Path) -> Any:
-    """A descriptor pool with all .proto files of a folder. Raises RuntimeError when protoc rejects one."""
+    """Return a descriptor pool with all .proto files of a folder. Raises RuntimeError when protoc rejects one."""
     files = sorted(str(file.relative_to(protos)) for file in protos.rglob("*.proto"))
     well_known = pathlib.Path(protoc.__file__).parent / "_proto"
     with tempfile.TemporaryDirectory() as folder:
@@ -35,19 +35,19 @@ def compiled(protos: pathlib.Path) -> Any:
 
 @functools.cache
 def pool() -> Any:
-    """The one of this project."""
+    """Return the descriptor pool of this project."""
     return compiled(PROTOS)
 
 
 @functools.cache
 def message(name: str) -> Any:
-    """The class of a message, by its full name without ``banyandb.``, such as ``measure.v1.WriteRequest``."""
+    """Return the class of a message by its full name without ``banyandb.``, such as ``measure.v1.WriteRequest``."""
     return message_factory.GetMessageClass(pool().FindMessageTypeByName(f"banyandb.{name}"))
 
 
 @functools.cache
 def method(path: str) -> Any:
-    """(path, request class, answer class) of ``package.Service/Method``, the package without ``banyandb.``."""
+    """Return (path, request class, answer class) of ``package.Service/Method``. The package has no ``banyandb.``."""
     service, _, name = path.partition("/")
     found = pool().FindServiceByName(f"banyandb.{service}").methods_by_name[name]
     return (

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Points that stay: `python -m tests.load.numbered node1:17912 m0 --replicas 0 write 1000`, and later `... find`, which prints how many there are."""
+"""Write points that stay: `python -m tests.load.numbered node1:17912 m0 --replicas 0 write 1000`. Count them later: `... find`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ WEEK = 7 * 24 * 3600 * 1000
 
 
 async def write(liaison: Liaison, count: int) -> int:
-    """Make the group and the measure where they are missing, and write so many points of now; how many were acknowledged."""
+    """Make the group and the measure when they are missing, write points of now, and return the number of acknowledged points."""
     await liaison.make_group()
     await liaison.make_measure()
     now = time.time_ns() // 1_000_000
     left = set(range(1, count + 1))
     deadline = time.monotonic() + TIMEOUT
-    # A liaison knows a new measure a moment later.
+    # A liaison needs a moment to learn a new measure.
     while left and time.monotonic() < deadline:
         points = [Point(number, now - number, f"series{number % SERIES}") for number in sorted(left)]
         await liaison.write(points, TIMEOUT, lambda number, status: left.discard(number) if status == SUCCEED else None)
@@ -38,7 +38,7 @@ async def write(liaison: Liaison, count: int) -> int:
 
 
 async def find(liaison: Liaison) -> int:
-    """How many different points a query finds, of all that may not have expired."""
+    """Return the number of different points that a query finds, over all times within the TTL."""
     now = time.time_ns() // 1_000_000
     return len({number for _series, number in await liaison.query(now - WEEK, now + WEEK, TIMEOUT)})
 
@@ -55,7 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load.numbered", description=__doc__)
     parser.add_argument("liaison", metavar="HOST:PORT")
     parser.add_argument("group")
-    parser.add_argument("--replicas", type=int, default=REPLICAS, help="of the group, when it is made (%(default)s)")
+    parser.add_argument("--replicas", type=int, default=REPLICAS, help="replicas of a new group (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("write").add_argument("count", type=int)
     commands.add_parser("find")

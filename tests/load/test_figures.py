@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the load client counts, and how its points are made."""
+"""Test the figures of the load client and the points that it makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold of `model/` whatever it is given. See profiles.py for how many examples are run."""
+"""Properties of `model/` that hold for any input. See profiles.py for the number of examples."""

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs every property as often as the profile says, and counts that it did."""
+"""Run every property as often as the profile demands, and count the runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .profiles import PROFILES, chosen
 EXAMPLES = "property examples"
 
 for profile in PROFILES.values():
-    # No deadline and no check of the speed: this may be a slow, shared machine.
+    # No deadline and no speed check: this may be a slow, shared machine.
     settings.register_profile(
         f"banyandb-{profile.name}",
         max_examples=profile.examples,
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Count the examples that a property passed: one that ran fewer than its profile says has not been tested."""
+    """Count the examples that passed. A property with fewer examples than the profile demands fails."""
     if not is_hypothesis_test(pyfuncitem.obj):
         return (yield)
     handle = pyfuncitem.obj.hypothesis
@@ -55,7 +55,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         result = yield
     finally:
         handle.inner_test = inner
-    assert passed >= chosen().examples, f"{passed} examples were run, the profile {chosen().name} wants {chosen().examples}"
+    assert passed >= chosen().examples, f"{passed} examples were run, the profile {chosen().name} expects {chosen().examples}"
     pyfuncitem.user_properties.append((EXAMPLES, passed))
     return result
 

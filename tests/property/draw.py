@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How examples are made: one row of bytes each, read as choices.
+"""Examples from one string of bytes each: the code reads the bytes as choices.
 
-Hypothesis draws one value an example, so that 10,000 examples of a whole cluster take seconds; it shrinks the bytes
-towards zero, so the choice for zero is always the plainest. What it prints is what was made of the bytes.
+Hypothesis draws one value for an example, so 10,000 examples of a whole cluster take seconds. Hypothesis shrinks the bytes
+towards zero, so choice zero is always the simplest. Hypothesis prints the object made from the bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 T = TypeVar("T")
 
-# What YAML, JSON, a shell, a comment or a regular expression may take for something else.
+# Text that YAML, JSON, a shell, a comment or a regular expression may misread.
 TRAPS = (
     "no", "yes", "on", "off", "y", "n", "~", "null", "Null", "true", "FALSE", "1e3", ".5", "1_000", "0x1F", "0o17", "0b1", "017", "-0", "+1",
     ".inf", ".NaN", "1:30", "190:20:30", "2026-01-31", "=", "<<", "*", "*a", "&a", "!!binary", "!x", "|", ">", "%", "@", "`", "-", "--", "---",
@@ -26,12 +26,12 @@ TRAPS = (
 )  # fmt: skip
 
 PRINTABLE = tuple(character for character in map(chr, range(0x110000)) if character.isprintable())
-# What may stand in no name: white space, controls, byte order marks, lone surrogates.
+# Forbidden characters of names: white space, controls, byte order marks, lone surrogates.
 UNPRINTABLE = tuple("\0\a\b\t\n\v\f\r\x1b\x7f\x80\x85\xa0\xad\u200b\u200e\u2028\u2029\u3000\ud800\udfff\ue000\ufeff\uffff\U0010ffff")
 
 
 class Choices:
-    """Choices made of a row of bytes; zeros when they run out."""
+    """Choices from a string of bytes; zeros after its end."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = iter(data)
@@ -40,7 +40,7 @@ class Choices:
         return next(self._rest, 0)
 
     def below(self, limit: int) -> int:
-        """From 0 to ``limit`` - 1."""
+        """Return a number from 0 to ``limit`` - 1."""
         number = self.byte()
         while limit > 256:
             number, limit = number * 256 + self.byte(), limit // 256 + 1
@@ -55,7 +55,7 @@ class Choices:
         return self.byte() % number == number - 1
 
     def some(self, values: Sequence[T]) -> list[T]:
-        """Any of up to 8 values."""
+        """Return any of up to 8 values."""
         bits = self.byte()
         return [value for index, value in enumerate(values) if bits >> index & 1]
 
@@ -66,7 +66,7 @@ class Choices:
         return result
 
     def text(self) -> str:
-        """Printable text: plain, one of the traps, two of them, or any characters."""
+        """Return printable text: plain, one trap, two traps, or any characters."""
         kind = self.below(4)
         if kind == 0:
             return f"n{self.below(10)}"
@@ -75,16 +75,16 @@ class Choices:
         return "".join(self.pick(TRAPS) for _ in range(kind))
 
     def name(self) -> str:
-        """A legal entry name."""
+        """Return a legal entry name."""
         return self.text().strip() or "x"
 
     def wild_text(self) -> str:
-        """Any text at all."""
+        """Return any text."""
         text = self.text()
         return text + self.pick(UNPRINTABLE) + self.text() if self.once_in(4) else text
 
     def value(self, depth: int = 2) -> Any:
-        """Any value that YAML, JSON or an Ansible variable may have."""
+        """Return any value of YAML, JSON or an Ansible variable."""
         kind = self.below(12 if depth else 9)
         if kind < 3:
             return self.wild_text()
@@ -96,13 +96,14 @@ class Choices:
 
 
 def made(size: int, build: Callable[[Choices], T]) -> st.SearchStrategy[T]:
-    """What ``build`` makes of ``size`` bytes."""
+    """Return a strategy of the objects that ``build`` makes from ``size`` bytes."""
     return st.binary(min_size=size, max_size=size).map(lambda data: build(Choices(data)))
 
 
 class Statements(list[Callable[..., None]]):
-    """What holds of the same examples, each a function, put here by being decorated. They share a property, for most of the time that an
-    example takes goes into having it made; Hypothesis tells by where it failed which of them does not hold, and reports each that does not."""
+    """Checks of the same examples, each a decorated function. They share one property, because most of the time of an
+    example goes into making it. Hypothesis reports each check that fails.
+    """
 
     def __call__(self, statement: Callable[..., None]) -> Callable[..., None]:
         self.append(statement)

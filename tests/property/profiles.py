@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much the property tests and the fuzzers run: the variable BANYANDB_TEST_PROFILE chooses.
+"""Number of examples of the property tests and inputs of the fuzzers: the variable BANYANDB_TEST_PROFILE selects a profile.
 
-``dev`` is for a quick run by hand, ``ci`` is what `make test` runs, ``deep`` what `make test-deep` runs.
-BANYANDB_FUZZ_INPUTS sets the inputs of a fuzzer alone.
+``dev`` is for a quick manual run, ``ci`` for `make test`, ``deep`` for `make test-deep`.
+BANYANDB_FUZZ_INPUTS overrides the inputs of a fuzzer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Profile:
-    """``examples`` of each property, ``inputs`` of each fuzzer. Without ``random`` they are the same each time: what stops a change is
-    the change."""
+    """``examples`` of each property, ``inputs`` of each fuzzer. Without ``random`` they are the same in each run, so a failure
+    comes from a change of the code.
+    """
 
     name: str
     examples: int
@@ -31,7 +32,7 @@ PROFILES = {
 
 
 def chosen() -> Profile:
-    """The profile that the environment names. Raises ValueError for one that does not exist."""
+    """Return the profile in the environment. Raises ValueError for an unknown profile."""
     name = os.environ.get("BANYANDB_TEST_PROFILE", "dev")
     inputs = os.environ.get("BANYANDB_FUZZ_INPUTS", "")
     if name not in PROFILES:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters that get points and lose nodes, point by point: a removal that the rule allows loses none that has not expired."""
+"""Clusters that get points and lose nodes, point by point: a removal that the rule allows loses no point before its TTL ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NODES = tuple(f"node{number}" for number in range(5))
 
 @dataclass
 class Points:
-    """Points of one segment that lie on the same nodes."""
+    """Points of one segment on the same nodes."""
 
     group: str
     end: int
@@ -42,7 +42,7 @@ class Points:
 
 
 class World:
-    """A cluster as it is: its points, which no one counts, and what a liaison counts of them."""
+    """A cluster: its real points, and a liaison's count of them."""
 
     def __init__(self, groups: list[Group]) -> None:
         self.groups = {group.name: group for group in groups}
@@ -52,13 +52,13 @@ class World:
         self.now = 0
 
     def write(self, name: str, number: int, shard: int, active: list[str]) -> None:
-        """Copy j of a shard goes to node shard + j of the active ones (measured)."""
+        """Copy j of a shard is on node shard + j of the active nodes (measured)."""
         copies = self.groups[name].replicas + 1
         end = (self.now // DAY + 1) * DAY
         self.points.append(Points(name, end, number, {active[(shard + copy) % len(active)] for copy in range(copies)}))
 
     def alive(self, points: Points) -> bool:
-        """Whether they have not expired."""
+        """Return whether the points' TTL has not passed."""
         return points.end + (self.groups[points.group].life or 0) > self.now
 
     def content(self) -> Content:
@@ -72,7 +72,7 @@ class World:
         return Content(list(self.groups.values()), counts, list(self.members))
 
     def leave(self, node: str, cause: Cause) -> list[Points]:
-        """The points that no node has any more."""
+        """Return the points that no node has any more."""
         before = [point for point in self.points if point.on and self.alive(point)]
         self.departures.append(departure(self.content(), Leaving(node, node, cause=cause), "default", self.now))
         if cause is Cause.REMOVED:
@@ -84,7 +84,7 @@ class World:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens next, after ``days``. ``accepts``: whether the operator accepts what is at risk."""
+    """The next event, after ``days``. ``accepts``: whether the operator accepts the data loss."""
 
     days: int
     kind: str
@@ -128,8 +128,8 @@ def no_allowed_departure_loses_a_point_and_an_accepted_one_only_what_was_said(gr
         cause = Cause.REMOVED if step.kind == "remove" else Cause.EMPTY_DISK
         found = risks(world.content(), [Leaving(step.node, step.node, cause=cause)], world.departures, "default", world.now)
         if found and not step.accepts and cause is Cause.REMOVED:
-            continue  # refused, and the node stays
-        # A disk is lost whether it is accepted or not: what counts is what was said.
+            continue  # refused: the node stays
+        # A disk is lost with or without acceptance. The test checks the reported risk.
         lost = world.leave(step.node, cause)
         at_risk: dict[str, int | None] = {risk.group: risk.points for risk in found if risk.reason is Reason.LAST_COPY}
         for name in world.groups:
@@ -140,7 +140,7 @@ def no_allowed_departure_loses_a_point_and_an_accepted_one_only_what_was_said(gr
 
 @every_history
 def a_removal_is_safe_at_the_date_that_the_table_says(groups: list[Group], steps: list[Step]) -> None:
-    """When nothing else happens until then but that points come in."""
+    """Until that date the cluster only gets points."""
     world = World(groups)
     for step in steps:
         world.now += step.days * DAY

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sequences of what DNS may say of nodes that move, vanish, fall silent and come back, and what becomes of the topology made from it."""
+"""Sequences of DNS answers for nodes that move, vanish, stop responding and return, and the topology made from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 from .draw import Choices, made
 
-NAMES = ["d1", "d2", "d3", "d4", "l1", "s1", "s2"]  # the last two are in DNS alone
+NAMES = ["d1", "d2", "d3", "d4", "l1", "s1", "s2"]  # the last two are only in DNS
 SILENT = Failure(ErrorKind.TIMEOUT, "no answer")
 
 
@@ -43,8 +43,9 @@ HOSTS = Hosts(
 
 @dataclass(frozen=True)
 class Look:
-    """One look. ``listed``: name -> number of its address, 0 its own; ``whole``: DNS answered as a whole; ``silent``: do not answer the
-    controller; ``away``: answer on no host; ``remove``: named by somebody."""
+    """One reading of DNS. ``listed``: name -> number of its address, 0 its own; ``whole``: DNS answered completely; ``silent``: unreachable from
+    the controller; ``away``: unreachable from every host; ``remove``: listed in banyandb_remove.
+    """
 
     listed: Mapping[str, int]
     whole: bool
@@ -86,7 +87,7 @@ def sighting(look: Look) -> Sighting:
 
 
 def plain(entry: str) -> str:
-    """The node behind an entry name, whether the inventory or DNS gave it."""
+    """Return the node of an entry name from the inventory or from DNS."""
     return entry.partition(".")[0]
 
 
@@ -110,7 +111,7 @@ def test_no_sequence_of_answers_takes_a_node_that_answers_out_of_the_topology(se
         if not wanted.entries:
             assert wanted.problems
             continue
-        Topology(from_entries(list(wanted.entries.values()), "nodes"))  # no name and no address stands twice
+        Topology(from_entries(list(wanted.entries.values()), "nodes"))  # checks that each name and address is unique
         new = {plain(name) for name in wanted.entries} - {plain(name) for name in live}
         assert new <= set(look.listed)
         if look.whole:

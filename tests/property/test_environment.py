@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment and the labels of any node reach its server as they were given, or are refused by name."""
+"""The environment and the labels of any node reach its server unchanged, or a refusal has their name."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def environment(choices: Choices) -> dict[Any, Any]:
 
 
 def read_as_systemd(text: str) -> dict[str, str]:
-    """systemd.exec(5), EnvironmentFile=, for lines of NAME="value": within the quotes a backslash before one of " \\ ` $
-    makes it literal; before anything else it is kept."""
+    """systemd.exec(5), EnvironmentFile=, for lines of NAME="value": within quotes, a backslash before one of " \\ ` $
+    makes that character literal; before any other character the backslash stays.
+    """
     variables = {}
     assert text == "" or text.endswith("\n")
     for line in text.split("\n")[:-1]:
@@ -81,7 +82,7 @@ def labels(choices: Choices) -> dict[Any, Any]:
 
 
 def read_as_the_server(flag: str) -> dict[str, str]:
-    """api/common/id.go, ParseNodeFlags: the parts of a comma list, each split at its only =, both sides trimmed."""
+    """api/common/id.go, ParseNodeFlags: items of a comma list, each split at its only =, both sides trimmed."""
     parts = [part.split("=") for part in flag.split(",")]
     return {part[0].strip(): part[1].strip() for part in parts if len(part) == 2}
 
@@ -98,5 +99,5 @@ def test_the_server_reads_every_label_back(given_labels: dict[Any, Any]) -> None
         assert str(error).startswith("node label") and len(str(error)) < 1000
         return
     assert read_as_the_server(flag) == {said(key): said(value) for key, value in given_labels.items()} == labels_read(given_labels)
-    # It goes through an environment file.
+    # The flag passes through an environment file.
     assert read_as_systemd(environment_file({"BYDB_NODE_LABELS": flag})) == {"BYDB_NODE_LABELS": flag}

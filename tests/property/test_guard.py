@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sequences of what DNS may say (all, a part, nothing, a failure, flapping), and what the guard lets become of a live topology."""
+"""Sequences of DNS answers (all, a part, nothing, a failure, flapping), and the changes of a live topology that the guard allows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLE = {**{f"d{number}": "data" for number in range(8)}, "l0": "liaison"}
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the source. ``observed`` None: it failed. ``agrees``: somebody named the plan; ``stale``: an older one."""
+    """One reading of the source. ``observed`` None: it failed. ``agrees``: the user confirmed the plan; ``stale``: an older plan."""
 
     observed: Mapping[str, str] | None
     answering: frozenset[str]
@@ -29,7 +29,7 @@ class Look:
 
 
 def looks(choices: Choices) -> list[Look]:
-    """Up to 12 looks. What the source means changes slowly; what it says is that, a part of it, nothing or a failure."""
+    """Return up to 12 readings. The true list changes slowly; a reading returns that list, a part of it, nothing or a failure."""
     means = set(choices.shuffled(sorted(ROLE))[choices.below(len(ROLE)) :])
     answering = set(ROLE)
     made_looks = []

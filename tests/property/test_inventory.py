@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clusters of any inventory: entries that fit together, or problems in words; never an exception."""
+"""The clusters of any inventory: consistent entries, or problems as text, and never an exception."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .draw import Choices, Statements, made
 
 Inventory = tuple[Mapping[str, list[str]], Mapping[str, Mapping[str, Any]]]
 
-# What each variable holds where it is right.
+# Valid values of each variable.
 VARIABLES: Mapping[str, tuple[Any, ...]] = {
     "banyandb_cluster": ("edge", "", None, "1e3"),
     "banyandb_remove": ([], ["d0"], ["gone", "no"], None),
@@ -33,7 +33,7 @@ VARIABLES: Mapping[str, tuple[Any, ...]] = {
 
 
 def inventory(choices: Choices, wildness: int = 24) -> Inventory:
-    """Up to 5 hosts in the groups; every ``wildness``-th value is any value at all."""
+    """Return up to 5 hosts in the groups. Every ``wildness``-th value is arbitrary."""
     groups: dict[str, list[str]] = {"all": ["x"]}
     hostvars: dict[str, dict[str, Any]] = {}
     for number in range(choices.below(6)):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One plan, whatever it starts from and is asked for."""
+"""Properties of one plan for any file and any request."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from .draw import Choices, Statements, made
 
 NAMES = "abcdef"
-# Two of them differ in their letters only, two in their zeros: two addresses to the server, one host to everybody else.
+# Two differ only in upper case, two only in zeros: two addresses for the server, one host for all others.
 ADDRESSES = ("u:17912", "v:17912", "w:17912", "x:18912", "y:17912", "z:17912", "Z:17912", "[::1]:17912", "[0:0::1]:17912")
 
 
 @dataclass(frozen=True)
 class Push:
-    """What a plan is made from; ``order`` mixes up what has no order."""
+    """The input of a plan. ``order`` shuffles values without an order."""
 
     current: Topology
     desired: tuple[Node, ...]
@@ -48,7 +48,7 @@ class Push:
         return {name: getattr(self, name) for name in fields}
 
     def plan(self) -> Plan | None:
-        """The plan, or None where it is refused."""
+        """Return the plan, or None for a refusal."""
         try:
             return plan(self.current, self.desired, **self.options())
         except PlanRefused as error:
@@ -62,7 +62,7 @@ class Push:
 
 
 def entries(choices: Choices) -> list[Node]:
-    """Each name with an address of its own or with none; in any order."""
+    """Return nodes in any order, each with its own address or without one."""
     found: dict[str, Node] = {}
     for index, name in enumerate(NAMES):
         # Mostly the name's own address.
@@ -78,7 +78,7 @@ def push(choices: Choices) -> Push:
     held_back = choices.below(4) if choices.once_in(2) else 0
     desired = entries(choices)
     if choices.once_in(2):
-        # What was there stays, but for one.
+        # Present entries stay, except one.
         one = choices.pick(desired) if desired else Node("g", "g:1")
         place = canonical_address(one.grpc_address)
         desired = [node for node in current if one.name != node.name and place != canonical_address(node.grpc_address)] + [one]
@@ -88,7 +88,7 @@ def push(choices: Choices) -> Push:
     return Push(
         Topology(tuple(current[held_back:]), tuple(current[:held_back])),
         tuple(desired),
-        # One host answers in all spellings of its address.
+        # A host responds under all spellings of its address.
         tuple(address for address in ADDRESSES if canonical_address(address) in places),
         tuple(gone) if choices.once_in(2) else tuple(choices.some(NAMES)),
         tuple(choices.some(sorted(wanted))) if choices.once_in(3) else (),
@@ -118,7 +118,7 @@ def an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push
         for node in asked.current.nodes:
             if node.name in names or node.name in asked.remove:
                 continue
-            # Only under another name that is new.
+            # Only under another, new name.
             now = addresses[node.grpc_address]
             assert now.name not in asked.current.by_name
         before = step
@@ -127,7 +127,7 @@ def an_entry_leaves_only_by_name_and_none_takes_the_place_of_another(asked: Push
 
 @of_every_plan
 def what_is_wanted_is_listed_or_held_back(asked: Push, made_plan: Plan) -> None:
-    # An address that stands in the file keeps the spelling that it has there.
+    # An address in the file keeps its spelling.
     standing = {canonical_address(node.grpc_address): node.grpc_address for node in asked.current.nodes}
     wanted = {node.name: replace(node, grpc_address=standing.get(canonical_address(node.grpc_address), node.grpc_address)) for node in asked.desired}
     assert set(made_plan.final.by_name) == set(wanted)
@@ -138,7 +138,7 @@ def what_is_wanted_is_listed_or_held_back(asked: Push, made_plan: Plan) -> None:
         if node.grpc_address in asked.answering or asked.admit == ADMIT_ALL:
             assert listed[name] == node
         elif name in listed:
-            # A silent entry is listed for a running server alone, and only where it was.
+            # An unreachable node stays only in the file of a running server, and only at its present address.
             assert asked.admit != ADMIT_START and listed[name].grpc_address in {known.grpc_address for known in asked.current.listed}
 
 
@@ -198,7 +198,7 @@ def it_does_not_depend_on_the_order_of_what_it_is_given(asked: Push, made_plan: 
     of_file = replace(mixed, current=file).plan()
     assert (made_plan is None) == (of_file is None)
     if made_plan and of_file:
-        # A file in another order is put in order, which may be the only write.
+        # A reordering of the file is the only write.
         assert replace(made_plan, steps=()) == replace(of_file, steps=())
         assert made_plan.steps == of_file.steps or {made_plan.steps, of_file.steps} == {(), (made_plan.final,)}
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sequences of inventories, pushes and refusals, some cut off between their writes, and what a server makes of them."""
+"""Sequences of inventories, pushes and refusals, some interrupted between their writes, and the resulting view of a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from .draw import Choices, made
 
 PROCESSES = 5
-# Each process answers at two addresses, a name and an IP address, say.
+# Each process has two addresses: a name and an IP address.
 HOSTS = tuple((f"p{number}", f"10.0.0.{number}") for number in range(PROCESSES))
 PROCESS_AT = {f"{host}:17912": number for number, hosts in enumerate(HOSTS) for host in hosts}
 NEW_NAMES = ("x", "y", "z")
@@ -25,8 +25,9 @@ NEW_NAMES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Asked:
-    """One push. ``hosts``: inventory name -> the host name or IP address of its process; ``down``: processes that do not answer;
-    ``writes``: after how many it is cut off."""
+    """One push. ``hosts``: inventory name -> the host name or IP address of its process; ``down``: unreachable processes;
+    ``writes``: number of writes before the interruption.
+    """
 
     hosts: Mapping[str, str]
     down: frozenset[int] = frozenset()
@@ -39,11 +40,11 @@ class Asked:
 
 
 def sequence(choices: Choices) -> list[Asked]:
-    """Up to 6 pushes; from one to the next a few hosts come, leave (named or not), move, change names or go down."""
+    """Return up to 6 pushes. Between two pushes a few hosts come, leave (with or without a request), move, change names or stop."""
     hosts = {f"n{number}": HOSTS[number][0] for number in range(PROCESSES - choices.below(2))}
     down: set[int] = set()
-    # Either hosts exchange names, or they have other addresses too. Who gets another's name while that one is new at another address nobody
-    # could tell from the files: they know names and addresses, but not who answers there.
+    # Either hosts exchange names, or they have other addresses too. Files have names and addresses, but not processes: with both changes
+    # the files do not show that a host has got another host's name while that host is new at another address.
     exchanging = choices.once_in(3)
     owners = {f"n{number}": number for number in range(PROCESSES)}
 
@@ -65,7 +66,7 @@ def sequence(choices: Choices) -> list[Asked]:
             elif kind < 3 and not exchanging:
                 hosts[name] = HOSTS[number][HOSTS[number][0] == hosts[name]]  # another address
             elif kind <= 3:
-                hosts[new_name(number, NEW_NAMES)] = hosts.pop(name)  # another name, or that of another host, which vanishes
+                hosts[new_name(number, NEW_NAMES)] = hosts.pop(name)  # another name, or the name of another host, which vanishes
             elif kind == 4 and not exchanging:
                 del hosts[name]
                 hosts[new_name(number, NEW_NAMES)] = HOSTS[number][choices.below(2)]  # another name and perhaps another address
@@ -95,8 +96,9 @@ def sequence(choices: Choices) -> list[Asked]:
 
 @dataclass
 class Server:
-    """A running server, by section 1 of the contract: it keeps nodes by the address that was listed, shows them by the name that they
-    say themselves; of a new file it adds the new addresses first, then deletes *by node name* what is no longer listed."""
+    """A running server, by section 1 of the contract. It keeps nodes by the listed address and shows them by the name that they report. It adds
+    the new addresses of a new file first, and then deletes *by node name* the entries that are no longer listed.
+    """
 
     cached: dict[str, int] = field(default_factory=dict)
     view: set[int] = field(default_factory=set)
@@ -113,39 +115,39 @@ class Server:
 
 
 def check_view(server: Server, file: Topology, down: frozenset[int]) -> None:
-    """What is listed and answers is shown."""
+    """Check that the server shows each listed and reachable node."""
     assert server.view >= {PROCESS_AT[node.grpc_address] for node in file.listed} - down
 
 
 @given(made(140, sequence))
-def test_no_sequence_of_pushes_loses_a_node_that_nobody_named(asks: list[Asked]) -> None:
+def test_no_sequence_of_pushes_loses_a_node_that_is_not_in_remove(asks: list[Asked]) -> None:
     file, server = Topology(), Server()
     for asked in asks:
         if not file.listed:
             server = Server()
         before = file
         for step, moving in steps(file, asked):
-            if asked.admit == ADMIT_START:  # of a server that is stopped, and then started
+            if asked.admit == ADMIT_START:  # the server is stopped, and started after the push
                 server = Server()
             file = parse(step.render())
             server.reload(file, asked.down)
-            # In the file, under its name or, renamed, at its address; each in a place of its own.
+            # The file has each unchanged name, or its address under a new name. No two share an entry.
             names, addresses = file.by_name, file.by_address
             for node in before.nodes:
                 if node.name not in names and node.name not in asked.remove:
                     assert addresses[node.grpc_address].name not in before.by_name
-            # In the view, unless its entry is named for a change.
+            # The view has each node whose entry does not change.
             for node in before.listed:
                 if node.name not in moving and PROCESS_AT[node.grpc_address] not in asked.down:
                     assert PROCESS_AT[node.grpc_address] in server.view
             check_view(server, file, asked.down)
             assert file.listed or asked.admit == ADMIT_START
-        server.reload(file, asked.down)  # the retries: what was down may be up
+        server.reload(file, asked.down)  # retries: a process may run again
         check_view(server, file, asked.down)
 
 
 def steps(file: Topology, asked: Asked) -> list[tuple[Topology, set[str]]]:
-    """The writes of one push until it is cut off, none where it is refused; with each, the names that may leave the view."""
+    """Return the writes of one push until the interruption (none after a refusal), each with the names that may leave the view."""
     groups = {"banyandb_data": list(asked.hosts)}
     variables = {"banyandb_remove": list(asked.remove)}
     found = clusters(groups, {name: {**variables, "banyandb_node_host": host} for name, host in asked.hosts.items()})
@@ -163,7 +165,7 @@ def steps(file: Topology, asked: Asked) -> list[tuple[Topology, set[str]]]:
     for node in wanted:
         there = file.by_name.get(node.name)
         if there and there.grpc_address != node.grpc_address:
-            # An entry of another name that had this address makes room for it.
+            # An entry with another name at this address must leave first.
             moving |= {node.name, *(other.name for other in file.nodes if other.grpc_address == node.grpc_address)}
     moving |= {move.before for move in made_plan.renamed if move.after in refresh}
     if asked.admit == ADMIT_START:

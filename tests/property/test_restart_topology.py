@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of any restart: no entry that stood is lost by it, whoever responded meanwhile."""
+"""Properties of any restart: it loses no entry of the file, for any set of responding nodes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NAMES = ("a", "b", "c", "d", "e")
 
 
 class Case:
-    """A file that stood, the nodes that are wanted by now, those that respond, and the restart of ``a``."""
+    """A file, the wanted nodes, the responding nodes, and the restart of ``a``."""
 
     def __init__(self, choices: Choices) -> None:
         nodes = [Node(name, f"{name}:17912") for name in NAMES]
         stood = [node for node in nodes if choices.byte() % 4]
         self.before = Topology(tuple(node for node in stood if choices.byte() % 4), ())
-        # Added since, or under another address since.
+        # Added later, or moved to another address later.
         self.wanted = [Node(node.name, f"{node.name}2:17912") if choices.byte() % 4 == 0 else node for node in nodes]
         addresses = [node.grpc_address for node in (*self.before.nodes, *self.wanted) if node.name != "a"]
         self.responding = {address for address in addresses if choices.byte() % 2}
@@ -49,12 +49,12 @@ def nothing_that_stood_is_lost(case: Case) -> None:
 
 
 @of_every_restart
-def all_that_the_server_was_started_with_stays_as_it_is(case: Case) -> None:
+def all_entries_of_the_start_stay_unchanged(case: Case) -> None:
     assert {*case.started.listed} <= {*case.after.listed}
 
 
 @of_every_restart
-def nobody_is_forgotten_and_nobody_is_made_up(case: Case) -> None:
+def no_node_is_lost_and_no_node_is_invented(case: Case) -> None:
     assert {node.name for node in case.after.nodes} == {node.name for node in case.wanted}
     assert {*case.after.nodes} <= {*case.before.nodes, *case.wanted}
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of any clusters, changes and limits: every change comes once and in order, and no wave takes away more than may be away."""
+"""Properties of any clusters, changes and limits: every change comes once and in order, and no wave exceeds the limit of stopped nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAGES: tuple[tuple[int | str, ...], ...] = ((1, "5%", "25%", "100%"), ("100%",)
 
 
 class Case:
-    """A rollout to plan: one cluster or two of up to 8 nodes, what is to be changed, who is away, and the limits."""
+    """A rollout to plan: one cluster or two of up to 8 nodes, the changes, the unreachable nodes, and the limits."""
 
     def __init__(self, choices: Choices) -> None:
         self.clusters: dict[str, Nodes] = {
@@ -86,21 +86,21 @@ def every_change_comes_once_and_in_its_order(case: Case, planned: list[Wave]) ->
 
 
 @of_every_rollout
-def no_wave_leaves_a_group_below_its_minimum_or_takes_more_data_nodes_than_may_be_away(case: Case, planned: list[Wave]) -> None:
+def no_wave_leaves_a_group_below_its_minimum_or_takes_too_many_data_nodes(case: Case, planned: list[Wave]) -> None:
     for wave in planned:
         nodes = case.clusters[wave.cluster]
         by_name = {node["name"]: node for node in nodes}
         assert sum(by_name[host]["role"] == DATA for host in wave.hosts) <= case.limits[wave.cluster].data_at_once
         gone = {*wave.hosts, *(case.away - {*case.changes})}
         if any(case.changes[host].revives for host in wave.hosts):
-            continue  # they take nothing away
+            continue  # they stop no node
         for group in {group for host in wave.hosts for group in groups_of(by_name[host])}:
             members = [node["name"] for node in nodes if group in groups_of(node)]
             assert len({*members} - gone) >= minimum_of(group, len(members), case.limits[wave.cluster])
 
 
 @of_every_rollout
-def nothing_is_expected_of_who_is_away_or_new_and_everything_of_the_others(case: Case, planned: list[Wave]) -> None:
+def unreachable_and_new_nodes_are_not_expected_and_all_others_are(case: Case, planned: list[Wave]) -> None:
     done: set[str] = set()
     for wave in planned:
         done |= {*wave.hosts}

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever stands at a data directory, no node takes what is not its own, and no node starts without the data that it has."""
+"""For any content of a data directory: no node takes another owner's data, and no node starts without its own data."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def is_mine(seen: Seen, mine: NodeFacts) -> bool:
 
 
 @given(made(100, case))
-def test_a_node_takes_what_is_its_own_what_is_nobody_s_or_what_the_operator_gives_it(given_case: dict[str, Any]) -> None:
+def test_a_node_takes_its_own_data_unowned_directories_or_what_the_operator_gives_it(given_case: dict[str, Any]) -> None:
     seen, wanted, record = given_case["seen"], given_case["wanted"], given_case["record"]
     finding: Finding = decide(seen, wanted, record, "2026")
     assert (finding.state is None) == (finding.reason is not None) == (finding.marker is None)
@@ -91,7 +91,7 @@ def test_a_node_takes_what_is_its_own_what_is_nobody_s_or_what_the_operator_give
     assert seen.what in ("absent", "directory") and not seen.closed and not seen.unmounted
     assert finding.marker is not None and finding.marker.facts == wanted.facts
     if seen.entries and not is_mine(seen, wanted.facts):
-        assert set(seen.entries) & set(NAMES), "nobody's data"
+        assert set(seen.entries) & set(NAMES), "data of another owner"
         assert wanted.adopt or (seen.in_unit and seen.owner == wanted.user and set(seen.entries) <= set(NAMES) and seen.marker is None)
     known = record is not None and record.stores["measure"] == seen.path
     if known and not seen.entries and not is_mine(seen, wanted.facts):

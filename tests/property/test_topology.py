@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text of topology.yml: what is written is read back, by us and by every reader of YAML alike."""
+"""The text of topology.yml: our reader and every YAML reader read back the written nodes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from .draw import PRINTABLE, TRAPS, Choices, Statements, made
 
 HOSTS = ("n{}", "N{}.example.org", "n_{}.x.", "10.0.0.{}", "[2001:db8::{}]", "[::ffff:1.2.3.{}]", "xn--n-{}", "1.e{}")
-# An error names what is wrong; it does not repeat what it was given.
+# An error names the fault. It does not repeat its input.
 MESSAGE = 2000
 
 
 def topology(choices: Choices) -> Topology:
-    """Any legal topology of up to 4 entries; each host appears once."""
+    """Return a legal topology of up to 4 entries. Each host appears once."""
     nodes = {}
     for index in range(choices.below(5)):
         name = choices.name()
@@ -43,7 +43,7 @@ def topology(choices: Choices) -> Topology:
 
 
 def edited(choices: Choices) -> str:
-    """The text of a topology into which somebody has put, or from which has taken, something."""
+    """Return the text of a topology with an insertion or a deletion."""
     text = topology(choices).render()
     for _ in range(choices.below(4)):
         at = choices.below(len(text))
@@ -99,7 +99,7 @@ def each_entry_is_one_line_of_json(given_topology: Topology) -> None:
     assert tuple(Node.from_mapping(entry, "entry") for entry in entries) == given_topology.nodes
 
 
-# libyaml is what the server's own reader of YAML is a port of.
+# The server's YAML reader is a port of libyaml.
 @of_every_topology
 def every_reader_of_yaml_sees_what_is_listed_and_nothing_else(given_topology: Topology) -> None:
     text = given_topology.render()
@@ -135,7 +135,7 @@ def test_a_document_is_a_topology_or_is_refused_with_a_short_word(given_document
 
 
 def document(choices: Choices) -> Any:
-    """A parsed document that is nearly one of a topology."""
+    """Return a parsed document that is almost a topology."""
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path", "zone")
     nodes: list[Any] = [node.to_mapping() for node in topology(choices).nodes]
     for entry in nodes:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict over any views, and the reading of any cluster state."""
+"""The verdict over any views, and the parser of any cluster state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SERVER_ROLES = (("ROLE_META", "ROLE_DATA"), ("ROLE_LIAISON",), ("ROLE_DATA",))
 
 @dataclass(frozen=True)
 class Seen:
-    """What a verdict is made from."""
+    """The input of a verdict."""
 
     nodes: tuple[ExpectedNode, ...]
     views: Mapping[str, View | Failure]
@@ -52,7 +52,7 @@ class Seen:
 
 
 def perfect(choices: Choices) -> Seen:
-    """A cluster of 1 to 5 nodes in which each sees what it should."""
+    """Return a cluster of 1 to 5 nodes in which each node sees the right nodes."""
     nodes = tuple(
         ExpectedNode(
             f"n{number}",
@@ -82,7 +82,7 @@ def identity(node: ExpectedNode) -> Identity:
 
 
 def hurt(choices: Choices, seen: Seen) -> tuple[Seen, bool]:
-    """``seen`` with one thing wrong, and whether a view was there for it to be wrong in."""
+    """Return ``seen`` with one fault, and whether the faulty node has a view."""
     observer = choices.pick(seen.nodes)
     view = seen.views.get(observer.name)
     kind = choices.below(8)
@@ -123,7 +123,7 @@ def hurt(choices: Choices, seen: Seen) -> tuple[Seen, bool]:
 
 
 def any_seen(choices: Choices) -> Seen:
-    """A cluster with up to 7 things wrong."""
+    """Return a cluster with up to 7 faults."""
     seen = perfect(choices)
     for _ in range(choices.below(8)):
         seen, _ = hurt(choices, seen)
@@ -134,7 +134,7 @@ def any_seen(choices: Choices) -> Seen:
 
 
 def wild(choices: Choices) -> Seen:
-    """Views that fit nothing: any tables, names that stand twice, strangers, views and reaches of nobody."""
+    """Return unrelated views: any tables, duplicate names, unknown nodes, views and reaches of nodes that are not in the cluster."""
     seen = any_seen(choices)
     names = [node.node_name for node in seen.nodes] + ["stranger:1", ""]
     tables = {
@@ -145,9 +145,9 @@ def wild(choices: Choices) -> Seen:
         )
         for _ in range(choices.below(4))
     }
-    observers = [*(node.name for node in seen.nodes), "nobody"]
+    observers = [*(node.name for node in seen.nodes), "unknown"]
     reach = {(choices.pick(observers), choices.pick(observers)): choices.once_in(2) for _ in range(choices.below(6))}
-    stood = choices.pick((-1.0, float("nan"), float("inf"), {}, {"nobody": 1.0}, 31))
+    stood = choices.pick((-1.0, float("nan"), float("inf"), {}, {"unknown": 1.0}, 31))
     nodes = () if choices.byte() == 255 else seen.nodes
     return Seen(nodes, {**seen.views, choices.pick(observers): View(tables)}, reach, stood)
 
@@ -196,12 +196,12 @@ def converged_means_every_view_and_every_pair(seen: Seen, verdict: Verdict, _ord
     )
     assert (verdict.verdict == CONVERGED) == (not verdict.pairs)
     assert right or verdict.verdict != CONVERGED
-    # What was tried from the nodes' own hosts may contradict views that are right.
+    # Connection tests from the nodes' own hosts may contradict right views.
     assert not right or verdict.verdict == CONVERGED or False in seen.reach.values()
 
 
 def shows(view: View, observer: ExpectedNode, name: str, nodes: tuple[ExpectedNode, ...]) -> bool:
-    """Whether a table is right, said once more in other words."""
+    """Return whether a table is right, by a second implementation."""
     role, connects = TABLES[observer.role][name]
     table = view.tables.get(name, RouteTable())
     expected = {node.node_name: node for node in nodes if node.role == role}
@@ -225,7 +225,7 @@ def a_view_that_is_lost_never_makes_the_verdict_converged_and_is_named(seen: See
 
 @of_every_verdict
 def all_nodes_are_judged_alike(seen: Seen, first: Verdict, order: list[int]) -> None:
-    """Who has which name, and who stands first, changes nothing: with all names exchanged the findings are the same, exchanged."""
+    """Names and order do not matter: after an exchange of all names the findings are the same, with exchanged names."""
     order = [number for number in order if number < len(seen.nodes)]
     entry = {f"n{number}": f"n{to}" for number, to in enumerate(order)}
     own = {f"node{number}:17912": f"node{to}:17912" for number, to in enumerate(order)}
@@ -260,7 +260,7 @@ def all_nodes_are_judged_alike(seen: Seen, first: Verdict, order: list[int]) -> 
 
 
 def state(choices: Choices) -> Any:
-    """The JSON of a cluster state, mostly; at any of its places something else may stand."""
+    """Return mostly the JSON of a cluster state; any of its values may be something else."""
 
     def other(value: Any) -> Any:
         return choices.value() if choices.byte() > 245 else value

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tarball of this tree, built and installed as on a machine that has no git checkout."""
+"""The tarball of this tree, built and installed on a machine without a git checkout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Return a function that runs one of the programs beside this Python, with the settings of a new account."""
+    """Return a function that runs a program of this Python's environment with the settings of a new account."""
     home = tmp_path_factory.mktemp("home")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
     environment = {**kept, "HOME": str(home), "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "ANSIBLE_COLLECTIONS_PATH": str(collections)}

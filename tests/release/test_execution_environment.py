@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-builder makes an execution environment that has every Python package that the plugins import."""
+"""ansible-builder makes an execution environment with every Python package that the plugins import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = re.compile(r"[\w.-]+")
 
 
 def required(lines: list[str]) -> set[str]:
-    """Return the names of the distributions that lines of requirements name, in lower case."""
+    """Return the names of the distributions in lines of requirements, in lower case."""
     return {NAME.match(line).group().lower() for line in lines if not line.startswith("#")}
 
 
@@ -66,7 +66,7 @@ def folder(installed: Path, tarball: Path, tmp_path: Path) -> Path:
 
 def test_the_definition_of_the_guide_makes_a_build_context_that_installs_the_tarball(folder: Path, run: Run, tmp_path: Path) -> None:
     run("ansible-builder", "create", cwd=folder)
-    # The first stage of the image installs in this folder. --force: the tests have installed the collection in another place, too.
+    # The first stage of the image installs in this folder. --force: the tests have installed the collection in another place too.
     options = ("--force", "--collections-path", tmp_path / "image")
     run("ansible-galaxy", "collection", "install", "-r", "requirements.yml", *options, cwd=folder / "context" / "_build")
     found = yaml.safe_load(run("ansible-builder", "introspect", tmp_path / "image").stdout)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tarball holds what a user of the collection needs, and nothing else."""
+"""The tarball has the files that a user of the collection needs, and no others."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs all tests of ``ansible-test sanity`` on what a release is made of: ``python -m tests.sanity``.
+"""Run all tests of ``ansible-test sanity`` on the files of a release: ``python -m tests.sanity``.
 
-Its arguments are handed on, so that ``python -m tests.sanity --test pep8`` runs one test. ``compile`` and ``import`` run on
-every Python that this machine has and the installed ansible-core knows. An error where no managed host's or no
-controller's oldest Python is among them is not given: which Pythons there were is said at the end.
+Arguments go to ansible-test: ``python -m tests.sanity --test pep8`` runs one test. ``compile`` and ``import`` run on
+every Python that this machine has and the installed ansible-core knows. A missing Python is no error, even the oldest of
+managed hosts or controllers. The last line has the Python versions of the run.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from ansible_test._internal.python_requirements import get_venv_packages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / ".cache" / "sanity"
-# ansible-test takes a collection for one by this path.
+# ansible-test recognises a collection by this path.
 COLLECTION = WORK / "ansible_collections" / "skywalking" / "banyandb"
 PYTHONS = WORK / "pythons"
-# The tests, the lab and the simulator are ruff's alone: they are no part of a release.
+# A release does not contain the tests, the lab and the simulator. Only ruff checks them.
 TESTED = ["galaxy.yml", "meta", "plugins", "roles", "playbooks", "docs", "README.md", "LICENSE", "changelogs", "tests/config.yml"]
 CONTROLLER = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def copy_collection() -> None:
-    """A fresh copy of the files as they are here, committed or not."""
+    """Make a fresh copy of the present files, committed or not."""
     shutil.rmtree(COLLECTION, ignore_errors=True)
     command = ["git", "ls-files", "-co", "--exclude-standard", "-z", *TESTED]
     for name in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):
-        if name and (ROOT / name).exists():  # git lists what was deleted since the last commit, too
+        if name and (ROOT / name).exists():  # git also lists files that were deleted since the last commit
             (COLLECTION / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, COLLECTION / name, follow_symlinks=False)
-    # Else ansible-test asks the git of this checkout, for which .cache is nothing.
+    # Without its own repository, ansible-test asks the git of this checkout, which ignores .cache.
     subprocess.run(["git", "init", "--quiet", COLLECTION], check=True)
 
 
 def place_get_pip() -> None:
-    """Our get_pip.py where the installed ansible-test looks for the one that it downloaded before, if it has none yet.
+    """Put our get_pip.py where the installed ansible-test caches its download, unless it has a download.
 
-    Its name has the version of pip that this ansible-test pins, for each Python.
+    The file name has the version of pip that this ansible-test pins, for each Python.
     """
     folder = Path("~/.ansible/test/cache").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def place_get_pip() -> None:
 
 
 def find_pythons() -> list[str]:
-    """Link to the interpreters of all versions that ansible-test tests with, and return the versions."""
+    """Link to the interpreters of all versions that ansible-test uses, and return the versions."""
     shutil.rmtree(PYTHONS, ignore_errors=True)
     PYTHONS.mkdir(parents=True)
     (PYTHONS / f"python{CONTROLLER}").symlink_to(sys.executable)
@@ -72,7 +72,7 @@ def find_pythons() -> list[str]:
 
 
 def search_path() -> str:
-    """Where ansible-test finds programs: the linked interpreters first, and no folder with a pyenv shim that does not run."""
+    """Return a PATH with the linked interpreters first, and without folders whose pyenv shim does not run."""
     names = [f"python{version}" for version in SUPPORTED_PYTHON_VERSIONS]
     folders = [
         folder for folder in os.environ["PATH"].split(os.pathsep) if all(runs(Path(folder, name)) for name in names if Path(folder, name).exists())
@@ -91,7 +91,7 @@ def main() -> int:
     command = [Path(sys.executable).with_name("ansible-test"), "sanity", *sys.argv[1:]]
     status = subprocess.run(command, cwd=COLLECTION, env={**os.environ, "PATH": search_path()}, check=False).returncode
     missing = [version for version in SUPPORTED_PYTHON_VERSIONS if version not in pythons]
-    print(f"sanity: compile and import with Python {', '.join(pythons)}" + (f"; not here: {', '.join(missing)}" if missing else ""))
+    print(f"sanity: compile and import with Python {', '.join(pythons)}" + (f"; missing: {', '.join(missing)}" if missing else ""))
     return status
 
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Packs the simulator: one executable file that needs Python 3.9 or later and nothing else, and a release tarball with it.
+"""Pack the simulator: one executable file that needs only Python 3.9 or later, and a release tarball with this file.
 
-The executable is a Python zip application with its dependencies inside, all of them pure Python. The messages are
-compiled from protos/ with protoc; the result goes into the archive, nothing generated lies in the tree. Archives are
-reproducible: same sources and same Python that packs, same bytes. They are made again only when their sources change.
+The executable is a Python zip application with its pure-Python dependencies. protoc compiles the messages of protos/ into the
+archive; no generated file is in the tree. Archives are reproducible: the same sources and the same Python give the same bytes.
+This module makes an archive again only after its sources change.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROTOS = ROOT / "protos"
-# A folder for each Python that packs, or two that run side by side would take turns.
+# One folder for each Python version: two versions in parallel would replace each other's files.
 OUTPUT = ROOT / ".cache" / "simulator" / (sys.implementation.cache_tag or "python")
 DEFAULT_VERSION = "0.11.0-sim"
 
 # Versions that run on Python 3.9 and exist as pure wheels.
 REQUIREMENTS = ("h2==4.3.0", "hpack==4.1.0", "hyperframe==6.1.0", "protobuf==6.33.6")
-# PyYAML has no pure wheel, yet its Python files are the same for every Python: taken from the environment that packs.
+# PyYAML has no pure wheel. Its Python files are the same for every Python, so they come from the packing environment.
 YAML = Path(yaml.__file__).parent
 
-# As in a release: variants and architectures. Python runs on all of them, so it is one file four times.
+# Variants and architectures of a release. The zip application runs on all of them: one file four times.
 BINARIES = tuple(f"bin/banyand-server-{kind}-linux-{arch}" for kind in ("static", "slim") for arch in ("amd64", "arm64"))
 NOTICE = """This is not BanyanDB.
 
@@ -61,18 +61,18 @@ for number, name in enumerate(sys.argv[2:]):
 
 
 class PackError(Exception):
-    """The simulator cannot be packed. The message says why and what to do."""
+    """The simulator cannot be packed. The message has the reason and the next step."""
 
 
 def executable(version=DEFAULT_VERSION):
-    """Path of an executable banyand-server of this version. Raises PackError."""
+    """Return the path of an executable banyand-server of this version. Raises PackError."""
     _check_version(version)
     with _locked():
         return _executable(version)
 
 
 def tarball(version=DEFAULT_VERSION, output=OUTPUT):
-    """Path of the release tarball; its .sha512 lies beside it. Raises PackError."""
+    """Return the path of the release tarball. Its .sha512 is in the same directory. Raises PackError."""
     _check_version(version)
     output = Path(output).resolve()
     output.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _locked():
 
 
 def _replace(path, data, mode=0o644):
-    """Write a file whole or not at all; unchanged content is left alone."""
+    """Write a file atomically and keep a file with the same content."""
     if path.is_file() and path.read_bytes() == data:
         return
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
@@ -115,7 +115,7 @@ def _sources():
 
 
 def _key(version):
-    """A digest of everything that the executable is made of."""
+    """Return a digest of all sources of the executable."""
     key = hashlib.sha256(repr((version, REQUIREMENTS, yaml.__version__, MAGIC_NUMBER)).encode())
     for name, path in [*_sources(), ("pack.py", HERE / "pack.py")]:
         key.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -134,7 +134,7 @@ def _executable(version):
     for source in sorted((HERE / "banyand").rglob("*.py")):
         members[source.relative_to(HERE).as_posix()] = source.read_bytes()
     members.update(_dependencies())
-    members["google/__init__.py"] = b""  # zipimport finds no packages without one
+    members["google/__init__.py"] = b""  # zipimport needs it to find packages
     _replace(path, _SHEBANG + _zip(members), 0o755)
     _replace(stamp, key.encode())
     return path
@@ -156,7 +156,7 @@ def _descriptors():
 
 
 def _dependencies():
-    """The files of the libraries: mapping of path in the archive to content."""
+    """Return the files of the libraries: path in the archive -> content."""
     wheels = OUTPUT / ("lib-" + hashlib.sha256(repr(REQUIREMENTS).encode()).hexdigest()[:12])
     if not wheels.is_dir():
         with tempfile.TemporaryDirectory(dir=OUTPUT) as work:
@@ -172,9 +172,9 @@ def _dependencies():
 
 
 def _compiled(sources):
-    """Byte code that this Python loads without looking at the source; other versions compile the source instead.
+    """Return byte code that this Python loads without the source. Other Python versions compile the source.
 
-    Made in a process of its own: byte code depends on what else the process has in memory.
+    A separate process makes the byte code, because byte code depends on the other contents of the process's memory.
     """
     with tempfile.TemporaryDirectory() as work:
         for number, source in enumerate(sources.values()):

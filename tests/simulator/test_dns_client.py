@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the simulator asks nameservers, and how it reads resolv.conf, /etc/hosts and answers: what tests/contract does not show."""
+"""Test the simulator's DNS client: questions, resolv.conf, /etc/hosts and answers. tests/contract does not cover these."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def nameserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LyingProxy]
 
 @pytest.fixture
 def resolv_conf(tmp_path: Path, nameserver: LyingProxy, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that the client reads; it names the nameserver."""
+    """Return the file that the client reads. It has the nameserver's address."""
     path = tmp_path / "resolv.conf"
     path.write_text(f"nameserver {nameserver.address}\n")
     monkeypatch.setattr(dns_client, "_resolv_conf", ResolvConf(str(path)))
@@ -193,7 +193,7 @@ def test_an_empty_answer_of_a_server_that_neither_knows_nor_asks_others_is_a_ref
     lame = bytearray(answer())
     with pytest.raises(OSError, match="lame referral"):
         dns_client._records(bytes(lame), dns_client.SRV)
-    lame[3] |= 0x80  # offers recursion
+    lame[3] |= 0x80  # recursion available
     with pytest.raises(OSError, match="no such host"):
         dns_client._records(bytes(lame), dns_client.SRV)
 

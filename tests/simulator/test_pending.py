@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a liaison of the simulator does with points that it holds, when data nodes take them and when they do not."""
+"""Test how a liaison of the simulator handles the points it holds, when data nodes take them and when they refuse them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MEASURE, SERIES = b"measure.", b"series.."
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "_TRIES", (0.01, 0.02, 0.04))
-    monkeypatch.setattr(pending, "_NOBODY", 0.02)
+    monkeypatch.setattr(pending, "_NO_NODE", 0.02)
 
 
 class DataNodes:
-    """Stands for the data nodes: what each has taken, and how often it was asked. ``refusing``: how many tries a node refuses."""
+    """A fake for the data nodes: the points that each has taken, and the number of calls. ``refusing``: tries that a node refuses."""
 
     def __init__(self, *names: str) -> None:
         self.names = list(names)
@@ -55,7 +55,7 @@ def point(time: int) -> Any:
 
 
 def play(root: Path, data: DataNodes, *times: int, until: Callable[[], bool]) -> None:
-    """A liaison that gets points of these times, and lives until something is so."""
+    """Run a liaison that gets points of these times, until a condition holds."""
 
     async def live() -> None:
         liaison = Pending(str(root), "liaison:18912", 0.05, data, data.locate)
@@ -104,8 +104,8 @@ def test_a_node_that_takes_a_part_at_a_later_try_has_it(tmp_path: Path) -> None:
 
 
 def test_without_data_nodes_a_part_waits_on_disk_and_is_sent_by_the_next_process_that_gets_points(tmp_path: Path) -> None:
-    nobody = DataNodes()
-    play(tmp_path, nobody, 1, until=lambda: bool(parts(tmp_path)))
+    none = DataNodes()
+    play(tmp_path, none, 1, until=lambda: bool(parts(tmp_path)))
     data = DataNodes("one")
     play(tmp_path, data, 2, until=lambda: len(data.taken["one"]) == 2 and not parts(tmp_path))
     assert data.taken["one"] == [1, 2]
@@ -126,7 +126,7 @@ def test_the_first_points_of_a_shard_are_flushed_at_once_and_later_ones_are_held
     assert parts(tmp_path) == []
 
 
-# The data node's end
+# The data node's side
 
 
 class Loaded:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The simulator as a program and as a release. What it shows of the real server is tested in tests/contract."""
+"""Test the simulator as a program and as a release. tests/contract tests the behaviour that it copies from the real server."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_checksum_file_is_the_one_of_the_tarball(release: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """Compared in place of megabytes, whose differences pytest would try to show."""
+    """Return a digest, because pytest would show the differences of megabytes."""
     return hashlib.sha512(path.read_bytes()).hexdigest()
 
 
@@ -116,7 +116,7 @@ def test_it_needs_nothing_but_an_old_python(server: Path) -> None:
         for name in names:
             if name.endswith(".py"):
                 ast.parse(archive.read(name), filename=name, feature_version=OLDEST_PYTHON)
-    # -I: neither the environment nor the packages of the Python that runs the tests.
+    # -I: ignore the environment and the packages of the Python that runs the tests.
     done = subprocess.run([sys.executable, "-I", "-S", server, "data", "--nope"], capture_output=True, text=True, timeout=20, check=False)
     assert "unknown flag: --nope" in done.stderr
 
@@ -151,7 +151,7 @@ def test_a_wrong_command_line_is_refused_with_what_is_wrong(server: Path, words:
     assert "Traceback" not in done.stderr
 
 
-def test_it_writes_into_its_roots_only_and_nobody_else_may_look_into_them(server: Path, tmp_path: Path) -> None:
+def test_it_writes_into_its_roots_only_and_no_other_user_may_read_them(server: Path, tmp_path: Path) -> None:
     home, roots = tmp_path / "home", tmp_path / "roots"
     home.mkdir()
     ports = free_ports(6)

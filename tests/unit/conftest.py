@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A systemctl and a journalctl of the tests, first in PATH, for machines that systemd did not boot.
+"""A fake systemctl and journalctl, first in PATH, for machines without systemd.
 
-Units are files ``<name>.unit`` with lines of ``systemctl show``; ``start`` and ``restart`` run ``<name>.start`` if it
-is there, a shell script that may rewrite the unit; ``stop`` leaves it without a process. The journal is the file ``journal``, with entries as
-``journalctl --output=json`` writes them.
+Units are files ``<name>.unit`` with lines of ``systemctl show``. ``start`` and ``restart`` run ``<name>.start`` if it
+exists, a shell script that may rewrite the unit. ``stop`` removes the unit's process. The journal is the file ``journal`` with entries
+in the format of ``journalctl --output=json``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Systemd:
         self.journal("")
 
     def unit(self, name, **properties):
-        """A unit as it is now; without properties, active under no process."""
+        """Set the present state of a unit. Without properties the unit is active without a process."""
         properties = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running", "MainPID": 0, **properties}
         (self.directory / f"{name}.unit").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
 
@@ -53,7 +53,7 @@ class Systemd:
         (self.directory / f"{name}.start").write_text(script)
 
     def journal(self, text, at=2e9, invocation="now"):
-        """Messages, line by line, of one invocation, at a time in seconds since the epoch; the second call adds to the first."""
+        """Add messages, one a line, of one invocation, at a time in seconds since the epoch. Further calls append."""
         entries = [
             json.dumps({"__REALTIME_TIMESTAMP": str(int(at * 1e6)), "MESSAGE": line, "_SYSTEMD_INVOCATION_ID": invocation})
             for line in text.splitlines()
@@ -62,7 +62,7 @@ class Systemd:
             stream.write("".join(entry + "\n" for entry in entries))
 
     def calls(self, command):
-        """The units of every call of ``systemctl <command>``."""
+        """Return the units of every call of ``systemctl <command>``."""
         path = self.directory / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
         return [line.partition("-- ")[2] for line in lines if line.split()[0] == command]

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that follows a topology file as section 1 of the contract says, in memory, and nodes whose addresses answer.
+"""A server in memory that follows a topology file by section 1 of the contract, and nodes whose addresses respond.
 
-The addresses are real sockets on loopback; the server is a function of the file, faster than a real one.
+The addresses are real sockets on loopback. The server is a function of the file and faster than a real server.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 
 def _answer(listening: socket.socket) -> None:
-    """To each that comes, the frame that a gRPC server begins with; until the socket is shut down."""
+    """Send the first frame of a gRPC server to each connection, until the socket is shut down."""
     with suppress(OSError):
         while True:
             peer, _ = listening.accept()
@@ -37,14 +37,14 @@ def _answer(listening: socket.socket) -> None:
 
 
 class Network:
-    """Nodes on loopback: who answers at which address, and what it says of itself."""
+    """Nodes on loopback: the node at each address, and the identity that it reports."""
 
     def __init__(self) -> None:
         self.identities: dict[str, Identity] = {}
         self._listening: dict[str, socket.socket] = {}
 
     def node(self, name: str, node_name: str = "", **labels: str) -> Node:
-        """A node that answers, at a new address; it calls itself ``node_name``, by default its address."""
+        """Add a node that responds at a new address. Its reported name is ``node_name``, by default its address."""
         listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=_answer, args=(listening,), daemon=True).start()
         address = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -53,13 +53,13 @@ class Network:
         return Node(name, address)
 
     def relabel(self, node: Node, node_name: str = "", **labels: str) -> None:
-        """The node restarts with other labels, or under another node name."""
+        """Restart the node with other labels, or under another node name."""
         before = self.identities[node.grpc_address]
         after = replace(before, labels=tuple(sorted(labels.items())), node_name=node_name or before.node_name)
         self.identities[node.grpc_address] = after
 
     def silence(self, node: Node) -> None:
-        """The node is gone: its address refuses."""
+        """Stop the node: its address refuses connections."""
         with self._listening.pop(node.grpc_address) as listening:
             listening.shutdown(socket.SHUT_RDWR)
 
@@ -77,10 +77,10 @@ class Network:
 
 @dataclass
 class Server:
-    """A data node that follows ``path``: it works the file through ``delay`` seconds after it saw it changed.
+    """A data node that follows ``path``: it processes the file ``delay`` seconds after it saw a change.
 
-    It adds new addresses first and then drops the old ones *by node name*, never reads an identity twice, and does
-    not look at a file again that it has seen. ``delay`` None: it has lost its watch.
+    It adds new addresses first and then drops the old entries *by node name*. It reads an identity only once and
+    an unchanged file only once. ``delay`` None: it has lost its watch.
     """
 
     path: Path
@@ -95,7 +95,7 @@ class Server:
     _due: float | None = None
 
     def ask(self) -> View | Failure:
-        """Its view now."""
+        """Return its present view."""
         self.asked += 1
         if self.path.exists() and self.delay is not None:
             status = os.stat(self.path)
@@ -108,7 +108,7 @@ class Server:
         return self.failure or View({"property": RouteTable(tuple(self._table.values()))})
 
     def load(self) -> None:
-        """Work the file through, as at a start or a poll."""
+        """Process the file, as at a start or a poll."""
         text = self.path.read_text()
         self.texts.append(text)
         addresses = [entry["grpc_address"] for entry in yaml.safe_load(text)["nodes"]]
@@ -120,5 +120,5 @@ class Server:
 
     @property
     def lists(self) -> list[list[str]]:
-        """The entry names of each file that it has worked through."""
+        """Return the entry names of each file that it has processed."""
         return [[entry["name"] for entry in yaml.safe_load(text)["nodes"]] for text in self.texts]

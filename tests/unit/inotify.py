@@ -16,7 +16,7 @@ IN_MODIFY = 0x2
 
 @contextlib.contextmanager
 def watched(path: Path) -> Iterator[None]:
-    """Watch the file that stands at ``path`` now. Raises OSError."""
+    """Watch the present file at ``path``. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(os.O_CLOEXEC)
     if descriptor < 0 or libc.inotify_add_watch(descriptor, os.fsencode(path), IN_MODIFY) < 0:

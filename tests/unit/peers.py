@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peers on loopback that answer well, badly or not at all, over real sockets."""
+"""Peers on loopback with good, bad or no answers, over real sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEALTH = "/grpc.health.v1.Health/Check"
 
 
 def recorded(port):
-    """Path of each method -> what the real server answered on ``port``: bytes, or (code, details)."""
+    """Return path of each method -> answer of the real server on ``port``: bytes, or (code, details)."""
     calls = json.loads((RECORDED / "grpc-responses.json").read_text())[port]
     paths = {"GetCurrentNode": NODE, "GetClusterState": STATE, "GetAPIVersion": VERSION, "GetMaxRevision": REVISION, "Health": HEALTH}
     return {
@@ -42,9 +42,9 @@ def recorded(port):
 
 @asynccontextmanager
 async def grpc_server(answers, certificate=None, port=0):
-    """Serve ``answers``: path -> bytes, (code, details), or a function of the call's context giving one of them.
+    """Serve ``answers``: path -> bytes, (code, details), or a function of the call's context that returns one of them.
 
-    Gives the address. Any other method is UNIMPLEMENTED.
+    Yields the address. Any other method is UNIMPLEMENTED.
     """
 
     def handler(answer):
@@ -80,7 +80,7 @@ async def grpc_server(answers, certificate=None, port=0):
 
 @asynccontextmanager
 async def byte_server(answer, certificate=None):
-    """Read something, send ``answer`` (bytes, or a function from what was read to it), close. None: keep silent."""
+    """Read something, send ``answer`` (bytes, or a function of the received bytes), close. None: send nothing."""
 
     async def serve(reader, writer):
         try:
@@ -92,7 +92,7 @@ async def byte_server(answer, certificate=None):
                 writer.write(said)
                 await writer.drain()
         except OSError:
-            pass  # the peer is gone: what it made of that is asserted on its side
+            pass  # the peer has closed the connection; its side has the assertions
         finally:
             writer.close()
 
@@ -115,7 +115,7 @@ def http_answer(status, body=b"", *headers):
 
 @contextmanager
 def closed_port():
-    """An address that refuses: bound, so that nobody else takes it, and not listening."""
+    """Yield an address that refuses connections: bound, so that no other process can use it, and not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
@@ -123,7 +123,7 @@ def closed_port():
 
 @contextmanager
 def blackhole():
-    """An address whose connections are never even accepted: its backlog of one is full."""
+    """Yield an address that never accepts a connection: its backlog of one is full."""
     with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

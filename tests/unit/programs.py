@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs Ansible's programs, each run in a process of its own, forked from one that has imported ansible-core.
+"""Run Ansible's programs, each run in its own fork of a process that has imported ansible-core.
 
-Importing that is most of the processor time of a short run. Nothing of the collection is imported before the fork, and nothing of
-one run is left for the next. The process that forks is ``python tests/unit/programs.py``; ``Programs`` talks to it by lines of JSON.
+This import takes most of the processor time of a short run. The process imports nothing of the collection before the fork, and a
+run leaves nothing for the next. It is ``python tests/unit/programs.py``; ``Programs`` talks to it with lines of JSON.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 NAMES = ("adhoc", "inventory", "playbook")
-# What every run uses, whichever comes first: beside the programs, only parts of ansible-core.
+# Imports of every run: besides the programs, only parts of ansible-core.
 NEEDED = [f"ansible.cli.{name}" for name in NAMES] + ["ansible.executor.task_queue_manager", "ansible.plugins.strategy.linear"]
 SETTINGS = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_STDOUT_CALLBACK": "minimal", "COLUMNS": "10000"}
 
 
 class Programs:
-    """One run at a time; every run has the same settings."""
+    """One run at a time. All runs have the same settings."""
 
     def __init__(self, collections: str) -> None:
         self._one_at_a_time = threading.Lock()
@@ -44,7 +44,7 @@ class Programs:
         self._process.communicate()
 
     def run(self, name: str, *arguments: str, cwd: str | Path = ".") -> subprocess.CompletedProcess[str]:
-        """What ``ansible NAME ARGUMENT...`` returns and says."""
+        """Return the exit code and the output of ``ansible NAME ARGUMENT...``."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with self._one_at_a_time:
             self._process.stdin.write(json.dumps([name, arguments, str(cwd)]) + "\n")
@@ -59,7 +59,7 @@ class Programs:
 
 
 def _program(name: str, arguments: list[str], cwd: str, outputs: list[int]) -> NoReturn:
-    """Be the program, as ``python -m ansible`` is. Its end is none of the process that forks: what that cleans up, it cleans up itself."""
+    """Run the program, as ``python -m ansible`` does. The fork must not run the exit handlers of the forking process."""
     code: Any = 70
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -96,6 +96,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # This folder is no place to import from: its names are those of what is tested.
+    # Do not import from this folder: its names are those of the code under test.
     sys.path.pop(0)
     main()

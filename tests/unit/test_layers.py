@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever reads a file's path knows where its code runs and what it may import."""
+"""The path of a file says where its code runs and what it may import."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UTILS = Path(__file__).resolve().parent.parent.parent / "plugins" / "module_util
 OURS = "ansible_collections.skywalking.banyandb.plugins.module_utils."
 # Package -> the packages of ours that it may import. Arrows go one way.
 MAY_IMPORT = {"model": {"model"}, "disk": {"disk"}, "host": {"model", "disk", "host"}, "controller": {"model", "disk", "controller"}}
-# Libraries that hosts need not have, imported where their absence is handled.
+# Libraries that a host may lack. The importing code handles their absence.
 GUARDED = {("host/files/foreign_topology.py", "yaml")}
 
-# Package -> its rooms, each for one subject.
+# Package -> its folders, each for one subject.
 ROOMS = {
     "model": {"topology", "view", "rollout", "dns", "setup"},
     "disk": set(),
@@ -58,12 +58,12 @@ def test_imports_follow_the_arrows_of_the_design(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if path.relative_to(UTILS).parts[0] != "controller"], ids=lambda path: path.name)
 def test_what_runs_on_hosts_is_written_in_python_3_9(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
-    compile(tree, path, "exec")  # finds what the grammar allows and no Python does
+    compile(tree, path, "exec")  # finds what the grammar allows and Python rejects
     assert "from __future__ import annotations" in path.read_text(encoding="utf-8") or not path.read_text(encoding="utf-8")
 
 
 def imports_among_ours() -> dict[str, set[str]]:
-    """Dotted name of a module -> the modules of ours that its top level imports; an import inside a function breaks no start."""
+    """Return dotted name of a module -> our modules that its top level imports. An import inside a function breaks no start."""
     found = {}
     for path in MODULES:
         name = ".".join(path.relative_to(UTILS).with_suffix("").parts)
@@ -92,6 +92,6 @@ def test_each_room_is_one_of_the_design() -> None:
 
 def test_every_module_has_a_file_name_of_its_own() -> None:
     names = Counter(path.name for path in MODULES)
-    # Ansible names the file of a plugin by the plugin.
+    # Ansible requires that a plugin's file has the plugin's name.
     plugins = {path.name for path in UTILS.parent.glob("*/*.py") if path.parent.name not in ("module_utils", "doc_fragments")}
     assert [name for name, count in names.items() if count > 1 or name in plugins] == []

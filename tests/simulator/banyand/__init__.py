@@ -2,4 +2,4 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of the simulator that is packed into the executable `banyand-server`."""
+"""The package that `pack.py` puts into the executable `banyand-server`."""

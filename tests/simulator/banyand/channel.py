@@ -2,11 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A gRPC channel with the manners of the real server's client library, and the two ways the server uses it.
+"""A gRPC channel that behaves like the real server's client library, and the two ways the server uses the channel.
 
-The channel connects when first used. While it connects, calls wait; after a failed attempt they fail at once until a
-later attempt (1 s, 1.6 s, ... later) succeeds. So a refused peer and a silent one cost the same in the end: who waits
-for one of them tries until a time-out.
+The channel connects at its first use. During the first attempt, calls wait. After a failed attempt, calls fail at once until a
+later attempt succeeds (after 1 s, 1.6 s, ...). A refused peer and a silent peer cost the same time: the caller tries until its time-out.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _BACKOFF, _BACKOFF_FACTOR, _BACKOFF_JITTER, _BACKOFF_MAX = 1.0, 1.6, 0.2, 120.0
 
 
 def client_tls(ca_cert_path):
-    """A TLS context that trusts one CA bundle. Raises OSError or ssl.SSLError when the file cannot be used."""
+    """Return a TLS context that trusts one CA bundle. Raises OSError or ssl.SSLError when the file is not usable."""
     context = ssl.create_default_context(cafile=ca_cert_path)
     context.set_alpn_protocols(["h2"])
     return context
 
 
 class Channel:
-    """A channel to one address. Close it when done."""
+    """A channel to one address. Close the channel after its use."""
 
     def __init__(self, address, tls=None):
         self.address = address
@@ -57,10 +56,10 @@ class Channel:
             self.connection.transport.close()
 
     async def call(self, path, request, timeout, metadata=(), wait=False):
-        """The response message of a unary call. Raises Status; timeout in seconds; metadata: pairs of name and value.
+        """Make a unary call and return the response message. Raises Status. `timeout` in seconds; `metadata`: pairs of name and value.
 
-        wait: until a connection stands, however many attempts fail, as gRPC's "wait for ready" does. Such a call ends with
-        CANCELLED when the channel is closed.
+        wait: wait for a connection through any number of failed attempts, as gRPC's "wait for ready" does. Such a call ends with
+        CANCELLED when the channel closes.
         """
         deadline = time.monotonic() + timeout
         while self.connection is None or self.connection.closed.done():
@@ -79,7 +78,7 @@ class Channel:
         return await self.connection.call(path, request, deadline - time.monotonic(), metadata)
 
     async def _keep_connected(self):
-        """Connect, with back-off after failures; return when an established connection ends."""
+        """Connect, with a pause after each failure, and return when an established connection ends."""
         backoff = _BACKOFF
         while True:
             try:
@@ -103,7 +102,7 @@ class Channel:
         error = OSError("no addresses")
         for ip in await resolve(host):
             scheme = "https" if self.tls else "http"
-            # A certificate names a host without the dot that ends an absolute name.
+            # A certificate contains the host name without the final dot of an absolute name.
             extra = {"ssl": self.tls, "server_hostname": host.rstrip(".")} if self.tls else {}
             connection = ClientConnection(self.address, scheme)
             try:
@@ -125,7 +124,7 @@ class Channel:
             raise ConnectionError('desc = "error reading server preface: EOF"')
 
     async def healthy(self, timeout):
-        """Whether the health service answers SERVING within timeout seconds."""
+        """Return whether the health service answers SERVING within `timeout` seconds."""
         try:
             reply = await self.call(HEALTH, messages.HealthCheckRequest().SerializeToString(), timeout)
             return messages.decode(messages.HealthCheckResponse, reply).status == messages.SERVING
@@ -134,14 +133,14 @@ class Channel:
 
 
 class Unreachable(Exception):
-    """A listed address that did not say who it is. The message says why."""
+    """A listed address did not return its identity. The message says why."""
 
 
 async def fetch_node(address, tls, timeout):
-    """Ask an address for its node, as discovery does. timeout in seconds. Raises Unreachable.
+    """Ask an address for its node, as discovery does. `timeout` in seconds. Raises Unreachable.
 
-    The health service is asked every 0.5 s until the time-out is over, so an address that does not answer costs 5.0 s
-    (refused) or 5.5 s (silent) by default (contract, section 1: about 5 s each), and one that comes up meanwhile is taken.
+    The function asks the health service every 0.5 s until the time-out. An address that is not responding costs 5.0 s (refused) or
+    5.5 s (silent) by default (contract, section 1: about 5 s each). An address that starts during this time is accepted.
     """
     deadline = time.monotonic() + timeout
     channel = Channel(address, tls)

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Discovery: who the other nodes are. What the modes share; file_discovery.py and dns_discovery.py have the rest.
+"""Discovery of the other nodes: the shared part. file_discovery.py and dns_discovery.py have the modes.
 
-A handler is anything with `async added(node)` and `async removed(node)`. Discovery tells its handlers one after the
-other, in the order in which they were registered.
+A handler is an object with `async added(node)` and `async removed(node)`. Discovery calls its handlers in the order of their
+registration.
 
-The facts of sections 1 and 2 come out of how this is built, as they do in the real server:
-- the cache is keyed by the *address in the list*; a cached identity is never read again;
-- the list is worked through serially, new addresses first, then deletions;
-- a deletion tells the handlers the *node name*, so a node whose address changed in one step is first added under the
-  new address and then taken away by its name: it vanishes and stays gone.
+The design of the real server causes the facts of sections 1 and 2, and the simulator has the same design:
+- The key of the cache is the *address in the list*. Discovery never reads a cached identity again.
+- Discovery processes the list serially: new addresses first, then deletions.
+- A deletion passes the *node name* to the handlers. When the address of a node changes in one step, discovery first adds the node
+under the new address and then removes it by its name: the node disappears for good.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ RETRY_TICK = 1.0
 
 
 class Discovery:
-    """What all modes share: the cache of nodes by address, and the handlers."""
+    """The cache of nodes by address, and the handlers."""
 
     def __init__(self):
         self.cache = {}
         self.handlers = []
 
     async def nodes(self, role):
-        """The cached nodes that have a role."""
+        """Return the cached nodes with this role."""
         return [node for node in self.cache.values() if role in node.roles]
 
     async def start(self):
-        """Tell the handlers what is known already."""
+        """Pass the known nodes to the handlers."""
         for handler in self.handlers:
             for node in list(self.cache.values()):
                 await handler.added(node)
 
     async def close(self):
-        """Stop what start began."""
+        """Stop the work of start()."""
 
     async def _added(self, node):
         for handler in self.handlers:
@@ -55,7 +55,7 @@ class Discovery:
 
 
 class NoDiscovery(Discovery):
-    """Mode `none`: a node knows itself."""
+    """Mode `none`: a node knows only itself."""
 
     def __init__(self, current):
         super().__init__()
@@ -63,14 +63,14 @@ class NoDiscovery(Discovery):
 
 
 class Backoff:
-    """How long to wait until an address is tried again: first, first * factor, ... up to longest seconds."""
+    """Pauses before an address is tried again: first, first * factor, ... up to `longest` seconds."""
 
     def __init__(self, first, factor, longest):
         self.first, self.factor, self.longest = first, factor, longest
 
 
 class _Retry:
-    """An address that did not answer."""
+    """An address that is not responding."""
 
     def __init__(self, backoff):
         self.backoff = backoff
@@ -83,7 +83,7 @@ class _Retry:
 
 
 class AskingDiscovery(Discovery):
-    """A mode that has a list of addresses and asks each who it is. module: for the log. metrics: see metrics.py."""
+    """A mode with a list of addresses, which asks each address for its node. module: for the log. metrics: see metrics.py."""
 
     def __init__(self, module, metrics, backoff):
         super().__init__()
@@ -94,14 +94,14 @@ class AskingDiscovery(Discovery):
         self.closing = asyncio.Event()
 
     async def _ask(self, address):
-        """The node at an address. Raises Unreachable."""
+        """Return the node at an address. Raises Unreachable."""
         raise NotImplementedError
 
     def _connected(self):
-        """An address has answered for the first time."""
+        """Record that an address has answered for the first time."""
 
     async def _pause(self, seconds):
-        """Wait; True when the process stops meanwhile."""
+        """Wait. Return True when the process stops during the pause."""
         try:
             await asyncio.wait_for(self.closing.wait(), seconds)
             return True
@@ -109,7 +109,7 @@ class AskingDiscovery(Discovery):
             return False
 
     async def _admit(self, address):
-        """Ask a new address. What does not answer is left to the retries, and the reason returned."""
+        """Ask a new address. When the address is not responding, add it to the retry queue and return the reason."""
         try:
             node = await self._ask(address)
         except Unreachable as error:
@@ -124,7 +124,7 @@ class AskingDiscovery(Discovery):
         return None
 
     async def _drop_all_but(self, addresses):
-        """Forget what is no longer listed. By node name, after the additions: the address trap (measured, sections 1 and 2)."""
+        """Remove all other nodes, by node name and after the additions: the address trap (measured, sections 1 and 2)."""
         gone = {address: self.cache.pop(address) for address in list(self.cache) if address not in addresses}
         for node in gone.values():
             await self._removed(node)
@@ -139,7 +139,7 @@ class AskingDiscovery(Discovery):
             now = time.monotonic()
             for address, retry in [item for item in self.retries.items() if item[1].due <= now]:
                 await self._try_again(address, retry)
-            # A tick that passed meanwhile counts at once, of several the last one, as with a ticker of Go.
+            # A missed tick counts at once. Several missed ticks count as one, as with a ticker of Go.
             tick += RETRY_TICK * max(1, (time.monotonic() - tick) // RETRY_TICK)
 
     async def _try_again(self, address, retry):

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions to nameservers, by the rules of Go's resolver, which the real server brings along (package net of Go 1.26).
+"""DNS client with the rules of Go's resolver, which the real server contains (package net of Go 1.26).
 
-- Nameservers (three at most), search list and options are those of /etc/resolv.conf. It is read again when it has
-  changed, which is looked at every 5 s at most.
-- A name with a trailing dot is asked for as it stands, any other with the search list: first as it stands if it has
-  `ndots` dots, else last.
-- All nameservers are asked in turn, `attempts` times, `timeout` seconds each. That a name does not exist, or has no such
-  records, ends it at once: another nameserver would not help. Every other answer without records goes to the next one.
-- By UDP, with EDNS for 1232 bytes. What is not the answer is ignored. A truncated answer is asked for again by TCP.
+- Nameservers (at most three), search list and options come from /etc/resolv.conf. The client checks the file for changes at most
+every 5 s.
+- The client asks for a name with a trailing dot unchanged. For any other name it uses the search list: the plain name comes first if it has
+`ndots` dots, else last.
+- The client asks all nameservers in turn, `attempts` times, `timeout` seconds each. An answer without the name or without such records
+ends the search, because another nameserver has the same answer. After every other answer without records the client asks the next nameserver.
+- The client uses UDP with EDNS for 1232 bytes and ignores messages that are not the answer. It asks again by TCP after a truncated answer.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _LONGEST_NAME = 254
 
 
 class LookupFailed(OSError):
-    """A name without an answer. The message says which, and why."""
+    """A name has no answer. The message has the name and the reason."""
 
 
 class _NoSuchHost(LookupFailed):
-    """The answer says that there is nothing: no reason to ask another nameserver."""
+    """The answer says that there is no such name or record: the client asks no other nameserver."""
 
 
 class Service(NamedTuple):
@@ -54,7 +54,7 @@ class Service(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What /etc/resolv.conf says. servers: addresses; search: names with a trailing dot; timeout in seconds."""
+    """Settings of /etc/resolv.conf. servers: addresses; search: names with a trailing dot; timeout in seconds."""
 
     servers: list
     search: list
@@ -66,7 +66,7 @@ class Settings(NamedTuple):
 
 
 def is_literal(host):
-    """Whether a host is an IP address."""
+    """Return whether a host is an IP address."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host.partition("%")[0])
@@ -77,12 +77,12 @@ def is_literal(host):
 
 
 def is_name(text):
-    """Whether Go takes a text for a domain name: letters, digits, `-` and `_`, and not digits alone."""
+    """Return whether Go accepts a text as a domain name: letters, digits, `-` and `_`, and not only digits."""
     return text == "." or (len(text.rstrip(".")) < _LONGEST_NAME and _NAME.fullmatch(text) is not None)
 
 
 class ResolvConf:
-    """The settings of a resolv.conf, followed as it changes."""
+    """The settings of a resolv.conf. The object reads the file again after a change."""
 
     def __init__(self, path=RESOLV_CONF):
         self.path = path
@@ -92,7 +92,7 @@ class ResolvConf:
         self.offset = 0
 
     def read(self):
-        """The Settings of now."""
+        """Return the current Settings."""
         if self.settings is None or time.monotonic() - self.looked >= _LOOK_AGAIN:
             self.looked = time.monotonic()
             try:
@@ -104,7 +104,7 @@ class ResolvConf:
         return self.settings
 
     def turn(self):
-        """The nameservers in the order for the next name."""
+        """Return the nameservers in the order for the next name."""
         servers = self.read().servers
         first = self.offset % len(servers) if self.settings.rotate else 0
         self.offset += 1
@@ -151,7 +151,7 @@ _resolv_conf = ResolvConf()
 
 
 def candidates(name, settings):
-    """The absolute names that stand for a name, in the order in which they are asked for."""
+    """Return the absolute names for a name, in the order of the questions."""
     if name.endswith("."):
         return [name]
     suffixed = [f"{name}.{suffix}" for suffix in settings.search]
@@ -160,7 +160,7 @@ def candidates(name, settings):
 
 
 async def lookup(name, kind):
-    """The record data of a name: a list of (message, offset of the data, its length). Raises LookupFailed."""
+    """Return the record data of a name: a list of (message, offset of the data, its length). Raises LookupFailed."""
     failure = _NoSuchHost(f"lookup {name}: no such host")
     if not is_name(name):
         raise failure
@@ -173,7 +173,7 @@ async def lookup(name, kind):
 
 
 async def lookup_services(name):
-    """The Service records of a name, in the order in which RFC 2782 wants them used. Raises LookupFailed."""
+    """Return the Service records of a name in the order of RFC 2782. Raises LookupFailed."""
     services = []
     for message, start, length in await lookup(name, SRV):
         try:
@@ -201,7 +201,7 @@ def _by_priority_and_weight(services):
 
 
 async def lookup_addresses(host):
-    """The IP addresses of a host name. Raises LookupFailed when it has none."""
+    """Return the IP addresses of a host name. Raises LookupFailed when it has none."""
     failure = _NoSuchHost(f"lookup {host}: no such host")
     if not is_name(host):
         raise failure
@@ -218,7 +218,7 @@ async def lookup_addresses(host):
 
 
 async def _addresses(name, kind, family):
-    """The addresses of one family, or why there are none: one family is enough."""
+    """Return the addresses of one family, or the error: one family with addresses is enough."""
     try:
         records = await _ask_in_turn(name, kind)
         return [socket.inet_ntop(family, message[start : start + length]) for message, start, length in records]
@@ -229,7 +229,7 @@ async def _addresses(name, kind, family):
 
 
 async def _ask_in_turn(name, kind):
-    """The records of an absolute name, from whichever nameserver has them. Raises LookupFailed."""
+    """Return the records of an absolute name from the first nameserver that has them. Raises LookupFailed."""
     settings, servers = _resolv_conf.read(), _resolv_conf.turn()
     failure = LookupFailed(f"lookup {name}: no nameserver")
     for server in servers * settings.attempts:
@@ -239,7 +239,7 @@ async def _ask_in_turn(name, kind):
             return _records(answer, kind)
         except _NoSuchHost as error:
             raise _NoSuchHost(f"{where}: {error}") from None
-        except asyncio.TimeoutError:  # before OSError, whose subclass it is from Python 3.11 on
+        except asyncio.TimeoutError:  # before OSError: its subclass from Python 3.11 on
             failure = LookupFailed(f"{where}: i/o timeout")
         except OSError as error:
             failure = LookupFailed(f"{where}: {error}")
@@ -257,13 +257,13 @@ def _question(name, kind):
 
 
 def _query(identity, question):
-    """A message that asks, with EDNS (RFC 6891) and the wish for recursion."""
+    """Return a question with EDNS (RFC 6891) and the flag "recursion desired"."""
     edns = b"\0" + struct.pack(">2HIH", _OPT, _UDP_SIZE, 0, 0)
     return struct.pack(">6H", identity, 0x0100, 1, 0, 0, 1) + question + edns
 
 
 def _answers(data, identity, question):
-    """Whether a message is an answer to a question. Letters count the same in both cases."""
+    """Return whether a message is the answer to a question. Upper and lower case are equal."""
     if len(data) < 12 + len(question):
         return False
     found, flags, questions = struct.unpack_from(">3H", data)
@@ -276,7 +276,7 @@ def _truncated(data):
 
 
 def _records(message, kind):
-    """The data of the answer's records of a kind: (message, offset, length). Raises OSError when there are none, and why."""
+    """Return the answer's records of a kind: (message, offset, length). Raises OSError with the reason when there are none."""
     _, flags, _, answers, authorities, additional = struct.unpack_from(">6H", message)
     _, offset = _read_name(message, 12)
     offset += 4
@@ -305,7 +305,7 @@ def _records(message, kind):
 
 
 def _read_name(message, offset):
-    """(name with a trailing dot, offset after it). Raises ValueError or IndexError."""
+    """Return (name with a trailing dot, offset after it). Raises ValueError or IndexError."""
     labels, after, jumps = [], None, 0
     while True:
         length = message[offset]
@@ -337,7 +337,7 @@ class _Udp(asyncio.DatagramProtocol):
         self.answer = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data, addr):
-        # Anything else may be a forgery: the right answer is still waited for.
+        # Any other message may be a forgery: wait for the right answer.
         if not self.answer.done() and _answers(data, self.identity, self.question):
             self.answer.set_result(data)
 
@@ -347,7 +347,7 @@ class _Udp(asyncio.DatagramProtocol):
 
 
 async def _exchange(name, kind, server, settings):
-    """A nameserver's answer. Raises OSError or asyncio.TimeoutError."""
+    """Return a nameserver's answer. Raises OSError or asyncio.TimeoutError."""
     identity, question = random.randrange(1 << 16), _question(name, kind)
     if not settings.tcp:
         answer = await asyncio.wait_for(_ask_by_udp(identity, question, server), settings.timeout)

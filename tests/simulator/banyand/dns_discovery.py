@@ -2,13 +2,13 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Discovery in mode `dns` (contract, section 2): SRV names, polled.
+"""Discovery in mode `dns` (contract, section 2): it polls SRV names.
 
-- The key of a node is `target:port`, the target with its trailing dot. Priority and weight have no say in who is a node.
-- A name that cannot be resolved, for whatever reason, keeps the answer that it last had, and the other names count.
-  Nothing of that is on disk. The target `.` is an answer like any other: an address that is no node.
-- An address that does not answer is tried again every second, without back-off.
-- There is no lock: the retries and the poll go their own ways.
+- The key of a node is `target:port`, the target with its trailing dot. Priority and weight do not matter.
+- When a name does not resolve for any reason, discovery uses the last answer of that name, and new answers of the other names.
+Answers are never on disk. The target `.` is an answer like any other: an address without a node.
+- Discovery tries an address that is not responding again every second, without longer pauses.
+- There is no lock: the retries and the poll run independently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MODULE = "METADATA-DISCOVERY-DNS"
 
 
 class DiscoveryFailed(OSError):
-    """No name has ever had an answer, or a new address did not answer. The message says which."""
+    """No name has ever had an answer, or a new address is not responding. The message has the name or address."""
 
 
 class DnsDiscovery(AskingDiscovery):
@@ -76,7 +76,7 @@ class DnsDiscovery(AskingDiscovery):
                 return
 
     async def query(self):
-        """Ask for all names and follow what they say. Raises DiscoveryFailed; what could be followed has been."""
+        """Ask for all names and apply the answers. Raises DiscoveryFailed after the usable answers are applied."""
         began = time.monotonic()
         try:
             await self._apply(await self._ask_names())
@@ -93,7 +93,7 @@ class DnsDiscovery(AskingDiscovery):
         self.metrics.count(f"{what}_total_duration", seconds)
 
     async def _ask_names(self):
-        """The addresses of each name that has, or once had, an answer."""
+        """Return the addresses of each name that has, or had, an answer."""
         began, failures = time.monotonic(), {}
         answered = 0
         for name in self.names:
@@ -121,7 +121,7 @@ class DnsDiscovery(AskingDiscovery):
         return self.answers
 
     async def _apply(self, answers):
-        # The names come in another order each time. An address of two names has the CA bundle of one of them.
+        # The order of the names changes each time. An address in two names gets the CA bundle of one of them.
         lists = [(name, answers[name]) for name in random.sample(list(answers), len(answers))]
         self.name_of.update({address: name for name, addresses in lists for address in addresses})
         failures = []

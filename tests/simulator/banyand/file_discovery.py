@@ -20,14 +20,14 @@ from .watch import REMOVE, FileWatch
 # Measured, section 1: 1.01 s after a rename, 0.21 s after a write in place.
 SETTLE_AFTER_RENAME = 1.0
 SETTLE_AFTER_WRITE = 0.2
-# A file that is absent for longer than this is no longer watched, for good (measured with 6 s).
+# After a longer absence of the file, discovery stops watching for good (measured with 6 s).
 READD_TRIES, READD_PAUSE = 5, 0.5
 
 _MODULE = "METADATA-DISCOVERY-FILE"
 
 
 class FileDiscovery(AskingDiscovery):
-    """flags: the values of the `node-discovery-*` flags. The file is worked through in its own order, under one lock."""
+    """flags: the values of the `node-discovery-*` flags. Discovery processes the file in its own order, under one lock."""
 
     def __init__(self, flags, metrics):
         retry = "node-discovery-file-retry-"
@@ -45,14 +45,14 @@ class FileDiscovery(AskingDiscovery):
         return await super().nodes(role)
 
     async def start(self):
-        """Load, then watch, poll and retry. Raises InvalidFile or OSError; discovery is then off until a restart."""
+        """Load the file, then watch, poll and retry. Raises InvalidFile or OSError: discovery is then off until a restart."""
         await super().start()
         await self.load()
         self.watch.add()
         self.tasks = [background(run()) for run in (self._follow_watch, self._follow_poll, self._follow_retries)]
 
     async def close(self):
-        """Stop. What is being asked at this moment is waited for, as the real server does."""
+        """Stop, but first wait for the question in progress, as the real server does."""
         self.closing.set()
         if self.tasks:
             await asyncio.wait(self.tasks)
@@ -61,7 +61,7 @@ class FileDiscovery(AskingDiscovery):
     # Loading
 
     async def load(self):
-        """Read the file and follow it. Raises InvalidFile or OSError, the cache is then as before."""
+        """Read the file and apply it. Raises InvalidFile or OSError: the cache is then unchanged."""
         async with self.reload:
             began = time.monotonic()
             try:
@@ -79,11 +79,11 @@ class FileDiscovery(AskingDiscovery):
         before, self.entries = self.entries, {entry.address: entry for entry in entries}
         for entry in entries:
             if entry.address in self.cache:
-                continue  # known: never asked again, whatever it has become
+                continue  # known: discovery never asks again, even after a change of the node
             if entry.address in self.retries:
                 old = before.get(entry.address)
                 if old is None or old[1:] == entry[1:]:
-                    continue  # the retry queue has it
+                    continue  # in the retry queue
                 del self.retries[entry.address]
             await self._admit(entry.address)
         await self._drop_all_but(self.entries)
@@ -103,7 +103,7 @@ class FileDiscovery(AskingDiscovery):
                 raise Unreachable(f"failed to use {entry.ca_cert_path} for {address}: {error}") from None
         return await fetch_node(address, tls, self.timeout)
 
-    # The three things that follow the file
+    # The watch, the poll and the retries
 
     async def _follow_watch(self):
         while not self.closing.is_set():

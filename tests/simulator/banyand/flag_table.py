@@ -4,8 +4,8 @@
 
 """The flags of banyand-server by sub-command: name, type, sub-commands (d data, l liaison, s standalone), default.
 
-Source: `banyand-server <sub-command> --help` of the public source at commit 9ebac4516. The simulator accepts all of
-them and acts on those that matter for discovery, ports, identity, paths and security.
+Source: `banyand-server <sub-command> --help` of the public source at commit 9ebac4516. The simulator accepts all flags and uses
+the flags for discovery, ports, identity, paths and security.
 """
 
 TABLE = """

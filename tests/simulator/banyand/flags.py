@@ -4,8 +4,8 @@
 
 """Command line and environment of banyand-server (contract, section 5).
 
-The environment name of a flag is `BYDB_` + its name in upper case, `-` written as `_`. The command line beats the
-environment. An unknown flag is fatal, an unknown variable is not; an empty variable counts as unset.
+The environment name of a flag is `BYDB_` + its name in upper case, `-` written as `_`. The command line overrides the
+environment. An unknown flag is fatal; an unknown variable is ignored; an empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 
 
 
 class FlagError(Exception):
-    """A command line or environment that the server refuses. The message says which flag and why."""
+    """The server refuses the command line or the environment. The message has the flag and the reason."""
 
 
 def parse_duration(text):
-    """Seconds of a Go duration such as `1m30s`. Raises ValueError."""
+    """Return the seconds of a Go duration such as `1m30s`. Raises ValueError."""
     if re.fullmatch(r"[+-]?0", text):
         return 0.0
     sign, rest = (-1.0, text[1:]) if text[:1] == "-" else (1.0, text.lstrip("+"))
@@ -79,7 +79,7 @@ _ZERO = {"string": "", "strings": "", "bool": "false", "int": "0", "uint32": "0"
 
 
 def specification(command):
-    """The flags of a sub-command: mapping of name to (type, default as text)."""
+    """Return the flags of a sub-command: name -> (type, default as text)."""
     flags = {}
     for line in TABLE.strip().splitlines():
         name, kind, commands, *default = line.split(" ", 3)
@@ -97,7 +97,7 @@ def _convert(name, kind, text, where):
 
 
 def parse(command, arguments, environment):
-    """Values of all flags: mapping of flag name to its typed value (durations in seconds).
+    """Return the values of all flags: flag name -> typed value (durations in seconds).
 
     Raises FlagError on an unknown flag or a value of the wrong type.
     """
@@ -136,7 +136,7 @@ def parse(command, arguments, environment):
 
 
 def usage(command):
-    """What `--help` of a sub-command prints."""
+    """Return the output of `--help` of a sub-command."""
     lines = [f"Run as the {command} server (simulator)", "", "Usage:", f"   {command} [flags]", "", "Flags:"]
     for name, (kind, default) in sorted(specification(command).items()):
         shown = f" (default {default})" if default != _ZERO.get(kind) else ""

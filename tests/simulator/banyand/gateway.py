@@ -2,9 +2,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP gateway: each answer is asked for over gRPC, at the address and with the TLS that the server is told.
+"""The HTTP gateway: it asks for each answer over gRPC, with the gRPC address and the TLS settings of the server.
 
-That is why a data node with TLS answers 503 here: its gateway dials its own TLS port in plaintext (measured, section 7).
+A data node with TLS answers 503 here, because its gateway connects to its own TLS port in plaintext (measured, section 7).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _failure(status):
 
 
 class Gateway:
-    """The handlers of one HTTP port. address: of the gRPC port to ask. tls: see channel.py."""
+    """The handlers of one HTTP port. address: the gRPC port that the gateway asks. tls: see channel.py."""
 
     def __init__(self, address, tls=None):
         self.channel = Channel(address, tls)
@@ -53,7 +53,7 @@ class Gateway:
         return json_reply(messages.as_json(groups), headers=_FROM_GRPC)
 
     async def group_content(self, headers):
-        """The path ends with the name of a group."""
+        """Answer a path that ends with the name of a group."""
         request = messages.GroupInspectRequest(group=unquote(headers[PATH].rpartition("/")[2]))
         try:
             reply = await self.channel.call(_GROUPS + "Inspect", request.SerializeToString(), _TIMEOUT, _credentials(headers))
@@ -71,7 +71,7 @@ class Gateway:
         return json_reply({"version": {"version": version.version, "revision": version.revision}}, headers=_FROM_GRPC)
 
     async def health(self, headers):
-        """As on the port of a data node, and on the internal port of a liaison."""
+        """Answer as a data node's port and a liaison's internal port do."""
         try:
             await self.channel.call(HEALTH, b"", _TIMEOUT)
         except Status as status:
@@ -79,7 +79,7 @@ class Gateway:
         return Reply(200, b'{"status":"SERVING"}\n')
 
     async def health_text(self, headers):
-        """As on the public port of a liaison or standalone server."""
+        """Answer as the public port of a liaison or standalone server does."""
         try:
             await self.channel.call(HEALTH, b"", 5.0)
         except Status as status:
@@ -88,5 +88,5 @@ class Gateway:
 
 
 def _credentials(headers):
-    """What the guard of this port (security.py) has found, as gRPC metadata."""
+    """Return the credentials that the guard of this port (security.py) found, as gRPC metadata."""
     return [(name, headers[name]) for name in ("username", "password") if name in headers]

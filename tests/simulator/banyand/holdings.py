@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many points a data node has of a group, counted as the real server does (measured).
+"""Count the points of a group on a data node, as the real server counts them (measured).
 
-What a liaison has flushed counts, each point as often as it was written (nothing is merged here), in segments by the times of points and the
-interval of the group. Days begin at midnight of UTC.
+Only points that a liaison has flushed count. A point that was written twice counts twice (the simulator merges nothing). The points
+are in segments by their times and by the interval of the group. Days begin at midnight UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INSPECT = "/simulator.Data/Inspect"
 
 
 class Holdings:
-    """store: of the points. node: the Node that has them."""
+    """store: the points. node: the Node with these points."""
 
     def __init__(self, store, node):
         self.store, self.node = store, node
@@ -29,7 +29,7 @@ class Holdings:
         return {INSPECT: self.inspect}
 
     async def inspect(self, request, metadata):
-        """What is here of a group, whose segments are so many seconds long; a node without points answers too."""
+        """Return what this node holds of a group with segments of this length. A node without points answers too."""
         head, _ = split_head(request)
         info = messages.DataInfo(node=self.node)
         segments = {}
@@ -39,7 +39,7 @@ class Holdings:
             start, end = number * head["interval"], (number + 1) * head["interval"]
             texts = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) for moment in (start, end)]
             segment = info.segment_info.add(segment_id=f"{start * SECOND}-{end * SECOND}", time_range_start=texts[0], time_range_end=texts[1])
-            # The real server numbers the shards that it has open, from 0 (measured).
+            # The real server numbers its open shards from 0 (measured).
             for place, shard in enumerate(sorted({shard for shards in hours for shard in shards})):
                 found = [shards[shard] for shards in hours if shard in shards]
                 parts = len(set().union(*(each.parts for each in found)))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who this process says it is: the Node that GetCurrentNode answers with (contract, section 3)."""
+"""The identity of this process: the Node in the answer of GetCurrentNode (contract, section 3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIOCGIFADDR = 0x8915
 
 
 def node_host(flags):
-    """The host part of the node name, by --node-host-provider."""
+    """Return the host part of the node name, by --node-host-provider."""
     provider = flags["node-host-provider"]
     if provider == "flag":
         return flags["node-host"]
@@ -27,13 +27,13 @@ def node_host(flags):
 
 
 def _first_address():
-    """The IPv4 address of the first interface that is not the loopback, or None."""
+    """Return the IPv4 address of the first interface other than the loopback, or None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _, name in socket.if_nameindex():
             try:
                 found = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", name.encode()))
             except OSError:
-                continue  # has none
+                continue  # no IPv4 address
             address = socket.inet_ntoa(found[20:24])
             if not address.startswith("127."):
                 return address
@@ -45,13 +45,13 @@ def join(host, port):
 
 
 def labels(flags):
-    """--node-labels as a mapping; what is not key=value is left out, as the real server does."""
+    """Return --node-labels as a mapping. Ignore items that are not key=value, as the real server does."""
     pairs = (label.split("=") for label in flags["node-labels"])
     return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
 
 
 def make_node(flags, roles, grpc_port, http_port=None, gossip_port=None, schema_port=None):
-    """The Node of this process, created now."""
+    """Return the Node of this process, created now."""
     host = node_host(flags)
     node = messages.Node(roles=roles, grpc_address=join(host, grpc_port), labels=labels(flags))
     node.metadata.name = node.grpc_address

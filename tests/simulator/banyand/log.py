@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Log lines in the form of the real server: one JSON object a line, on standard error."""
+"""Log lines in the format of the real server: one JSON object a line, on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 
 
 def log(level, module, message, **fields):
-    """Write one line. fields: anything that JSON can hold."""
+    """Write one line. fields: values for JSON."""
     entry = {"level": level, "module": module, **fields}
     entry["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     entry["message"] = message

@@ -29,7 +29,7 @@ def _root_usage():
 
 
 def _validate(flags):
-    """What the server refuses before it starts. Raises FlagError."""
+    """Refuse the values that the real server refuses before its start. Raises FlagError."""
     mode, path = flags["node-discovery-mode"], flags["node-discovery-file-path"]
     names, ca_certs = flags["node-discovery-dns-srv-addresses"], flags["node-discovery-dns-ca-certs"]
     if mode not in ("none", "file", "dns"):
@@ -48,7 +48,7 @@ def _validate(flags):
         try:
             os.stat(path)
         except OSError as error:
-            # Measured, section 1: no topology file at start, the process exits.
+            # Measured, section 1: without a topology file at start, the process exits.
             raise FlagError(f"file path validation failed: stat {path}: {os.strerror(error.errno).lower()}") from None
 
 
@@ -59,7 +59,7 @@ async def _run(command, flags):
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in _SIGNALS:
-        # Until the ports are open signals are lost, as in the real server (section 1: only SIGKILL stops one that waits).
+        # The real server loses signals until its ports are open (section 1: only SIGKILL stops a waiting server).
         loop.add_signal_handler(number, lambda: None)
     try:
         server = KINDS[command](flags)
@@ -80,7 +80,7 @@ async def _run(command, flags):
 
 
 def main(arguments=None):
-    """Run; never returns."""
+    """Run the server. The function never returns."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_root_usage())
@@ -99,7 +99,7 @@ def main(arguments=None):
     try:
         flags = parse(command, arguments[1:], os.environ)
         if flags["show-rungroup-units"]:
-            # Measured: the environment is read, and nothing is validated beyond its types.
+            # Measured: the real server reads the environment and validates only the types.
             sys.stdout.write(f"Group: {command} [svc]\n- config: simulator \n")
             _exit(0)
         _validate(flags)
@@ -111,7 +111,7 @@ def main(arguments=None):
 
 
 def _exit(code):
-    """Leave at once: a name lookup that hangs in a thread must not hold up the exit."""
+    """Exit at once: a name lookup that hangs in a thread must not delay the exit."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

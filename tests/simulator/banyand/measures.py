@@ -2,9 +2,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Measures at a liaison: the registry, write and query services of its public port, and what other liaisons hand over to it.
+"""Measures at a liaison: the registry, write and query services of its public port, and the service for other liaisons.
 
-Reduced: a query is answered with the points of a time range, with all their tags and fields, in the order of time.
+Simplified: a query returns the points of a time range with all their tags and fields, in the order of time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .wire import INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, Status, streaming
 
 _MEASURE_KEY = "measure/"
 _DAY = 2  # UNIT_DAY
-_UNIT_SECONDS = (0, 3600, 86400)  # by the number of an interval's unit
+_UNIT_SECONDS = (0, 3600, 86400)  # the index is the unit of an interval
 _ACCEPT = "/simulator.Liaison/Accept"
 _STREAMS = 'total_stream_{}{{method="write",service="measure"}}'
-# Seconds for the series of a batch, and how often these calls and those of a query are tried (the real server's retry policy).
+# Seconds for the series of a batch, and tries of these calls and of a query (the real server's retry policy).
 _INDEX_TIMEOUT, _ATTEMPTS = 15.0, 4
-# How many points a query gives that sets no limit.
+# Number of points that a query without a limit returns.
 _LIMIT = 100
 _SUCCEED, _INTERNAL_ERROR, _INVALID_TIMESTAMP = "STATUS_SUCCEED", "STATUS_INTERNAL_ERROR", "STATUS_INVALID_TIMESTAMP"
 
@@ -40,7 +40,7 @@ def _nanoseconds(timestamp):
 
 
 class _Measure:
-    """A measure as it is needed for each point."""
+    """The parts of a measure that each point needs."""
 
     def __init__(self, data):
         self.schema = messages.decode(messages.Measure, data)
@@ -53,7 +53,7 @@ class _Measure:
         return [value.tag_families[family].tags[place].SerializeToString() for family, place in self.entity]
 
     def record(self, value, series, version):
-        """The record of a DataPointValue."""
+        """Return the record of a DataPointValue."""
         point = messages.DataPoint(timestamp=value.timestamp, sid=int.from_bytes(series, "big"), version=version)
         for family, spec in zip(value.tag_families, self.schema.tag_families):
             found = point.tag_families.add(name=spec.name)
@@ -78,7 +78,7 @@ class Measures:
         self.metrics = Metrics(LIAISON_GRPC)
 
     def services(self):
-        """Of the public port."""
+        """Return the services of the public port."""
         group, measure = "/banyandb.database.v1.GroupRegistryService/", "/banyandb.database.v1.MeasureRegistryService/"
         return {
             group + "Create": self.create_group,
@@ -92,7 +92,7 @@ class Measures:
         }
 
     def internal_services(self):
-        """Of the port for other liaisons."""
+        """Return the services of the port for other liaisons."""
         return {_ACCEPT: self.accept}
 
     # The registry
@@ -121,7 +121,7 @@ class Measures:
         return messages.GroupListResponse(group=[*map(own_group, OWN_GROUPS), *groups]).SerializeToString()
 
     async def inspect_group(self, request, metadata):
-        """What every active data node has of a group. One that does not answer fails the whole; one that is not active is left out (measured)."""
+        """Return what every active data node holds of a group. An active node that is not responding fails the call (measured)."""
         group = await self._find_group(messages.decode(messages.GroupInspectRequest, request).group)
         name, rule = group.metadata.name, group.resource_opts.segment_interval
         answer = messages.GroupInspectResponse(group=group)
@@ -135,7 +135,7 @@ class Measures:
         return answer.SerializeToString()
 
     async def _find_group(self, name):
-        """Raises Status."""
+        """Return the group. Raises Status."""
         found = [group for group in map(own_group, OWN_GROUPS) if group.metadata.name == name]
         return found[0] if found else messages.decode(messages.Group, await self.registry.find(GROUP + name))
 
@@ -156,20 +156,20 @@ class Measures:
         return messages.MeasureGetResponse(measure=messages.decode(messages.Measure, data)).SerializeToString()
 
     async def _group(self, name):
-        """The group's resource options. Raises Status."""
+        """Return the group's resource options. Raises Status."""
         if name not in self.groups:
             await self.registry.find(GROUP + name)
             self._keep_groups()
         return self.groups[name]
 
     def _keep_groups(self):
-        """Shards of groups that nobody has written to have places too."""
+        """Give places to the shards of all groups, also of groups without points."""
         for key, (_, data) in self.registry.objects.items():
             if key.startswith(GROUP) and key[len(GROUP) :] not in self.groups:
                 self.groups[key[len(GROUP) :]] = messages.decode(messages.Group, data).resource_opts
 
     def _learn(self):
-        """Hear of groups that others have made, as the real server does at once, while points come in."""
+        """Learn the groups of other processes when points arrive. The real server learns them at once."""
         if self.learning is None or self.learning.done():
             self.learning = background(self._refresh())
 
@@ -178,13 +178,13 @@ class Measures:
         self._keep_groups()
 
     async def _measure(self, group, name):
-        """Raises Status."""
+        """Return the measure. Raises Status."""
         if (group, name) not in self.measures:
             self.measures[group, name] = _Measure(await self.registry.find(f"{_MEASURE_KEY}{group}/{name}"))
         return self.measures[group, name]
 
     def _place(self, group, shard):
-        """Of a shard among the shards of all groups, in the order of their names (measured, by what is on the disks of data nodes)."""
+        """Return the place of a shard among the shards of all groups, in the order of their names (measured on the disks of data nodes)."""
         return sum(options.shard_num for name, options in self.groups.items() if name < group) + shard
 
     def _data_nodes_of(self, group, shard):
@@ -219,7 +219,7 @@ class Measures:
         return [reply.SerializeToString() for reply in replies]
 
     async def _place_point(self, schema, request, reply, owned):
-        """Put a point to those of the liaison that owns its shard. owned: owner -> (group, {shard: records}, replies)."""
+        """Add a point to the points for the liaison that owns its shard. owned: owner -> (group, {shard: records}, replies)."""
         value = request.data_point
         if value.timestamp.nanos % 1_000_000:
             return _INVALID_TIMESTAMP
@@ -241,7 +241,7 @@ class Measures:
         return _INTERNAL_ERROR
 
     async def _hand_over(self, owner, group, shards):
-        """Pass points to the liaison that owns their shards; the status that they are answered with."""
+        """Pass points to the liaison that owns their shards and return the status for the answer."""
         batches = {shard: b"".join(found) for shard, found in shards.items()}
         head = {"group": group, "shards": [[shard, len(data)] for shard, data in batches.items()]}
         request = with_head(head, b"".join(batches.values()))
@@ -259,7 +259,7 @@ class Measures:
         return _SUCCEED
 
     async def accept(self, request, metadata):
-        """Points of shards that this liaison owns: held in memory, and their series told to the data nodes of the shards."""
+        """Take points of shards that this liaison owns: hold them in memory and send their series to the data nodes of the shards."""
         head, data = split_head(request)
         group, start, nodes = head["group"], 0, set()
         self._learn()
@@ -272,7 +272,7 @@ class Measures:
             try:
                 await self.data_nodes.call(node, INDEX, b"", _INDEX_TIMEOUT, _ATTEMPTS)
             except Status as status:
-                # The points are acknowledged all the same.
+                # The liaison acknowledges the points although this call failed.
                 log("error", "MEASURE", "failed to publish series index to node", node=node, error=status.message)
         return b""
 
@@ -301,7 +301,7 @@ class Measures:
         return b"".join(repeated(found[key][1]) for key in sorted(found)[query.offset : last])
 
     async def _ask_all(self, path, request):
-        """The answers of all data nodes that are active and registered; one that fails, fails the query. Raises Status."""
+        """Return the answers of all data nodes that are active and registered. One failure fails the query. Raises Status."""
         peers = self.data_nodes.peers
         names = [name for name in peers.active if name in peers.registered]
         if not names:
@@ -321,7 +321,7 @@ class Measures:
 
 
 def own_group(item):
-    """The Group of one of the server's own. item: see OWN_GROUPS."""
+    """Return the Group of one of the server's own groups. item: see OWN_GROUPS."""
     group = messages.Group(catalog=item["catalog"])
     group.metadata.name, group.metadata.mod_revision = item["name"], OWN_REVISION
     group.resource_opts.shard_num, group.resource_opts.replicas = 1, item["replicas"]

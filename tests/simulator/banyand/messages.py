@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Message classes of protos/, built from the descriptors that were packed beside this file.
+"""Message classes of protos/, built from the descriptors in the same archive.
 
-`pack.py` compiles protos/ with protoc to one descriptor set. Building the classes from it at start works with any
-version of the protobuf runtime, which generated modules would not.
+`pack.py` compiles protos/ with protoc to one descriptor set. Classes that are built from descriptors at start work with any
+version of the protobuf runtime. Generated modules do not.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ LIAISON = _role.values_by_name["ROLE_LIAISON"].number
 SERVING = HealthCheckResponse.DESCRIPTOR.enum_types_by_name["ServingStatus"].values_by_name["SERVING"].number
 
 
-# What only a liaison needs, and only once it is asked to store or to find data: made when first used.
+# Only a liaison that stores or finds data needs these classes. The module makes them at their first use.
 _WHEN_USED = {
     "GetKeyRevisionsRequest": "banyandb.cluster.v1.GetKeyRevisionsRequest",
     "GetKeyRevisionsResponse": "banyandb.cluster.v1.GetKeyRevisionsResponse",
@@ -85,7 +85,7 @@ def __getattr__(name):
 
 
 def decode(kind, data):
-    """A message of a kind (a class of this module). Raises Status when the bytes are none."""
+    """Return the message of a kind (a class of this module). Raises Status when the bytes are not such a message."""
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -93,7 +93,7 @@ def decode(kind, data):
 
 
 def as_json(message):
-    """The JSON form of a message as the server's gateway writes it: camelCase, 64-bit integers as strings, nothing left out."""
+    """Return the JSON form of a message as the server's gateway writes it: camelCase, 64-bit integers as strings, with empty fields."""
     if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
         return message.ToJsonString()
     return {field.json_name: _field_json(message, field) for field in message.DESCRIPTOR.fields}

@@ -4,7 +4,7 @@
 
 """Metrics in the text format of Prometheus, as recorded from the real server (contract, section 6).
 
-As there, a metric appears only once it has been touched.
+A metric appears only after its first use, as in the real server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """Some metrics of a process. Names are given without the prefix, a counter's with its labels, if it has any."""
+    """Some metrics of a process. Names have no prefix. A counter's name includes its labels."""
 
     def __init__(self, prefix):
         self.prefix = prefix
@@ -34,7 +34,7 @@ class Metrics:
         self.histograms.setdefault(name, []).append(value)
 
     def text(self):
-        """The page."""
+        """Return the text of the page."""
         lines = []
         for name in sorted([*self.counters, *self.gauges, *self.histograms]):
             full = self.prefix + name

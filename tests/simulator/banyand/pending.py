@@ -2,11 +2,11 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a liaison still holds: points in memory until they are flushed, then parts on disk until the data nodes have them.
+"""Points that a liaison still holds: in memory until the flush, then as parts on disk until the data nodes have them.
 
-Measured, section 8: the real server acknowledges what it holds in memory, flushes it after --measure-flush-timeout
-(5 s), and loses it when it stops before, even by SIGTERM. A part on disk outlives a restart; it is sent with the next
-part of its shard. A part that a data node does not take in three more tries goes to `failed-parts`, and stays there.
+Measured, section 8: the real server acknowledges points in memory and flushes them after --measure-flush-timeout (5 s). It loses
+them when it stops before the flush, even by SIGTERM. A part on disk survives a restart; the next part of its shard sends it too.
+When a data node refuses a part in three more tries, the liaison moves the part to `failed-parts`. The part stays there.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from .tasks import background
 from .wire import Status
 
 FAILED = "failed-parts"
-# Seconds before each further try, and when there is no data node at all.
-_TRIES, _NOBODY = (1.0, 2.0, 4.0), 2.0
-# The real server sets no time for a part; a channel that closes ends the wait. And how often a broken connection is retried.
+# Seconds before each further try, and seconds to wait when there is no data node.
+_TRIES, _NO_NODE = (1.0, 2.0, 4.0), 2.0
+# The real server has no time limit for a part: the wait ends when the channel closes. Second value: tries on a broken connection.
 _PART_TIMEOUT, _PART_ATTEMPTS = 600.0, 3
 
 
 class Pending:
-    """The shards that this liaison holds points of. root: of the measures. name: of the node. locate: see Shard."""
+    """The shards with points on this liaison. root: directory of the measures. name: of the node. locate: see Shard."""
 
     def __init__(self, root, name, flush_timeout, sender, locate):
         self.root, self.name, self.flush_timeout, self.sender, self.locate = root, name, flush_timeout, sender, locate
         self.shards = {}
 
     def add(self, group, shard, data):
-        """Hold records of a shard, in memory."""
+        """Hold records of a shard in memory."""
         if (group, shard) not in self.shards:
             self.shards[group, shard] = Shard(self, group, shard)
         self.shards[group, shard].add(data)
 
 
 class Shard:
-    """pending: the Pending that it belongs to, whose locate(group, shard) gives the names of the shard's data nodes."""
+    """One shard. pending: its Pending, whose locate(group, shard) returns the names of the shard's data nodes."""
 
     def __init__(self, pending, group, shard):
         self.pending, self.group, self.shard = pending, group, shard
         self.folder = os.path.join(pending.root, group, f"shard-{shard}")
         make_private(self.folder)
         self.memory = []
-        # Part names, by which they are in the order of their making.
+        # The order of the names is the order in which the parts were made.
         self.parts = sorted(name for name in os.listdir(self.folder) if os.path.isfile(os.path.join(self.folder, name, POINTS)))
         self.sending = None
-        # Measured: the first points of a shard that has nothing on disk are flushed at once.
+        # Measured: a shard without parts on disk flushes its first points at once.
         self.pause = self.pending.flush_timeout if self.parts else 0.0
 
     def add(self, data):
@@ -74,12 +74,12 @@ class Shard:
             self.sending = background(self._send_all())
 
     async def _send_all(self):
-        """Send until nothing is left; one round after the other, so that a node that hangs holds up what comes later."""
+        """Send until no part is left. The rounds are serial, so a node that hangs delays the later parts."""
         while self.parts:
             nodes = self.pending.locate(self.group, self.shard)
             if not nodes:
                 log("error", "MEASURE", "cannot sync snapshot: no nodes to sync parts", group=self.group, shard=self.shard)
-                await asyncio.sleep(_NOBODY)
+                await asyncio.sleep(_NO_NODE)
                 continue
             await self._round(list(self.parts), nodes)
 
@@ -103,7 +103,7 @@ class Shard:
         return False
 
     async def _send(self, parts, node):
-        """Whether a node has taken all of these parts."""
+        """Send parts to a node. Return whether the node took all of them."""
         try:
             for part in parts:
                 await self.pending.sender.call(node, TAKE, self._read(part), _PART_TIMEOUT, _PART_ATTEMPTS)

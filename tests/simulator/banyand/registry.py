@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schema: groups and measures. META data nodes keep it on disk, the others ask them when they need it.
+"""The schema: groups and measures. META data nodes keep the schema on disk. Other processes ask them on demand.
 
-The real server pushes changes; here nobody listens, so that a process that has nothing to do does nothing. Who asks,
-asks all META data nodes that it reaches, takes the newest of each object, and tells those that lack it.
+The real server pushes changes. In the simulator a process without work does nothing. A process asks all META data nodes in reach and takes
+the newest version of each object. It sends this version to the META data nodes that lack it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .wire import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE, Status
 _READ = "/simulator.Schema/Read"
 _WRITE = "/simulator.Schema/Write"
 _FILE = "objects.json"
-# Seconds that a META data node may take; one that is away is found by its health checks.
+# Seconds to wait for a META data node. Health checks find a META data node that is not responding.
 _TIMEOUT = 1.0
-# Nanoseconds, as the real revision is: of the schema that the real server makes for itself.
+# Nanoseconds, as in the real revision of the schema that the real server makes for itself.
 OWN_REVISION = 1_700_000_000_000_000_000
 # Groups that the real server makes for itself (measured); times in days. CATALOG_PROPERTY is 3, CATALOG_STREAM is 1.
 OWN_GROUPS = (
@@ -43,19 +43,19 @@ def _decode(text):
 
 
 def _newer(objects, than):
-    """Those objects that a second mapping lacks, or has an older revision of."""
+    """Return the objects that the second mapping lacks or has in an older revision."""
     return {key: value for key, value in objects.items() if key not in than or than[key][0] < value[0]}
 
 
 class SchemaStore:
-    """The objects that a META data node keeps in a directory: mapping of key to (revision, bytes)."""
+    """The objects of a META data node in a directory: key -> (revision, bytes)."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, _FILE)
         self.objects = {}
 
     def load(self):
-        """Read what an earlier process has left."""
+        """Read the objects of an earlier process."""
         if os.path.exists(self.path):
             with open(self.path, "rb") as file:
                 self.objects = _decode(file.read())
@@ -75,14 +75,14 @@ class SchemaStore:
 
 
 class Registry:
-    """The schema as one process knows it. peers: a function that gives the Peers of the META data nodes' schema servers."""
+    """The schema that one process knows. peers: a function that returns the Peers of the META data nodes' schema servers."""
 
     def __init__(self, peers):
         self.peers = peers
         self.objects = {}
 
     async def refresh(self):
-        """Ask the META data nodes."""
+        """Ask the META data nodes for changes."""
         channels = [peer.channel for peer in self.peers().active.values()]
         known = await asyncio.gather(*(self._read(channel) for channel in channels))
         for objects in known:
@@ -91,12 +91,12 @@ class Registry:
         await asyncio.gather(*(self._write(channel, news) for channel, news in lagging if news))
 
     async def max_revision(self):
-        """The highest revision that this process has heard of."""
+        """Return the highest revision that this process knows."""
         await self.refresh()
         return max([OWN_REVISION, *(revision for revision, _ in self.objects.values())])
 
     async def find(self, key):
-        """The bytes of an object. Raises Status."""
+        """Return the bytes of an object. Raises Status."""
         if key not in self.objects:
             await self.refresh()
         if key not in self.objects:
@@ -104,7 +104,7 @@ class Registry:
         return self.objects[key][1]
 
     async def create(self, key, encode):
-        """Make an object; its revision. encode: a function that gives its bytes for a revision. Raises Status."""
+        """Make an object and return its revision. encode: a function that returns the object's bytes for a revision. Raises Status."""
         await self.refresh()
         if key in self.objects:
             raise Status(ALREADY_EXISTS, "banyandb: resource already exists")

@@ -4,9 +4,9 @@
 
 """Name resolution as gRPC does it in the real server: addresses, and then a TXT record of every host name.
 
-The TXT query is the trap of section 1 of the contract: under a nameserver that does not answer, no host name is ever
-resolved in time, and a data node waits for ever for its own schema server. `GRPC_ENABLE_TXT_SERVICE_CONFIG=false`
-leaves the query out. IP literals are never looked up. /etc/hosts comes before the nameservers of /etc/resolv.conf.
+The TXT query is the trap of section 1 of the contract: with a nameserver that is not responding, no host name resolves
+in time, and a data node waits for ever for its own schema server. `GRPC_ENABLE_TXT_SERVICE_CONFIG=false` turns the query off.
+IP literals need no query. /etc/hosts comes before the nameservers of /etc/resolv.conf.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HOSTS = "/etc/hosts"
 
 
 def split_address(address):
-    """(host, port) of `host:port`; brackets of IPv6 are taken off. An empty host means this machine. Raises ValueError."""
+    """Return (host, port) of `host:port`, without the brackets of IPv6. An empty host means this machine. Raises ValueError."""
     if address.startswith("dns:///"):
         address = address[len("dns:///") :]
     host, colon, port = address.rpartition(":")
@@ -31,7 +31,7 @@ def split_address(address):
 
 
 async def resolve(host):
-    """The IP addresses of a host, those to try first in front. Raises OSError when the name does not resolve."""
+    """Return the IP addresses of a host in the order of their use. Raises OSError when the name does not resolve."""
     if is_literal(host):
         return [host]
     found = _in_hosts_file(host) or await lookup_addresses(host)
@@ -41,7 +41,7 @@ async def resolve(host):
 
 
 def _in_hosts_file(host):
-    """The addresses that /etc/hosts has for a name. A trailing dot makes no difference to names that have other dots."""
+    """Return the addresses of a name in /etc/hosts. A trailing dot does not matter for a name with other dots."""
     try:
         with open(HOSTS, encoding="utf-8", errors="replace") as file:
             lines = [line.partition("#")[0].split() for line in file]
@@ -57,17 +57,17 @@ def _absolute(name):
 
 
 def _reluctance(address):
-    """What sorts addresses: those without a route last, IPv6 before IPv4 (RFC 6724)."""
+    """Return the sort key of an address: addresses without a route last, IPv6 before IPv4 (RFC 6724)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address, 9))  # of UDP: looks for a route, sends nothing
+            probe.connect((address, 9))  # UDP: looks for a route, sends nothing
     except OSError:
         return 2
     return 0 if family == socket.AF_INET6 else 1
 
 
 async def _wait_for_txt(name):
-    """Ask for a TXT record and wait as long as the real server would. The answer does not matter, the waiting does."""
+    """Ask for a TXT record and wait as long as the real server does. The answer does not matter."""
     with contextlib.suppress(LookupFailed):
         await lookup(name, TXT)

@@ -18,16 +18,16 @@ from .log import log
 from .web import text_reply
 from .wire import UNAUTHENTICATED, Status, is_streaming, streaming
 
-# A replaced certificate is served after 2.0-2.5 s (measured, section 7).
+# The server uses a replaced certificate after 2.0-2.5 s (measured, section 7).
 _CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
 
 
 class ConfigError(Exception):
-    """Certificates or credentials that the server refuses. The message says which file and why."""
+    """The server refuses certificates or credentials. The message has the file and the reason."""
 
 
 class ServerTls:
-    """The TLS context of one listening port. `context` serves a replaced certificate while `follow` runs."""
+    """The TLS context of one listening port. While `follow` runs, `context` uses a replaced certificate."""
 
     def __init__(self, cert_file, key_file, protocol="h2"):
         self.files = (cert_file, key_file)
@@ -36,7 +36,7 @@ class ServerTls:
         self.load()
 
     async def follow(self):
-        """Load the files again when they have changed; what cannot be used is left alone. Runs until cancelled."""
+        """Load the files again after a change and ignore unusable files. Runs until cancelled."""
         seen = self._stamps()
         while True:
             await asyncio.sleep(_CERTIFICATE_POLL)
@@ -61,7 +61,7 @@ class ServerTls:
 
     @classmethod
     def of(cls, flags, prefix, protocol="h2"):
-        """The TLS of the flags with a prefix such as `http-`, or None when it is off. Raises ConfigError."""
+        """Return the TLS of the flags with a prefix such as `http-`, or None when it is off. Raises ConfigError."""
         if not flags[prefix + "tls"]:
             return None
         for what in ("cert", "key"):
@@ -78,7 +78,7 @@ class ServerTls:
 
 
 def client_context(flags, prefix):
-    """A function that gives the TLS context for connections of one kind, or None when they are plain. Raises ConfigError."""
+    """Return a function that returns the TLS context for connections of one kind, or None for plaintext. Raises ConfigError."""
     if not flags[prefix + "-tls"]:
         return None
     ca_cert = flags[prefix + "-ca-cert"]
@@ -89,7 +89,7 @@ def client_context(flags, prefix):
 
 
 def trust(ca_cert):
-    """The TLS context that trusts a CA bundle. Raises ConfigError."""
+    """Return a TLS context that trusts a CA bundle. Raises ConfigError."""
     try:
         return client_tls(ca_cert)
     except (OSError, ssl.SSLError) as error:
@@ -97,14 +97,14 @@ def trust(ca_cert):
 
 
 class Credentials:
-    """The users that may use the public ports; everybody when there are none."""
+    """The users of the public ports. Without users, the ports are open to all."""
 
     def __init__(self, users):
         self.users = users
 
     @classmethod
     def of(cls, flags):
-        """The users of --auth-config-file. Raises ConfigError."""
+        """Return the users of --auth-config-file. Raises ConfigError."""
         path = flags["auth-config-file"]
         if not path:
             return cls({})
@@ -122,7 +122,7 @@ class Credentials:
         return username is not None and self.users.get(username) == password
 
     def protect_services(self, services):
-        """The same methods, guarded; health stays open."""
+        """Return the methods with a guard. The health service has none."""
         if not self.users:
             return services
 
@@ -137,7 +137,7 @@ class Credentials:
         return {path: handler if "/grpc.health." in path else guarded(handler) for path, handler in services.items()}
 
     def protect_routes(self, routes):
-        """The same paths, guarded by HTTP Basic; /api/healthz stays open."""
+        """Return the paths with HTTP Basic authentication. /api/healthz has none."""
         if not self.users:
             return routes
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a liaison reaches other nodes with data and questions (contract, section 8)."""
+"""Calls of a liaison to other nodes, for data and queries (contract, section 8)."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from .tables import backoff
 from .tasks import background
 from .wire import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, UNKNOWN, Status
 
-# A call whose connection breaks is made again, as the real server's client library does by its retry policy.
+# The real server's client library repeats a call after its connection breaks (retry policy).
 _RETRY_PAUSE, _RETRY_FACTOR = 0.5, 2.0
-# How long a node may take to say that it accepts writes, before it is left alone.
+# Seconds to wait until a node says that it accepts writes.
 _WRITABLE_WAIT = 2.0
 
 
 class Sender:
     """Calls to the peers of one kind. peers: see tables.py.
 
-    A call waits while a peer that counts as active does not answer: that, and the time until it is evictable, is what long
-    restarts hurt by.
+    A call waits for a peer that counts as active but is not responding, until the peer is evictable. This wait is the cost of long
+    restarts.
     """
 
     def __init__(self, peers):
         self.peers = peers
 
     def names(self):
-        """Whom shards are spread over: the active nodes, among them those dropped from the topology while healthy."""
+        """Return the nodes that get shards: the active nodes, also healthy nodes that the topology dropped."""
         return sorted(name for name, peer in self.peers.active.items() if peer.writable)
 
     def pick(self, place, copies=1):
-        """The nodes of a shard, each once. place: of the shard among all shards. copies: how many nodes to take."""
+        """Return the nodes of a shard, each once. place: of the shard among all shards. copies: number of nodes."""
         names = self.names()
         return sorted({names[(place + copy) % len(names)] for copy in range(copies)}) if names else []
 
     async def call(self, name, path, request, timeout, attempts):
-        """The answer of a node, tried a few times while its connection breaks. Raises Status."""
+        """Return the answer of a node. Repeat the call a few times while its connection breaks. Raises Status."""
         peer = self.peers.active.get(name)
         if peer is None:
             raise Status(UNKNOWN, f"client not found for node {name}")
@@ -57,12 +57,12 @@ class Sender:
             pause *= _RETRY_FACTOR
 
     def failed(self, name, status):
-        """A call has failed: a node that is not healthy becomes evictable now, and not by the next periodic check."""
+        """Handle a failed call: an unhealthy node becomes evictable now, before the next periodic check."""
         if status.code in (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED):
             background(self.peers.check(name))
 
     async def accepts(self, name):
-        """Whether a node takes writes. One that does not say so in time gets no shards until it does."""
+        """Return whether a node takes writes. A node that does not confirm in time gets no shards until it does."""
         peer = self.peers.active.get(name)
         if peer is None:
             return False

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The three kinds of server: what each listens on, and in which order it starts (contract, sections 1 and 3).
+"""The three kinds of server: their ports and the order of their start (contract, sections 1 and 3).
 
-A server starts in two phases, like the real one. In `prepare` it opens its roots, and waits until a META data node's
-schema server answers; signals are lost meanwhile. Only then does `serve` listen, and discovery fill the view.
+A server starts in two phases, like the real server. In `prepare` it opens its roots and waits for the schema server of a META
+data node; it loses signals during this wait. After that, `serve` opens the ports, and discovery fills the view.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from .wire import NOT_FOUND, Server, Status
 
 API_VERSION = "0.10"  # of the build that the contract was measured on
 
-# A liaison without a META data node tries this often, this many seconds apart, then exits (contract, section 1).
+# A liaison without a META data node makes this number of tries, with this pause in seconds, then exits (contract, section 1).
 REGISTRY_TRIES, REGISTRY_PAUSE = 30, 5.0
-# How long each try waits for a schema server that is known but does not answer.
+# Seconds that each try waits for a known schema server that is not responding.
 SCHEMA_WAIT, SCHEMA_POLL = 60.0, 0.5
 
 
@@ -47,7 +47,7 @@ class StartError(Exception):
 
 
 class PortTaken(Exception):
-    """A port that the server cannot do without is taken. The message says which. The real server then stops, with exit code 0."""
+    """A required port is in use. The message has the port. The real server then stops with exit code 0."""
 
 
 def _is_schema_node(node):
@@ -59,7 +59,7 @@ def _schema_address(node):
 
 
 class _Process:
-    """What the three kinds share. flags: see flags.py."""
+    """The shared part of the three kinds. flags: see flags.py."""
 
     command = ""
 
@@ -76,17 +76,17 @@ class _Process:
         self.starting = None
         self.following = []
 
-    # What the kinds define
+    # Defined by each kind
 
     def identity(self):
         raise NotImplementedError
 
     def roots(self):
-        """The directories that this kind creates."""
+        """Return the directories that this kind creates."""
         raise NotImplementedError
 
     def tables(self):
-        """Mapping of table name to what has an `async table()`."""
+        """Return table name -> object with an `async table()`."""
         return {}
 
     async def listen(self):
@@ -95,7 +95,7 @@ class _Process:
     # Start and stop
 
     async def prepare(self):
-        """Everything before the ports open. Raises StartError."""
+        """Do everything before the ports open. Raises StartError."""
         for root in self.roots():
             make_private(os.path.abspath(root))
         if self.mode == "none":
@@ -105,7 +105,7 @@ class _Process:
         await self.reach_schema_server()
 
     async def reach_schema_server(self):
-        """Wait until a META data node's schema server answers; the process itself when it is one."""
+        """Wait until a META data node's schema server answers. A META data node uses its own."""
         tls = client_context(self.flags, "schema-property-client")
         for attempt in range(1, REGISTRY_TRIES + 1):
             interval = self.flags["schema-property-client-health-check-interval"] or 10.0
@@ -141,7 +141,7 @@ class _Process:
     async def serve(self):
         """Open the ports and start discovery. Raises PortTaken."""
         await self.listen()
-        # Only now: its own entry answers at once, and a restarted data node has its full view after 0.1 s (section 1).
+        # Not earlier: the node's own entry answers at once, and a restarted data node has its full view after 0.1 s (section 1).
         self.starting = background(self._start_discovery())
         for flag, routes in (("observability-listener-addr", {"/metrics": self.get_metrics}), ("pprof-listener-addr", {})):
             host, _, port = self.flags[flag].rpartition(":")
@@ -151,11 +151,11 @@ class _Process:
         try:
             await self.discovery.start()
         except (InvalidFile, OSError) as error:
-            # Measured, section 1: the process runs on, discovery is off until a restart.
+            # Measured, section 1: the process continues, and discovery is off until a restart.
             log("error", "METADATA", "failed to start node discovery", error=str(error))
 
     async def stop(self):
-        """Close everything; what discovery asks at this moment is waited for."""
+        """Close everything, but first wait for discovery's question in progress."""
         if self.starting is not None:
             await self.starting
             await self.discovery.close()
@@ -182,7 +182,7 @@ class _Process:
             message = f"Failed to listen on {host}:{port}: {error}"
             if needed:
                 raise PortTaken(message) from None
-            log("error", self.command.upper(), message)  # and runs on
+            log("error", self.command.upper(), message)  # the process continues
             return
         self.servers.append(server)
         self._follow(tls)
@@ -197,7 +197,7 @@ class _Process:
         return gateway
 
     async def _listen_queue(self, services, host, grpc_port, http_port, tls):
-        """The gRPC port that other nodes use, and the HTTP port beside it, which is plain and dials in plaintext."""
+        """Open the gRPC port for other nodes and the HTTP port beside it. The HTTP port is plaintext and connects in plaintext."""
         await self.listen_grpc(services, host, grpc_port, tls)
         gateway = self._gateway(join(host or "localhost", grpc_port))
         routes = {"/api/v1/cluster/state": gateway.cluster_state, "/api/healthz": gateway.health, "/metrics": self.get_metrics}
@@ -206,7 +206,7 @@ class _Process:
     # Answers
 
     def services(self, *, view=True, api_version=False, revision=True, identity=True):
-        """The gRPC methods of one port. view: True for this process's tables, False for none, None for no such service."""
+        """Return the gRPC methods of one port. view: True for this process's tables, False for none, None for no such service."""
         table = {"/grpc.health.v1.Health/Check": self.check_health}
         if identity:
             table["/banyandb.database.v1.NodeQueryService/GetCurrentNode"] = self.get_current_node
@@ -328,7 +328,7 @@ class _Front(_Process):
         return self.services(api_version=True)
 
     def more_routes(self, gateway):
-        """Of the public HTTP port."""
+        """Return the further routes of the public HTTP port."""
         return {}
 
     async def listen(self):
@@ -372,7 +372,7 @@ class Liaison(_Front):
         return [os.path.join(self.flags[f"{kind}-root-path"], kind, "data") for kind in ("measure", "stream", "trace")]
 
     def tables(self):
-        return {"tire1": self.liaisons, "tire2": self.data_nodes}  # spelt so
+        return {"tire1": self.liaisons, "tire2": self.data_nodes}  # the real server's spelling
 
     async def prepare(self):
         await super().prepare()

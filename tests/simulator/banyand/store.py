@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The points of a data node: on disk, a directory for each part that a liaison sent, and all of them in memory."""
+"""The points of a data node: on disk in one directory for each part from a liaison, and all of them in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECOND = 1_000_000_000  # nanoseconds
 
 
 class _Points:
-    """The points of one measure in the order of their times; of one series and time the highest version."""
+    """The points of one measure in the order of time. One series has one point at a time: the highest version."""
 
     def __init__(self):
         self.times = []
@@ -50,7 +50,7 @@ class _Points:
 
 
 class _Hour:
-    """What one shard has of the points of one hour."""
+    """The points of one shard and one hour."""
 
     def __init__(self):
         self.points = self.size = 0
@@ -64,24 +64,24 @@ class Store:
     def __init__(self, root, schema):
         self.root, self.schema = root, schema
         self.points = {}
-        # Group -> hour since 1970 -> shard -> _Hour.
+        # group -> hour since 1970 -> shard -> _Hour
         self.hours = {}
 
     def services(self):
         return {INDEX: self.index, TAKE: self.take, QUERY: self.query}
 
     def load(self):
-        """Read what an earlier process has left."""
+        """Read the points of an earlier process."""
         for path in glob.iglob(os.path.join(glob.escape(self.root), "*", "seg-*", "shard-*", "*", POINTS)):
             with open(path, "rb") as file:
                 self._remember(*split_head(file.read()))
 
     async def index(self, request, metadata):
-        """The real server's liaison tells the series of a batch before it answers for the batch. Here only the call counts."""
+        """Accept the series of a batch. The real server's liaison sends them before it acknowledges the batch. Here only the call counts."""
         return b""
 
     async def take(self, request, metadata):
-        """A part: the records of one shard. One that comes again, since its answer was lost, is the same part."""
+        """Store a part: the records of one shard. A repeated part, whose answer was lost, is the same part."""
         head, data = split_head(request)
         if not await self.schema.has(GROUP + head["group"]):
             return b""  # measured: the liaison counts the part as sent, and nobody has it
@@ -112,10 +112,10 @@ class Store:
 
 
 def part_name(head):
-    """The directory of a part. head: what the part says of itself."""
+    """Return the directory of a part. head: the part's description of itself."""
     return digest(head["sender"].encode(), head["part"].encode()).hex()
 
 
 def query_request(group, measure, begin, end, limit):
-    """measure: its digest; begin and end: nanoseconds, the end not included."""
+    """measure: its digest; begin and end: nanoseconds, without the end."""
     return with_head({"group": group, "measure": measure.hex(), "begin": begin, "end": end, "limit": limit}, b"")

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Route tables: which peers are registered, active or evictable (contract, section 3).
+"""Route tables: the registered, active and evictable peers (contract, section 3).
 
-Peers keeps a connection to every node that it was told of. The same lock is held for each change, for each health
-check and for reading the table, as in the real server. The rest of what was measured follows from that:
-- a peer that stops is found by the next periodic health check (10 s apart by default: evictable after 5-8 s) and is
-  tried again after 1 s, 2 s, ... 20 s (back 0.3-0.8 s after it answers when it was away for a short while);
-- a healthy peer that is dropped from the topology keeps its connection, the table only hides it; if it goes down while
-  dropped it is `evictable` for good once it is added again (section 8: stuck). Dropping and adding it again frees it.
+Peers keeps a connection to every node that discovery added. One lock covers each change, each health check and each reading
+of the table, as in the real server. This design causes the other measured facts:
+- A periodic health check finds a peer that stops (10 s apart by default: evictable after 5-8 s). Peers then tries it again after
+1 s, 2 s, ... 20 s (after a short stop it is active again 0.3-0.8 s after its first answer).
+- A healthy peer that the topology drops keeps its connection; only the table hides it. If the peer stops while dropped and the topology
+adds it again, it is `evictable` for good (section 8: stuck). To free it, drop it and add it again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BACKOFF, _BACKOFF_MAX, _BACKOFF_JITTER = 1.0, 20.0, 0.2
 
 
 def backoff(attempt):
-    """Seconds until the next try, after `attempt` tries."""
+    """Return the seconds until the next try, after `attempt` tries."""
     pause = min(_BACKOFF * 2**attempt, _BACKOFF_MAX)
     return min(pause * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)), _BACKOFF_MAX)
 
@@ -43,8 +43,8 @@ class _Peer:
 class Peers:
     """The peers of one kind.
 
-    label: for the log. concerns: says of a node whether it is of this kind. address_of: where to connect to.
-    interval: seconds between health checks, 0 for none. tls: a function that gives the TLS context, or None.
+    label: for the log. concerns: a function that returns whether a node is of this kind. address_of: returns the address to connect to.
+    interval: seconds between health checks, 0 for none. tls: a function that returns the TLS context, or None.
     """
 
     def __init__(self, label, concerns, address_of, interval, tls=None):
@@ -67,7 +67,7 @@ class Peers:
             peer.channel.close()
 
     async def table(self):
-        """The RouteTable of this moment."""
+        """Return the current RouteTable."""
         async with self.lock:
             return messages.RouteTable(
                 registered=list(self.registered.values()),
@@ -76,7 +76,7 @@ class Peers:
             )
 
     async def added(self, node):
-        """A node was found, or found again."""
+        """Handle a node that discovery found, or found again."""
         name, address = node.metadata.name, self.address_of(node)
         if not self.concerns(node) or not name or not address:
             return
@@ -94,7 +94,7 @@ class Peers:
                 self._evict(name, peer)
 
     async def removed(self, node):
-        """A node was taken away, by its node name: whatever is registered under that name goes."""
+        """Handle a node that discovery removed: remove the peer that is registered under the node's name."""
         name = node.metadata.name
         async with self.lock:
             self.registered.pop(name, None)
@@ -104,7 +104,7 @@ class Peers:
                 self._run(self._drop_later(name, self.active[name]))
 
     async def check(self, name):
-        """A call to this node failed: it becomes evictable unless it is healthy."""
+        """Handle a failed call to this node: an unhealthy node becomes evictable."""
         async with self.lock:
             peer = self.active.get(name)
             if peer is not None and not await peer.channel.healthy(HEALTH_CHECK_TIMEOUT):
@@ -144,7 +144,7 @@ class Peers:
         return True
 
     async def _drop_later(self, name, peer):
-        """A healthy connection of a removed node stays until the node comes back or becomes unhealthy."""
+        """Keep a healthy connection of a removed node until the node returns or becomes unhealthy."""
         attempt = 0
         while True:
             await asyncio.sleep(backoff(attempt))
@@ -168,7 +168,7 @@ class Peers:
                         channel.close()
                 return
             if name not in self.registered:
-                return  # stays evictable, and nobody tries it again: the stuck node of section 8
+                return  # stays evictable, and no task tries it again: the stuck node of section 8
             attempt += 1
 
     @staticmethod
@@ -193,7 +193,7 @@ class Peers:
 
 
 class Roster:
-    """The table of a data node: all data nodes that it was told of; active and evictable are always empty (section 3)."""
+    """The table of a data node: all data nodes that discovery added. active and evictable are always empty (section 3)."""
 
     def __init__(self):
         self.registered = {}

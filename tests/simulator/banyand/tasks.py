@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work in the background that nobody waits for."""
+"""Background tasks without a waiting caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .log import log
 
 
 def background(work):
-    """Run a coroutine as a task. An exception that it does not handle is a bug of the simulator, and ends the process loudly."""
+    """Run a coroutine as a task. An unhandled exception is a bug of the simulator and ends the process with a trace."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(_end_on_bug)
     return task

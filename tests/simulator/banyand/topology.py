@@ -2,11 +2,11 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a topology file says, read by the rules of the real server's YAML library.
+"""Parse a topology file by the rules of the real server's YAML library.
 
-It decodes into typed fields: any scalar is a text, written as it stands; only the first document counts; a list item
-that says nothing is left out; a key given twice, or a value of the wrong kind, rejects the whole file. JSON is YAML
-too. Each of these was tried on the real server.
+The library decodes into typed fields. A scalar is a text with its exact spelling. Only the first document counts. An empty list item
+is ignored. A repeated key or a value of the wrong kind rejects the whole file. JSON is valid YAML.
+Each of these rules was tried on the real server.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _FALSE = {"false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "
 
 
 class InvalidFile(Exception):
-    """A topology file that the server rejects as a whole. The message says what is wrong with it."""
+    """The server rejects the whole topology file. The message says why."""
 
 
 class InvalidEntry(InvalidFile):
-    """The file is rejected for what one entry says, not for its form. Only this counts as a failed load (measured)."""
+    """The server rejects the file because of the content of one entry. Only this error counts as a failed load (measured)."""
 
 
 class Entry(NamedTuple):
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 def parse_topology(content):
-    """The entries of a topology file, in their order. content: bytes.
+    """Return the entries of a topology file, in their order. content: bytes.
 
     Unknown keys are ignored; an empty file has no entries. Raises InvalidFile (contract, section 1: rejected files).
     """
@@ -52,7 +52,7 @@ def parse_topology(content):
         return []
     if not isinstance(nodes, yaml.SequenceNode):
         raise InvalidFile("failed to parse YAML: nodes is not a list")
-    # All entries are read before one is judged: a wrong form rejects the file before a wrong entry does.
+    # Read all entries before the check of the first: a wrong form rejects the file before a wrong entry does.
     entries = [_entry(_fields(node, "a node")) for node in nodes.value if not _is_null(node)]
     for index, entry in enumerate(entries):
         if not entry.address:

@@ -4,8 +4,8 @@
 
 """A watch on one file by inotify, with the semantics of the library that the real server uses.
 
-The watch sits on the inode, not on the name: a rename over the file removes the inode and ends the watch; it follows
-a symlink to its target when it is set, so a later swap of the symlink is never seen (contract, section 1).
+The watch is on the inode, not on the name. A rename over the file removes the inode and ends the watch. A new watch follows a
+symlink to its target, so it never sees a later swap of the symlink (contract, section 1).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FileWatch:
-    """Events of one path, in order, in the queue `events`: WRITE or REMOVE (removed, or renamed away)."""
+    """Events of one path, in order, in the queue `events`: WRITE or REMOVE (removed, or renamed to another name)."""
 
     def __init__(self, path):
         self.path = path
@@ -38,7 +38,7 @@ class FileWatch:
         asyncio.get_running_loop().add_reader(self._fd, self._read)
 
     def add(self):
-        """Watch what the path names now. Raises OSError when there is nothing."""
+        """Watch the file that the path names now. Raises OSError when there is none."""
         mask = _IN_MODIFY | _IN_DELETE_SELF | _IN_MOVE_SELF
         watch = _libc.inotify_add_watch(self._fd, os.fsencode(self.path), mask)
         if watch < 0:
@@ -47,7 +47,7 @@ class FileWatch:
         self._watch = watch
 
     def remove(self):
-        """Watch nothing."""
+        """Stop watching."""
         if self._watch is not None:
             _libc.inotify_rm_watch(self._fd, self._watch)
             self._watch = None

@@ -21,12 +21,12 @@ _REASONS = {
     504: "Gateway Timeout",
 }
 _IDLE_TIMEOUT = 60.0
-# What a handler finds the path under, beside the headers, whose names have no colon.
+# The key of the path beside the headers. Header names have no colon.
 PATH = ":path"
 
 
 class Reply:
-    """status, body (bytes), content type, and further headers."""
+    """A reply: status, body (bytes), content type, and further headers."""
 
     def __init__(self, status, body, content_type="application/json", headers=()):
         self.status = status
@@ -44,7 +44,7 @@ def text_reply(text, status=200, headers=()):
 
 
 class HttpServer:
-    """routes: mapping of path to `async handler(headers: dict) -> Reply`. A path that ends with a slash is that of all names below it."""
+    """routes: path -> `async handler(headers: dict) -> Reply`. A path with a final slash covers all names below it."""
 
     def __init__(self, routes):
         self.routes = routes
@@ -52,7 +52,7 @@ class HttpServer:
         self.writers = set()
 
     async def listen(self, host, port, ssl=None):
-        """Raises OSError when the port is taken."""
+        """Open the port. Raises OSError when the port is in use."""
         self.listener = await asyncio.start_server(self._serve, host or None, port, ssl=ssl, backlog=512)
 
     def close(self):
@@ -67,7 +67,7 @@ class HttpServer:
             while await self._answer(reader, writer):
                 pass
         except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            pass  # the caller has gone, or does not speak HTTP
+            pass  # the client closed the connection, or does not speak HTTP
         finally:
             self.writers.discard(writer)
             writer.close()

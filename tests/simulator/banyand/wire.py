@@ -2,13 +2,13 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""gRPC over HTTP/2: just what the simulator needs of it, on h2 and asyncio.
+"""gRPC over HTTP/2 on h2 and asyncio: only what the simulator needs.
 
 A service table maps `/package.Service/Method` to `async handler(request: bytes, metadata: dict) -> bytes`. A handler
-fails by raising Status. The texts for what a server does not offer are those of the real server (recorded answers).
-A handler marked `@streaming` is called when the caller opens the stream, with a function to await in place of the request: it
-gives all messages when the caller has closed its side, since that is when the real server's only stream that is served here (the
-write of points) is answered. It returns a list of messages.
+fails by raising Status. The texts for unknown services and methods are those of the real server (recorded answers).
+A handler marked `@streaming` starts when the client opens the stream. Its first argument is an async function instead of the request.
+The function returns all messages after the client has closed its side: the real server answers the only stream here (the write of
+points) at that time. The handler returns a list of messages.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ UNAUTHENTICATED = 16
 
 
 class Status(Exception):
-    """A gRPC call that failed: code (number) and message."""
+    """A failed gRPC call: code (number) and message."""
 
     def __init__(self, code, message):
         super().__init__(f"gRPC status {code}: {message}")
@@ -58,12 +58,12 @@ class Status(Exception):
 
 
 def frame(message):
-    """A message with the five bytes that gRPC puts before it."""
+    """Return a message with gRPC's five bytes before it."""
     return struct.pack(">BI", 0, len(message)) + message
 
 
 def unframe(data):
-    """The first message of a stream's data. Raises Status when it is cut short or compressed."""
+    """Return the first message of a stream's data. Raises Status when it is incomplete or compressed."""
     messages = unframe_all(data)
     if not messages:
         raise Status(INTERNAL, "message is missing")
@@ -71,7 +71,7 @@ def unframe(data):
 
 
 def unframe_all(data):
-    """All messages of a stream's data. Raises Status when one is cut short or compressed."""
+    """Return all messages of a stream's data. Raises Status when one is incomplete or compressed."""
     messages, start = [], 0
     while start < len(data):
         if len(data) < start + 5:
@@ -86,7 +86,7 @@ def unframe_all(data):
 
 
 def streaming(handler):
-    """Marks a handler of a stream; see the top of this file."""
+    """Mark the handler of a stream; see the top of this file."""
     handler.streaming = True
     return handler
 
@@ -96,7 +96,7 @@ def is_streaming(handler):
 
 
 class _Connection(asyncio.Protocol):
-    """What both ends share: bytes in and out of h2, and the wait for a send window."""
+    """The shared part of client and server: bytes to and from h2, and the wait for a send window."""
 
     client_side = False
 
@@ -198,10 +198,10 @@ class _ServerConnection(_Connection):
             self.h2.send_headers(stream_id, [("grpc-status", "0"), ("grpc-message", "")], end_stream=True)
             self.flush()
         except (ProtocolError, ConnectionError):
-            pass  # the caller has gone
+            pass  # the client closed the connection
 
     async def handle(self, headers, body, ended):
-        """The replies to a call. body: what comes in, whole when ended is set."""
+        """Return the replies to a call. body: the data so far, complete when `ended` is set."""
         path = headers.get(":path", "")
         handler = self.services.get(path)
 
@@ -242,7 +242,7 @@ class Server:
         self.listener = None
 
     async def listen(self, host, port, ssl=None):
-        """Raises OSError when the port is taken."""
+        """Open the port. Raises OSError when the port is in use."""
         loop = asyncio.get_running_loop()
         self.listener = await loop.create_server(lambda: _ServerConnection(self.services, self.connections), host or None, port, ssl=ssl, backlog=512)
 
@@ -259,7 +259,7 @@ class Server:
 
 
 class ClientConnection(_Connection):
-    """One HTTP/2 connection to a server. `ready` is done when the server's settings have arrived, `closed` when it is over."""
+    """One HTTP/2 connection to a server. `ready` is done when the server's settings have arrived, `closed` when the connection has ended."""
 
     client_side = True
 
@@ -300,7 +300,7 @@ class ClientConnection(_Connection):
                 future.set_result(None)
 
     async def call(self, path, request, timeout, metadata=()):
-        """The response message. Raises Status; timeout in seconds; metadata: pairs of name and value."""
+        """Make a call and return the response message. Raises Status. `timeout` in seconds; `metadata`: pairs of name and value."""
         done = asyncio.get_running_loop().create_future()
         call = {"headers": {}, "body": bytearray(), "done": done}
         try:

@@ -54,7 +54,7 @@ def test_the_first_variable_that_was_not_skipped_counts() -> None:
     assert cluster_report.answer_of("d1", {"d1": registered}, ["pushed", "asked"]).view == view("d1")
 
 
-def test_a_host_that_was_away_from_the_start_is_told_from_one_that_was_left_out() -> None:
+def test_a_host_that_was_unreachable_from_the_start_is_distinguished_from_one_that_was_left_out() -> None:
     away = {"looked": {"unreachable": True, "changed": False, "msg": "connection timed out"}}
     seen = cluster_report.answer_of("d1", {"d1": away}, ["pushed", "looked"]).view
     assert isinstance(seen, Failure) and (seen.kind, seen.message) == ("unreachable", "connection timed out")
@@ -108,7 +108,7 @@ def test_the_file_has_the_verdict_and_replaces_an_older_one_whole(tmp_path: Path
         cluster_report._write(str(tmp_path / "no" / "status.json"), {})
 
 
-def test_parts_that_a_liaison_gave_up_are_told_of() -> None:
+def test_failed_parts_of_a_liaison_are_reported() -> None:
     found = {"failed_parts": [{"path": "/var/lib/banyandb/measure/data/g/shard-0/failed-parts", "parts": 2}]}
     hostvars = {"l1": {"given": found}, "l2": {"given": {"failed_parts": []}}, "l3": {"given": {"failed_parts": None}}, "d1": {}}
     unseen, line = cluster_report.given_up(["l1", "l2", "l3", "d1", "not in the inventory"], hostvars, "given")

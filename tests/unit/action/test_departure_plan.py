@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plan of a departure is made from, out of what the hosts of a run report."""
+"""The input of a departure's plan, from the reports of a run's hosts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def seen(gone=(), parts=None, **reports):
 
 def test_a_data_node_leaves_when_a_server_that_stays_lists_it():
     found = seen(d2=report())
-    assert leaving_of(found, ["d1", "old", "l1", "old-liaison", "d3", "nobody"], Cause.REMOVED) == [
+    assert leaving_of(found, ["d1", "old", "l1", "old-liaison", "d3", "unknown"], Cause.REMOVED) == [
         Leaving("d1", "d1:17912", {"type": "hot"}),
         Leaving("old", "old:17912"),
     ], "liaisons have no points of their own, and what no topology lists has left before"
@@ -67,7 +67,7 @@ def test_the_liaison_that_counts_most_nodes_is_believed():
     assert content.unseen == []
 
 
-def test_a_liaison_whose_failed_parts_are_unknown_is_told_and_what_others_have_is_found():
+def test_a_liaison_whose_failed_parts_are_unknown_is_reported_and_those_of_others_are_found():
     found = seen(l1=counted("d1"), parts={"l1": [{"path": PARTS, "parts": 2}]})
     found.entries["l2"] = "l2:18912"
     content, _ = content_of(found, [], [])

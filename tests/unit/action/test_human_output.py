@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of ``cluster_report`` under callbacks for people and for programs."""
+"""The table of ``cluster_report`` with stdout callbacks for people and for programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAY = [
         "tasks": [{"name": "Report", "skywalking.banyandb.cluster_report": {"register": ["state"], "accept": ["converged"]}, "run_once": True}],
     }
 ]
-# As ansible.posix.json does it, which ansible-core does not bring.
+# Like ansible.posix.json, which is not part of ansible-core.
 JSON_CALLBACK = '''
 import json
 from ansible.plugins.callback import CallbackBase
@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         self._display.display(json.dumps(self.results))
 '''
-# As community.general.yaml and ansible.posix.debug are made.
+# Like community.general.yaml and ansible.posix.debug.
 PEOPLES_CALLBACK = '''
 from ansible.plugins.callback.default import CallbackModule as Default
 DOCUMENTATION = """
@@ -63,7 +63,7 @@ class CallbackModule(Default):
 
 @pytest.fixture
 def report(tmp_path):
-    """Run the playbook with a stdout callback; returns what it printed."""
+    """Run the playbook with a stdout callback and return its output."""
     (tmp_path / "play.yml").write_text(json.dumps(PLAY))
     (tmp_path / "inventory.yml").write_text(json.dumps(INVENTORY))
     (tmp_path / "one_document.py").write_text(JSON_CALLBACK)
@@ -104,7 +104,7 @@ def test_one_json_document_stays_one_and_has_the_table(report):
 
 
 def test_one_line_a_result_stays_so_and_has_the_table(report):
-    # ansible-core's own callback writes a line about the error of a failed task before that of its result.
+    # ansible-core's own callback writes a line about a failed task's error before the line with the result.
     *error, line = report("oneline").splitlines()
     found = re.fullmatch(r"one \| FAILED! => (\{.*\})", line)
     assert found and json.loads(found[1])["clusters"]["default"]["lines"][0] == HEAD

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action of module release: the controller's half and the host's half together, this machine being both."""
+"""The action of module release: the controller's part and the host's part together on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """The result of each task, by its name: all in one run of Ansible, in this order."""
+    """Return the result of each task by its name. All tasks run in one run of Ansible, in this order."""
     tarball = folder / "skywalking-banyandb-0.11.0-banyand.tgz"
     with tarfile.open(tarball, "w:gz") as archive:
         member = tarfile.TarInfo(f"bin/banyand-server-static-linux-{ARCHITECTURE}")
@@ -107,7 +107,7 @@ def results(folder):
         ("bad version", "release", "expected the name of a directory"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_is_changed(results, task, kind, expected):
+def test_faults_are_reported_and_nothing_is_changed(results, task, kind, expected):
     found = results[task]
     assert (found["failed"], found["error_type"], found["root"]) == (True, kind, False)
     assert expected in found["msg"]

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plan is made from, and what the gate is judged by, out of the variables of a play."""
+"""The input of the plan and of the gate, from the variables of a play."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
     assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1", "l2"], "hostvars": hostvars}) == {"d1": service()}
 
 
-def test_what_runs_otherwise_than_it_should_is_changed():
+def test_a_server_with_a_wrong_configuration_is_changed():
     looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "silent": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
     changes = wanted_changes(looked_at)
     assert changes == {"other": Change((ENVIRONMENT,)), "silent": Change((NOT_RESPONDING, ENVIRONMENT))}
@@ -136,7 +136,7 @@ def refused(leaving, **minimum):
         (["l1", "l2"], "l1, l2: cluster default would have 0 of its 2 servers of liaison left, at least 1 must stay. Add another first."),
     ],
 )
-def test_who_may_not_leave_is_told_with_what_to_do(leaving, said):
+def test_a_refused_departure_is_reported_with_the_next_step(leaving, said):
     assert any(problem.startswith(said) for problem in refused(leaving))
 
 
@@ -146,9 +146,9 @@ def test_a_minimum_that_the_user_set_is_kept():
     assert "1 of its 2 servers of data left, at least 2 must stay" in problem and "banyandb_minimum: {data: 1}" in problem
 
 
-def test_the_plan_of_a_removal_says_what_becomes_of_whom():
-    (told,) = lines({"default": NODES}, ["l2"], clean_up=True)
-    assert told == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
+def test_the_plan_of_a_removal_says_what_happens_to_each_server():
+    (line,) = lines({"default": NODES}, ["l2"], clean_up=True)
+    assert line == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
 
 
 def test_who_is_to_leave_is_among_the_nodes_until_then():

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""artifact: a release tarball on the controller, verified before anything of it is used."""
+"""artifact: the controller verifies a release tarball before it uses any part."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_second_host_costs_no_second_unpacking(tarball, cache, monkeypatch):
     assert take(tarball, cache) == first
 
 
-def test_another_content_under_the_same_name_is_taken_anew(tarball, cache):
+def test_another_content_under_the_same_name_is_taken_again(tarball, cache):
     take(tarball, cache)
     packed(tarball, {"bin/banyand-server-static-linux-amd64": b"rebuilt"})
     assert content(take(tarball, cache)) == b"rebuilt"
@@ -119,12 +119,12 @@ def test_a_checksum_file_without_a_checksum_is_refused(tarball, cache):
         take(tarball, cache)
 
 
-def test_a_missing_program_is_told_with_what_is_there(tarball, cache):
+def test_a_missing_program_is_reported_with_the_names_in_the_tarball(tarball, cache):
     with pytest.raises(ArtifactError, match="no program banyand-server-slim-linux-arm64.*It has: banyand-server-slim-linux-amd64, "):
         take(tarball, cache, architecture="arm64", flavor="slim")
 
 
-def test_a_tarball_of_something_else_is_told(tmp_path, cache):
+def test_a_tarball_of_something_else_is_reported(tmp_path, cache):
     path = tmp_path / NAME
     packed(path, {"README": b""})
     with pytest.raises(ArtifactError, match="It has: no banyand-server at all"):
@@ -132,14 +132,14 @@ def test_a_tarball_of_something_else_is_told(tmp_path, cache):
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"garbage", lambda data: data[: len(data) // 2], lambda data: b""])
-def test_a_file_that_is_no_whole_tarball_is_told(tarball, cache, damage):
+def test_a_file_that_is_no_whole_tarball_is_reported(tarball, cache, damage):
     tarball.write_bytes(damage(tarball.read_bytes()))
     digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
     with pytest.raises(ArtifactError, match="no readable tarball|has no program"):
         take(tarball, cache, f"sha512:{digest}")
 
 
-def test_a_missing_artifact_is_told_even_if_its_content_is_in_the_cache(tarball, cache):
+def test_a_missing_artifact_is_reported_even_if_its_content_is_in_the_cache(tarball, cache):
     checksum = f"sha512:{take(tarball, cache).artifact_sha512}"
     with pytest.raises(ArtifactError, match="is no file on the controller"):
         take(tarball.with_name("none.tgz"), cache, checksum)
@@ -167,7 +167,7 @@ def test_what_was_fetched_damaged_is_fetched_again(tarball, cache):
     assert content(program) == b"static amd64"
 
 
-def test_a_url_that_does_not_answer_is_told_with_the_way_out(cache):
+def test_a_url_that_is_not_responding_is_reported_with_the_next_step(cache):
     def refuse(_url):
         raise OSError("Connection refused")
 
@@ -178,7 +178,7 @@ def test_a_url_that_does_not_answer_is_told_with_the_way_out(cache):
 NOT_A_CHECKSUM = b"<html><body>Please log in: " + b"0" * 128 + b"</body></html>"
 
 
-def test_a_page_in_place_of_a_checksum_is_never_kept(tarball, cache):
+def test_a_page_instead_of_a_checksum_is_never_kept(tarball, cache):
     url = f"https://mirror.example/{NAME}"
     answers = [NOT_A_CHECKSUM, tarball.with_name(f"{NAME}.sha512").read_bytes(), tarball.read_bytes()]
 
@@ -200,7 +200,7 @@ def test_a_list_of_checksums_is_read_for_the_name_of_the_artifact(tarball, cache
         take(tarball, cache, str(listing))
 
 
-def test_a_password_in_a_url_is_neither_told_nor_kept(tarball, cache):
+def test_a_password_in_a_url_is_neither_shown_nor_kept(tarball, cache):
     url = f"https://hugo:pass-5e1@mirror.example/{NAME}?token=tok-77"
 
     def refuse(asked):
@@ -261,5 +261,5 @@ def test_what_is_cached_is_on_the_disk_before_it_has_its_name(tarball, cache, mo
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *given, name=name, real=real: (done.append(name), real(*given))[1])
     take(tarball, cache)
-    # What was verified, the program, what is remembered of it: each synced, renamed, and its directory synced.
+    # The verified tarball, the program, the record: for each, sync, rename, and sync the directory.
     assert done == ["fsync", "rename", "fsync"] * 3

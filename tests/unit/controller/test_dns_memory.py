@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run leaves for the next one."""
+"""The observations that a run keeps for the next run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_clusters_and_names_are_kept_apart(tmp_path: Path) -> None:
         {"missing": {}, "entries": {"d1": {"name": "d1", "grpc_address": "d1:1"}}, "members": {}},
     ],
 )
-def test_what_cannot_be_read_counts_anew_with_a_warning(tmp_path: Path, data: Any) -> None:
+def test_an_unreadable_file_restarts_the_count_with_a_warning(tmp_path: Path, data: Any) -> None:
     file = MemoryFile(str(tmp_path), "default", ["a."])
     file.save(MEMORY)
     Path(file.path).write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gRPC client against real sockets: what each kind of peer is called, and what asking costs."""
+"""The gRPC client against real sockets: the name of each kind of failure, and the cost of a question."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def state_method():
 
 
 async def answer_of(address, **terms):
-    """What one endpoint answers to GetClusterState."""
+    """Return the answer of one endpoint to GetClusterState."""
     answers = await ask({"it": address}, [state_method()], Terms(**{**QUICK, **terms}))
     return answers["it"][0]
 
 
 def kind_at(peer, **terms):
-    """The kind of failure of asking ``peer``, an (async) context manager that gives an address; and its message."""
+    """Return the kind and the message of the failure at ``peer``, an (async) context manager that yields an address."""
 
     async def run():
         if hasattr(peer, "__aenter__"):
@@ -245,7 +245,7 @@ def test_a_server_that_starts_listening_between_two_tries_is_reached():
         with closed_port() as address:
             pass
         asked = asyncio.create_task(answer_of(address, retries=8))
-        # The first try ends at once on a closed port; by then the server is not up yet.
+        # The first try ends at once at a closed port; the server starts after it.
         await asyncio.wait({asked}, timeout=0.2)
         assert not asked.done()
         async with grpc_server({STATE: b""}, port=int(address.rpartition(":")[2])):
@@ -313,7 +313,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
         assert asyncio.run(run()) == View()
 
 
-def test_asking_nobody_gives_nothing():
+def test_no_endpoints_give_no_answers():
     assert grpc_client.ask_all({}, [state_method()], Terms()) == {}
 
 
@@ -332,13 +332,13 @@ def test_all_connections_are_closed_afterwards():
 
 
 def established(port):
-    """The lines of the kernel's table of connections that are established with this local port."""
+    """Return the lines of the kernel's table of established connections with this local port."""
     with open("/proc/self/net/tcp") as table:
         return [line for line in table if f":{port:04X} " in line and line.split()[3] == "01"]
 
 
 def looked_at(monkeypatch, peer, host="both.example", before=(), **given):
-    """What a look at ``peer`` says whose ``host`` has, before its address, those of ``before``."""
+    """Return the diagnosis for a ``host`` with the addresses ``before``, followed by the address of ``peer``."""
 
     async def run():
         async with peer as address:
@@ -350,7 +350,7 @@ def looked_at(monkeypatch, peer, host="both.example", before=(), **given):
     return asyncio.run(run())
 
 
-def test_a_look_at_a_port_is_not_held_up_by_another_address_that_is_silent(monkeypatch):
+def test_a_look_at_a_port_is_not_delayed_by_another_address_that_is_silent(monkeypatch):
     with blackhole() as silent, closed_port() as closed:
         failure = looked_at(monkeypatch, grpc_server({}), before=(silent, closed))
     assert (failure.kind, "what gRPC said" in failure.message) == ("unavailable", True)
@@ -381,7 +381,7 @@ def test_a_look_at_a_port_with_tls_takes_no_dot_into_the_certificates_name(monke
         ({"username": "a", "password": "x\ny"}, "password"),
     ],
 )
-def test_terms_that_nobody_can_be_asked_on_are_refused(terms, named):
+def test_unusable_terms_are_refused(terms, named):
     with pytest.raises(TermsError, match=named):
         Terms(**terms)
 

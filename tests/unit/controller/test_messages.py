@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of messages says what protos/ says, and reads what real servers answered."""
+"""The table of messages equals protos/ and parses answers of real servers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWERS = {
 RECORDS = [(port, call, base64.b64decode(answer["ok"])) for port, calls in GRPC.items() for call, answer in calls.items() if "ok" in answer]
 
 
-# What only clients of the data use (tests/load), and the collection does not.
+# For clients of the data (tests/load). The collection does not use them.
 ABOUT_DATA = {
     "banyandb/common/v1/group.proto",
     "banyandb/database/v1/measure.proto",
@@ -44,7 +44,7 @@ ABOUT_DATA = {
 
 
 def compiled(tmp_path):
-    """File name -> descriptor, as protoc reads protos/."""
+    """Return file name -> descriptor, as protoc reads protos/."""
     protos = ROOT / "protos"
     paths = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     out = tmp_path / "protos.bin"
@@ -93,9 +93,9 @@ def test_each_distinct_node_is_decoded_once_for_all_views():
     "data",
     [
         b"\xff\xff\xff",
-        b"\x0a\x05\x0a",  # a map entry cut short
-        b"\x0a\x07\x0a\x01x\x12\x02\x0a\x05",  # a table cut short
-        b"\x0a\x09\x0a\x01x\x12\x04\x0a\x02\xff\xff",  # a node that is no message
+        b"\x0a\x05\x0a",  # an incomplete map entry
+        b"\x0a\x07\x0a\x01x\x12\x02\x0a\x05",  # an incomplete table
+        b"\x0a\x09\x0a\x01x\x12\x04\x0a\x02\xff\xff",  # a node that is not a message
         b"\x0a\x0a\x0a\x01x\x12\x05\x0a\x03\x1a\x01\xff",  # an address that is not UTF-8
         b"\x0a\x11\x0a\x01x\x12\x0c\x0a\x0a\x2a\x08\x08\x80\x80\x80\x80\x80\x80\x04",  # a date out of range
     ],

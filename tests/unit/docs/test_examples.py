@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation names exists: variables, playbooks, plugins, verdicts, messages, files; and its examples are well-formed."""
+"""Names in the documentation exist: variables, playbooks, plugins, verdicts, messages, files. The examples are valid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLUGINS = sorted(path for kind in KINDS for path in ROOT.glob(f"plugins/{kind}/*
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"skywalking\.banyandb\.([a-z_]+)")
 VARIABLE = re.compile(r"\b(?<![./-])banyandb_[a-z_]*[a-z]\b(?!\.)")
-# What stands for the part of a message that varies.
+# Placeholder for the part of a message that varies.
 VARIES = "…"
 
 
@@ -36,7 +36,7 @@ def pages():
 
 
 def documentation(path):
-    """DOCUMENTATION and EXAMPLES of a plugin, from its Python file or from the YAML file that documents it."""
+    """Return DOCUMENTATION and EXAMPLES of a plugin, from its Python file or from its YAML file."""
     if path.suffix == ".yml":
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     names = {}
@@ -61,7 +61,7 @@ DOCUMENTED = {path: found for path in PLUGINS for found in [documentation(path)]
 
 
 def options(role):
-    """Option names of all entry points of a role."""
+    """Return the option names of all entry points of a role."""
     specification = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     return {name for entry in specification["argument_specs"].values() for name in entry["options"]}
 
@@ -71,7 +71,7 @@ VARIABLES = {name for role in ROLES for name in options(role)}
 
 
 def put_together(part):
-    """The text that an expression of texts makes, with VARIES where something is put in; nothing for any other expression."""
+    """Return the text of an expression of texts, with VARIES for each inserted value. Return nothing for any other expression."""
     if isinstance(part, ast.Constant) and isinstance(part.value, str):
         return part.value
     if isinstance(part, ast.JoinedStr):
@@ -84,7 +84,7 @@ def put_together(part):
 
 @pytest.fixture(scope="module")
 def texts():
-    """All texts of the plugins, roles and playbooks, each with VARIES where something is put in."""
+    """Return all texts of the plugins, roles and playbooks, each with VARIES for each inserted value."""
     found = []
     for path in sorted(ROOT.glob("plugins/**/*.py")):
         found += filter(None, map(put_together, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
@@ -114,7 +114,7 @@ def test_every_variable_that_is_named_exists(page):
     internal = {"__banyandb_host", "__banyandb_clusters", "__banyandb_probe", "banyandb_drained"}
     there = VARIABLES | {*GROUPS, srv_host_variables.APART} | internal | set(re.findall(r"(banyandb_\w+) \| default\(", playbooks))
     text = re.sub(r"^```console\n.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    # Of a name that begins so, there may be any.
+    # The text is only the prefix of a name: any variable with this prefix matches.
     assert {name for name in VARIABLE.findall(text) if not name.startswith(given_environment.PREFIX)} <= there
 
 
@@ -150,7 +150,7 @@ def test_the_page_troubleshooting_tells_of_every_verdict_but_the_good_one():
 
 
 def quoted():
-    """The messages that troubleshooting.md quotes: what stands in backticks in the column of symptoms, and is more than one word."""
+    """Return the messages in troubleshooting.md: texts of more than one word in backticks in the column of symptoms."""
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     for row in re.findall(r"^\| (.*) \|$", text, re.MULTILINE):
         cells = row.split(" | ")
@@ -165,7 +165,7 @@ def test_messages_are_quoted_and_refusals_are_found():
 
 
 def pattern(message):
-    """What finds a quoted message in the text that makes it. A number may be a constant of the source that is put in."""
+    """Return a pattern that finds a quoted message in its source text. A number may come from a constant of the source."""
     parts = [re.escape(part.strip()) for part in message.split(VARIES) if part.strip(" .;:()")]
     return re.compile(".*".join(re.sub(r"\d+", rf"(?:\g<0>|{VARIES})", part) for part in parts), re.DOTALL)
 
@@ -176,7 +176,7 @@ def test_every_message_that_is_quoted_stands_in_the_source(message, texts):
 
 
 def refusals():
-    """The messages of the errors that end a push, or that an inventory is refused with, as their source makes them."""
+    """Return the messages of the errors that end a push or refuse an inventory, from their source."""
     for name in (
         "model/topology/push_plan.py",
         "model/setup/cluster_inventory.py",
@@ -198,7 +198,7 @@ def test_every_refusal_is_in_the_page_troubleshooting(text):
 
 
 def names(document):
-    """The values of all keys ``name`` in a YAML document."""
+    """Return the values of all keys ``name`` in a YAML document."""
     if isinstance(document, dict):
         yield from [document["name"]] if isinstance(document.get("name"), str) else []
         document = list(document.values())
@@ -208,7 +208,7 @@ def names(document):
 
 
 def test_every_play_and_task_in_a_recorded_output_exists():
-    """When this fails, record the fixture again: ``python -m tests.docs.record tests/docs/walkthrough.md``."""
+    """After a failure, record the fixture again: ``python -m tests.docs.record tests/docs/walkthrough.md``."""
     text = WALKTHROUGH.read_text(encoding="utf-8")
     files = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]
     there = {name for path in files for name in names(yaml.safe_load(path.read_text(encoding="utf-8")))}
@@ -216,7 +216,7 @@ def test_every_play_and_task_in_a_recorded_output_exists():
     recorded = set(re.findall(r"^(?:PLAY|TASK) \[(?:skywalking\.banyandb\.\w+ : )?(.+)\] \*+$", text, re.MULTILINE))
     assert recorded
     made = re.compile("|".join(re.sub(r"\\{\\{.+?\\}\\}", ".+", re.escape(name)) for name in there))
-    # What Ansible itself does before a role runs has a name too.
+    # Ansible's own step before a role has a name too.
     assert {name for name in recorded if not name.startswith("Validating arguments against arg spec") and not made.fullmatch(name)} == set()
 
 
@@ -237,7 +237,7 @@ def test_every_file_that_is_linked_exists(page):
 
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: path.name)
-def test_the_examples_of_a_plugin_use_it_as_it_is_documented(path):
+def test_the_examples_of_a_plugin_use_its_documented_options(path):
     found = DOCUMENTED[path]
     tasks = yaml.safe_load(found["EXAMPLES"])
     assert tasks

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A user sees in the first line of a module's documentation whether the module may change with the next release."""
+"""The first line of a module's documentation shows whether the module may change with the next release."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules that the scenarios hold every failure and every warning of a run to."""
+"""The rules by which the scenarios check every failure and every warning of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How outputs are put into the pages: what is left out leaves a mark, and nothing else is changed."""
+"""The recorder of outputs: it marks each removed part and changes nothing else."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_line_that_is_to_come_first_and_is_not_there_ends_the_recording():
         record.shortened(OUTPUT, "nowhere")
 
 
-def test_the_output_of_other_programs_stays_as_it_is():
+def test_the_output_of_other_programs_stays_unchanged():
     assert record.shortened("a\n\nincluded: b\n", "") == ["a", "", "included: b"]
 
 
@@ -118,7 +118,7 @@ $ ls there/it.yml 2> /dev/null
 
 
 @pytest.mark.parametrize("text", ["```console\n$ false\n```\n", "<!-- fails -->\n```console\n$ true\n```\n"])
-def test_a_command_that_ends_otherwise_than_the_page_says_ends_the_recording(page, text):
+def test_a_command_without_the_exit_code_of_the_page_ends_the_recording(page, text):
     with pytest.raises(SystemExit, match="exit code"):
         page(text)
 

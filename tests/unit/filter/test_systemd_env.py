@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters systemd_env, systemd_env_digests and node_labels, against a reading of the file as systemd does it."""
+"""The filters systemd_env, systemd_env_digests and node_labels, against a parser with systemd's rules."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ ODD = [
 
 
 def read_as_systemd(text):
-    """systemd.exec(5), EnvironmentFile=, as far as it concerns a file of NAME="value" lines: in double quotes a
-    backslash makes one of " \\ ` $ literal, and is itself kept before anything else."""
+    """systemd.exec(5), EnvironmentFile=, for a file of NAME="value" lines: in double quotes a backslash makes
+    one of " \\ ` $ literal; before any other character the backslash stays.
+    """
     found = {}
     for line in text.splitlines():
         name, _, rest = line.partition("=")

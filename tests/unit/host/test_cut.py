@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A liaison loses the way to one other host, and while it does clients wait. With a real nft, in a network of its own."""
+"""A liaison loses the connection to one other host, and clients wait during that time. The tests use a real nft in a separate network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.peers import byte_server
 
 UNIT = "banyandb-liaison.service"
 
-# The liaison that is drained is in the other network, and so is a client. The server here shows whom it uses in `used`.
+# The liaison to drain and one client are in the other network. The server here shows in `used` which liaisons it uses.
 SCENE = """
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut, nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
@@ -87,7 +87,7 @@ def finishing():  # a client that is held in the midst of its batch
     streams.append(WriteStreams(9, 9))
 client = subprocess.Popen([*there, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 client.stdout.readline(); streams.append(WriteStreams(9, 8)); used[:] = ["l1"]
-# It is cut off when the batch has come to its end: only then the server does without the other one.
+# The cut comes after the end of the batch: only then the server stops using the other liaison.
 def notices(): used.clear() if streams[-1].under_way == 0 and reaches(18912) is not True else None; return view()
 finishes = threading.Thread(target=finishing); finishes.start()
 half = peer_cut.cut("half", "l1", notices, asked_streams, [17912], 300, 15); finishes.join(); peer_cut.join("half")
@@ -106,7 +106,7 @@ print(json.dumps(seen))
 """
 
 
-def test_clients_wait_while_the_server_notices_and_nobody_else_is_concerned():
+def test_clients_wait_while_the_server_notices_and_no_other_process_is_concerned():
     assert played(SCENE) == {
         "before": True,
         "the way with 2 writes under way": True,

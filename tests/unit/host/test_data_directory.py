@@ -30,7 +30,7 @@ FACTS = NodeFacts("default", "data1", "h:17912", "data")
 
 @pytest.fixture
 def place():
-    """A directory that everybody may enter, outside of /tmp, where no node may keep data."""
+    """Yield a directory that all users may enter, outside of /tmp, where no node may keep data."""
     directory = Path(tempfile.mkdtemp(prefix="banyandb-test-", dir="/var/lib"))
     directory.chmod(0o755)
     yield directory
@@ -44,7 +44,7 @@ def storage(place):
 
 
 def deploy(storage):
-    """One run: what it would change, which it then changes."""
+    """Do one run: return its changes and make them."""
     look = data_directory.look(storage)
     assert look.problems == []
     found = [difference.path for difference in look.differences()]
@@ -68,7 +68,7 @@ def everything(directory):
 
 
 def stored(root, *names):
-    """Data of a server."""
+    """Write data as a server does."""
     for name in names or ("stream",):
         (Path(root) / name / "data").mkdir(parents=True)
         (Path(root) / name / "data" / "part").write_text("x" * 10)
@@ -107,7 +107,7 @@ def test_what_differs_is_made_again_and_since_when_stays(storage):
     assert after == {**json.loads(before), "node": "elsewhere:17912"}
 
 
-def test_other_content_is_left_as_it_is(storage, place):
+def test_other_content_is_left_unchanged(storage, place):
     (place / "data").mkdir(mode=0o755)
     (place / "data" / "www").mkdir()
     before = everything(place)
@@ -164,7 +164,7 @@ def test_another_node_s_directory_is_refused(storage):
     assert reasons(replace(storage, facts=replace(FACTS, host="data2", node="h2:17912"))) == ["other_node"] * 2
 
 
-def test_a_lost_disk_is_told_from_a_new_node(storage):
+def test_a_lost_disk_is_distinguished_from_a_new_node(storage):
     deploy(storage)
     data, disk = storage.roots
     stored(data)
@@ -243,7 +243,7 @@ def test_an_inner_root_is_no_content_of_its_outer_one(storage, place):
     nested = replace(storage, roots={str(place / "data"): ["stream"], str(place / "data" / "fast" / "m"): ["measure"]})
     deploy(nested)
     assert deploy(nested) == [] and (place / "data" / "fast" / "m" / MARKER).exists()
-    # The outer root is the server's alone, so the way to the inner one is the server's too.
+    # Only the server may enter the outer root, and therefore the inner root.
     stored(place / "data")
     assert act(nested, "removed")["changed"]
     assert not (place / "data").exists()
@@ -280,8 +280,8 @@ def test_a_removal_says_how_much_it_deletes_and_wants_the_name_of_the_node(deplo
     what = f"20 bytes in 2 files in {data}, {disk}"
     before = everything(place)
     for state in ("checked", "removed"):
-        told = act(deployed, state, confirm=None, check=True)
-        assert told["msg"] == f"data1: would delete {what}." and told["changed"] == (state == "removed")
+        result = act(deployed, state, confirm=None, check=True)
+        assert result["msg"] == f"data1: would delete {what}." and result["changed"] == (state == "removed")
         with pytest.raises(HostStateError) as raised:
             act(deployed, state, confirm="data2")
         assert str(raised.value) == f"data1: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm=data1"
@@ -339,7 +339,7 @@ def test_the_directories_of_the_record_are_removed_too(deployed):
 
 @pytest.fixture(params=["tmpfs", "bind"])
 def mounted(place, request):
-    """A mount for the second root: a file system of its own, or a directory of the same one."""
+    """Yield a mount for the second root: a separate file system, or a directory of the same file system."""
     (place / "disk" / "m").mkdir(parents=True)
     (place / "source").mkdir()
     what = ["-t", "tmpfs", "tmpfs"] if request.param == "tmpfs" else ["--bind", place / "source"]

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports are closed to others and to nobody else, until they are opened or the lease is over. With a real nft, in a network of its own."""
+"""A drain blocks the ports for other hosts only, until they are opened or the lease ends. The tests use a real nft in a separate network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network i
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_drain import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 
-# A client in the other network, and a server on two ports of this one.
+# A client in the other network, and a server on two ports of this network.
 SCENE = """
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 for port in (17912, 22): serve(port)
@@ -63,14 +63,14 @@ def test_an_account_that_is_not_there_is_named():
         port_drain.close([17912], 1, user="nobody-here")
 
 
-def test_a_host_without_nft_is_told_what_to_do(monkeypatch):
+def test_a_host_without_nft_gets_the_next_step(monkeypatch):
     monkeypatch.setattr(nftables.shutil, "which", lambda *_arguments, **_options: None)
     with pytest.raises(HostStateError, match="banyandb_liaison_drain_install: true .* hook or none") as refused:
         act({"state": "checked", "service": None, "lease": 120.0, "hold": 0.0, "user": None}, False)
     assert refused.value.kind == "no_nft"
 
 
-# The server listens where its process was told to, which is not where it is to listen after its restart.
+# The server listens on the port of its process's settings, not on the port of the next start.
 MOVED = """
 from types import SimpleNamespace
 from ansible_collections.skywalking.banyandb.plugins.modules import liaison_drain

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts that were given up are found where the server puts them, and nothing else is taken for one."""
+"""The search finds the failed parts at the server's location and counts nothing else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""host_state: what is on a host against what should be."""
+"""host_state: the differences between a host and the wanted state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_file_as_it_should_be_is_no_difference(file):
     assert differences([Wanted("file", file, owner=ME, group=MY_GROUP, mode=0o640, sha256=digest("A=1\n"))]) == []
 
 
-def test_only_the_attributes_that_differ_are_told(file):
+def test_only_the_attributes_that_differ_are_reported(file):
     wanted = Wanted("file", file, owner=ME, mode=0o600, sha256=digest("A=2\n"))
     assert differences([wanted]) == [
         Difference("file", file, {"mode": "0600", "sha256": digest("A=2\n")}, {"mode": "0640", "sha256": digest("A=1\n")})
@@ -44,8 +44,8 @@ def test_only_the_attributes_that_differ_are_told(file):
 
 
 def test_another_owner_or_group_is_a_difference(file):
-    (found,) = differences([Wanted("file", file, owner="nobody-here", group="none-either")])
-    assert found.expected == {"owner": "nobody-here", "group": "none-either"}
+    (found,) = differences([Wanted("file", file, owner="missing-user", group="none-either")])
+    assert found.expected == {"owner": "missing-user", "group": "none-either"}
     assert found.found == {"owner": ME, "group": MY_GROUP}
 
 
@@ -76,7 +76,7 @@ def test_a_link_is_compared_letter_by_letter(tmp_path, file):
     assert (found.expected, found.found) == ({"target": file}, {"target": "a.env"})
 
 
-def test_a_directory_or_socket_in_the_place_of_a_file_is_told(tmp_path):
+def test_a_directory_or_socket_in_the_place_of_a_file_is_reported(tmp_path):
     directory, other = tmp_path / "d", tmp_path / "s"
     directory.mkdir()
     with socket.socket(socket.AF_UNIX) as server:
@@ -96,7 +96,7 @@ def test_what_may_not_be_read_is_an_error_with_the_way_out(monkeypatch, file):
     assert file in str(error.value)
 
 
-def test_who_is_not_root_is_told_how_to_become_it(monkeypatch):
+def test_an_error_without_root_says_how_to_become_root(monkeypatch):
     host_state.require_root()
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     with pytest.raises(host_state.HostStateError, match="user nobody .* become: true") as error:
@@ -115,12 +115,12 @@ def test_a_failing_disk_is_an_error_of_its_own_kind(monkeypatch, file):
 
 
 def test_a_user_that_does_not_exist_is_a_difference():
-    assert host_state.user_differences([ME, "nobody-here"]) == [Difference("user", "nobody-here", {"what": "user"}, {"what": "absent"})]
+    assert host_state.user_differences([ME, "missing-user"]) == [Difference("user", "missing-user", {"what": "user"}, {"what": "absent"})]
 
 
 @pytest.fixture
 def account(monkeypatch, tmp_path):
-    """An account banyandb with these attributes; returns the file in place of /etc/passwd, where it stands unless ``local`` is false."""
+    """Return a function that makes an account banyandb and returns a copy of /etc/passwd, with the account if ``local`` is true."""
 
     def add(uid=998, shell="/usr/sbin/nologin", home="/nonexistent", local=True):
         found = pwd.struct_passwd(("banyandb", "x", uid, uid, "", home, shell))
@@ -149,7 +149,7 @@ def test_somebody_s_account_is_used_only_when_the_operator_names_it(account, att
 
 
 def test_an_account_that_this_collection_made_is_no_problem_and_neither_is_none(account):
-    assert host_state.user_problem("nobody-here", False) == ""
+    assert host_state.user_problem("missing-user", False) == ""
     assert host_state.user_problem("banyandb", False, account()) == ""
 
 
@@ -163,7 +163,7 @@ def test_architectures_are_named_as_releases_are(monkeypatch, machine, name):
     assert host_state.architecture() == name
 
 
-def test_space_is_told_for_a_directory_that_is_not_there_yet(tmp_path):
+def test_space_is_reported_for_a_directory_that_is_not_there_yet(tmp_path):
     directory, free, total = host_state.free_space(str(tmp_path / "not" / "yet"))
     assert directory == str(tmp_path)
     assert 0 < free <= total

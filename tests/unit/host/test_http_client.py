@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP client against real sockets: the same words for the same peers as the gRPC client has."""
+"""The HTTP client against real sockets: the same names of failures as the gRPC client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EMPTY = http_answer("200 OK", b'{"routeTables": {}}')
 
 
 def asked(peer, ask=state, **terms):
-    """What ``ask`` makes of ``peer``, an (async) context manager that gives an address; a failure names the address."""
+    """Return the result of ``ask`` for ``peer``, an (async) context manager that yields an address. A failure names the address."""
 
     async def run():
         if hasattr(peer, "__aenter__"):
@@ -141,14 +141,14 @@ def test_a_server_that_drips_is_cut_off_at_the_time_out():
                     writer.write(bytes([byte]))
                     await asyncio.sleep(0.1)
             except ConnectionError:
-                pass  # what is under test: the client has hung up
+                pass  # expected: the client has closed the connection
             writer.close()
 
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
             address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
             return await asyncio.to_thread(state, address, Terms(timeout=0.5, retries=0))
 
-    assert asyncio.run(run()).kind == "timeout"  # the whole answer would take over 4 s
+    assert asyncio.run(run()).kind == "timeout"  # the complete answer would take more than 4 s
 
 
 def test_a_name_without_address_is_unresolved():
@@ -347,7 +347,7 @@ def test_an_answer_without_end_is_not_read_to_its_end(start, tail, said, monkeyp
 
 @pytest.fixture
 def addresses(monkeypatch):
-    """Makes a host name have the given addresses, each ``host:port``; the port that is asked for does not count."""
+    """Return a function that gives a host name these addresses, ``host:port`` each. It ignores the requested port."""
 
     def have(*places):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, _colon, port in (each.partition(":") for each in places)]

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server ran with is kept whole, judged by its process, and comes back as it was."""
+"""What a server ran with is kept whole, judged by its process, and comes back unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNIT = "[Service]\n"
 
 
 class Host:
-    """A host with two releases; ``start`` runs the one that the link leads to, with the environment file as it is."""
+    """A host with two releases. ``start`` runs the linked release with the present environment file."""
 
     def __init__(self, root):
         self.root = root
@@ -40,7 +40,7 @@ class Host:
         self.process = None
 
     def write(self, version, unit, **environment):
-        """What a deployment leaves on the host."""
+        """Write the files of a deployment."""
         drop_in = f"[Service]\nNice={version}\n"
         environment["BANYANDB_UNIT_SHA256"] = hashlib.sha256((unit + drop_in).encode()).hexdigest()
         self.environment = environment
@@ -89,7 +89,7 @@ def host(tmp_path):
     made.stop()
 
 
-def test_everything_comes_back_as_it_was(host):
+def test_everything_is_restored_unchanged(host):
     before = host.found()
     assert host.keep() == {"changed": True, "unproved": []}
     host.write("2", UNIT + "# other\n", BYDB_SECRET="other")
@@ -133,7 +133,7 @@ def test_a_file_that_was_edited_by_hand_and_never_kept_is_named(host):
     assert host.keep() == {"changed": True, "unproved": [host.paths.environment]}
 
 
-def test_without_a_process_the_files_are_kept_as_they_are(host):
+def test_without_a_process_the_files_are_kept_unchanged(host):
     host.keep()
     host.stop()
     host.write("2", UNIT, BYDB_SECRET="second")

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names have no address on this host, asked of the C library with answers of our own."""
+"""Names without an address on this host. The C library gets test answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network i
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Name -> what the look-up raises; other names have an address."""
+    """Return name -> error of the look-up. Other names have an address."""
     raised: dict[str, Exception] = {}
 
     def getaddrinfo(name, _port, **_more):
@@ -37,12 +37,12 @@ def answers(monkeypatch):
         (UnicodeError("label too long"), "no_name"),
     ],
 )
-def test_each_reason_is_told_from_the_others(answers, raised, reason):
+def test_each_reason_is_distinguished_from_the_others(answers, raised, reason):
     answers["bad.example.org"] = raised
     assert name_resolution.unresolved(["good.example.org", "bad.example.org", "bad.example.org"]) == {"bad.example.org": reason}
 
 
-def test_a_look_up_that_does_not_end_holds_up_no_other(monkeypatch):
+def test_a_look_up_that_does_not_end_delays_no_other(monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(name_resolution, "SECONDS", 0.2)
     monkeypatch.setattr(name_resolution.socket, "getaddrinfo", lambda name, _port, **_more: ended.wait() if name == "slow" else [])

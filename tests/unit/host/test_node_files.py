@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server is configured with becomes as it should be, each part whole or not at all."""
+"""The files of a server become as wanted, each of them atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.modules import node_files
 
 @pytest.fixture
 def systemd(monkeypatch):
-    """How often systemd was made to read its units again; ``outdated`` is what it says of the unit."""
+    """Count how often systemd reads its units again. ``outdated``: the unit's NeedDaemonReload."""
 
     class Systemd:
         reads = 0
@@ -99,7 +99,7 @@ def test_check_mode_tells_the_same_and_makes_nothing(asked, systemd, tmp_path):
     assert node_files.act(asked, False)["paths"] == foreseen["paths"]
 
 
-def test_only_what_is_another_way_is_written(asked, systemd, tmp_path):
+def test_only_changed_files_are_written(asked, systemd, tmp_path):
     node_files.act(asked, False)
     environment = tmp_path / "etc" / "banyandb" / "data.env"
     before = {path: os.lstat(path).st_ino for path in paths(asked)}
@@ -108,7 +108,7 @@ def test_only_what_is_another_way_is_written(asked, systemd, tmp_path):
     result = node_files.act(asked, False)
     assert result["paths"] == [str(tmp_path / "var"), str(environment)]
     assert {path for path, inode in before.items() if os.lstat(path).st_ino != inode} == {str(environment)}
-    assert systemd.reads == 1  # neither is of systemd
+    assert systemd.reads == 1  # neither file is a systemd unit
 
 
 @pytest.mark.parametrize("part", ["unit", "drop_in", "link", "outdated"])

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A push against real files, addresses that really answer, and a server that follows the file as the real one does."""
+"""A push against real files, real addresses, and a server that follows the file like the real server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Host:
         return [self.network.node(name) for name in names]
 
     def runs_with(self, *nodes: Node, held_back: Sequence[Node] = ()) -> None:
-        """The file stands and the server has read it."""
+        """Write the file and make the server read it."""
         self.path.write_text(Topology(ordered(nodes), ordered(held_back)).render())
         self.server.ask()
         self.server.load()
@@ -60,7 +60,7 @@ class Host:
         self.server.texts.clear()
 
     def request(self, nodes: Sequence[Node], *, timeout: float | None = 5.0, **options: Any) -> Request:
-        """``timeout`` None: unproved. What is expected of a node is what it says of itself, if it says something."""
+        """Return a request. ``timeout`` None: without a proof. The expected identity of a node is its reported identity, if it reports one."""
         said = self.network.identities
         expected = {}
         for node in nodes:
@@ -204,10 +204,10 @@ def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytes
     assert outcome.proved and outcome.warnings == []
 
 
-# Nodes that do not answer
+# Nodes that are not responding
 
 
-def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: Host) -> None:
+def test_a_new_node_that_is_not_responding_is_held_back_and_admitted_later(host: Host) -> None:
     a, b, c = host.nodes("abc")
     host.runs_with(a, b)
     host.network.silence(c)
@@ -220,7 +220,7 @@ def test_a_new_node_that_does_not_answer_is_held_back_and_admitted_later(host: H
     assert host.server.lists[-1] == ["a", "b", "c"]
 
 
-def test_a_known_node_that_is_away_stays_listed_last_and_the_verdict_is_unknown(host: Host) -> None:
+def test_a_known_node_that_is_unreachable_stays_listed_last_and_the_verdict_is_unknown(host: Host) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.network.silence(a)
@@ -245,7 +245,7 @@ def test_a_start_may_hold_back_one_that_still_answers(host: Host) -> None:
     assert topology_file.read(str(host.path)) == (Topology((a,), (b,)), outcome.after)
 
 
-def test_a_start_with_a_file_that_was_not_read_replaces_it_whatever_it_lists(host: Host) -> None:
+def test_a_start_with_a_file_that_was_not_read_replaces_any_list(host: Host) -> None:
     a, b, gone = host.nodes("abc")
     host.path.write_text(Topology((a, host.network.node("b"), gone)).render())
     with pytest.raises(PlanRefused, match=r"refusing to drop c, which is not"):
@@ -280,7 +280,7 @@ def test_a_new_address_takes_two_writes_and_the_node_never_gets_lost(host: Host)
 
 
 def test_the_same_in_one_write_would_lose_the_node(host: Host) -> None:
-    """The trap that staging is for; it also proves that the server of these tests has it."""
+    """The trap that staged changes avoid. The test also shows that the server of these tests has the trap."""
     a = host.network.node("a")
     b = host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
@@ -292,7 +292,7 @@ def test_the_same_in_one_write_would_lose_the_node(host: Host) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_nodes_that_keep_their_names_move_to_new_addresses(host: Host, batch: int) -> None:
-    """While the first is out, the others still stand under old addresses, which are not what they call themselves."""
+    """While the first node is out, the others are still listed under old addresses, which are not their names."""
     old = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
     host.runs_with(*old)
     new = [host.network.node(name, node_name=f"{name}:17912") for name in "abc"]
@@ -302,7 +302,7 @@ def test_nodes_that_keep_their_names_move_to_new_addresses(host: Host, batch: in
     assert host.shows() == {"a:17912", "b:17912", "c:17912"}
 
 
-def test_nodes_move_whose_old_names_nobody_knows(host: Host) -> None:
+def test_nodes_move_whose_old_names_are_unknown(host: Host) -> None:
     old = [host.network.node(name, node_name=f"old-{name}:17912") for name in "abc"]
     host.runs_with(*old)
     new = [host.network.node(name, node_name=f"new-{name}:17912") for name in "abc"]
@@ -311,7 +311,7 @@ def test_nodes_move_whose_old_names_nobody_knows(host: Host) -> None:
     assert host.shows() == {"new-a:17912", "new-b:17912", "new-c:17912"}
 
 
-def test_a_node_whose_new_address_does_not_answer_stays_under_its_old_one(host: Host) -> None:
+def test_a_node_whose_new_address_is_not_responding_stays_under_its_old_one(host: Host) -> None:
     a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
     moved = host.network.node("b", node_name="b:17912")
@@ -333,7 +333,7 @@ def test_labels_that_changed_are_noticed_and_refreshed(host: Host) -> None:
     assert host.push(a, b, refresh_stale=True).writes == 0
 
 
-def test_what_is_changed_only_later_stays_as_it_is_listed_and_shown(host: Host) -> None:
+def test_what_is_changed_only_later_keeps_its_entry_and_its_view(host: Host) -> None:
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -356,7 +356,7 @@ def test_a_node_under_another_node_name_is_noticed_and_refreshed(host: Host) -> 
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_of_many_stale_nodes_each_may_stay_stale_until_its_turn(host: Host, batch: int) -> None:
+def test_of_many_stale_nodes_each_may_stay_stale_until_its_wave(host: Host, batch: int) -> None:
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", node_name="old:17912")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -376,7 +376,7 @@ def test_a_node_is_added_beside_one_that_is_stale(host: Host) -> None:
 
 
 def test_what_was_refreshed_may_not_be_stale_once_more(host: Host) -> None:
-    """It is admitted while the other one is still stale, and has changed again by then."""
+    """The push admits the first node while the second is stale. By then the first node has changed again."""
     a, b, c = host.network.node("a"), host.network.node("b", zone="x"), host.network.node("c", zone="x")
     host.runs_with(a, b, c)
     host.network.relabel(b, zone="y")
@@ -394,8 +394,8 @@ def test_a_named_refresh_drops_and_admits_again(host: Host) -> None:
     assert (host.server.lists, outcome.plan.refreshed) == ([["b"], ["a", "b"]], ("a",))
 
 
-def test_one_that_differs_and_is_not_touched_leaves_nobody_out(host: Host) -> None:
-    """The push fails, with all of its writes done."""
+def test_a_stale_node_that_is_not_refreshed_leaves_no_node_out(host: Host) -> None:
+    """The push fails after all of its writes."""
     a, b = host.network.node("a"), host.network.node("b", zone="x")
     host.runs_with(a, b)
     host.network.relabel(b, zone="y")
@@ -415,7 +415,7 @@ def test_a_removal_beside_an_addition_is_two_writes(host: Host) -> None:
 
 
 def test_writes_are_apart_even_when_the_view_is_right_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also under a time-out that is shorter than that: it is for views that differ."""
+    """Also with a time-out below the pause between writes: the time-out is for wrong views."""
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server.delay = 0.0
@@ -448,7 +448,7 @@ def test_a_drop_that_is_not_seen_stops_the_push_with_the_entry_held_back(host: H
 
 
 def test_after_such_a_stop_nothing_is_added_before_the_server_has_read_the_drop(host: Host) -> None:
-    """Else the server, at its next poll, would see one change of address and lose the node after the proof."""
+    """With a later write, the server's next poll would see only a changed address, and lose the node after the proof."""
     a, b = host.network.node("a"), host.network.node("b", node_name="b:17912")
     moved = host.network.node("b", node_name="b:17912")
     host.runs_with(a, b)
@@ -476,7 +476,7 @@ def test_a_drop_that_is_read_late_is_waited_for(host: Host) -> None:
 
 
 class Forgetful:
-    """A liaison that kept a broken connection to node b from before: it uses b only when it was listed, dropped and listed again."""
+    """A liaison with an old, broken connection to node b: it uses b only after b was listed, dropped and listed again."""
 
     def __init__(self, host: Host, *nodes: Node) -> None:
         self.host, self.nodes = host, nodes
@@ -575,7 +575,7 @@ def test_check_mode_on_a_new_host_predicts_the_first_file(host: Host) -> None:
         host.push(a, b)
 
 
-# The file: owner, mode, backup, errors half-way
+# The file: owner, mode, backup, errors in the middle
 
 
 def test_owner_and_group_stay_unless_others_are_asked_for(host: Host) -> None:
@@ -685,7 +685,7 @@ def test_pushes_to_one_file_wait_for_each_other(host: Host) -> None:
             host.push(a, b, timeout=None, lock_timeout=0.3)
     for thread in threads:
         thread.join()
-    # Either order: the shorter list is refused when it comes second, and then nothing is lost.
+    # In any order: a shorter list that comes second is refused, so no node is lost.
     found = topology_file.read(str(host.path))
     assert found is not None and found[0] == Topology(ordered([a, b, c]))
     assert all("refusing to drop c," in str(error) for error in failures)

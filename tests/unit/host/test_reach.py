@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses count as answering, against real sockets: good servers, bad ones, and none."""
+"""Addresses that count as responding, against real sockets: good servers, bad servers, and none."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_grpc_server_answers(host: str) -> None:
 
 
 def test_a_grpc_server_that_knows_no_method_answers_too() -> None:
-    """What stands there is found out by the server that is given the entry; to be spoken to is enough here."""
+    """The server that gets the entry finds out the node at the address. Here a response is enough."""
     assert answer(grpc_server({}))
 
 
@@ -75,22 +75,22 @@ def test_the_dot_behind_a_full_name_is_no_part_of_the_certificates_name(certific
     assert answer(grpc_server(recorded("data"), certificate), ca=str(certificate.path), host="localhost.")
 
 
-def test_a_tls_server_of_another_ca_does_not_answer(certificate: Certificate, other: Certificate) -> None:
+def test_a_tls_server_of_another_ca_is_not_responding(certificate: Certificate, other: Certificate) -> None:
     assert not answer(grpc_server(recorded("data"), certificate), ca=str(other.path))
 
 
-def test_a_certificate_for_another_host_does_not_answer(tmp_path: Path) -> None:
+def test_a_certificate_for_another_host_is_not_responding(tmp_path: Path) -> None:
     elsewhere = Certificate(tmp_path, name="elsewhere.example.org", address=None)
     assert not answer(grpc_server(recorded("data"), elsewhere), ca=str(elsewhere.path))
 
 
-def test_tls_and_plain_do_not_answer_each_other(certificate: Certificate) -> None:
+def test_tls_and_plain_are_not_responding_to_each_other(certificate: Certificate) -> None:
     assert not answer(grpc_server(recorded("data"), certificate), timeout=0.5)
     assert not answer(grpc_server(recorded("data")), ca=str(certificate.path), timeout=0.5)
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_without_a_usable_ca_a_tls_server_does_not_answer(certificate: Certificate, tmp_path: Path, content: str | None) -> None:
+def test_without_a_usable_ca_a_tls_server_is_not_responding(certificate: Certificate, tmp_path: Path, content: str | None) -> None:
     ca = tmp_path / "ca.pem"
     if content is not None:
         ca.write_text(content)
@@ -116,7 +116,7 @@ def test_only_the_settings_frame_of_http2_is_an_answer(sent: bytes, expected: bo
     assert answer(byte_server(sent)) is expected
 
 
-def test_an_http1_server_over_tls_does_not_answer(certificate: Certificate) -> None:
+def test_an_http1_server_over_tls_is_not_responding(certificate: Certificate) -> None:
     assert not answer(byte_server(http_answer("400 Bad Request"), certificate), ca=str(certificate.path))
 
 
@@ -148,7 +148,7 @@ def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout() -> None:
         server.close()
         return found
 
-    assert not asyncio.run(run())  # the whole frame would take 1.8 s
+    assert not asyncio.run(run())  # the complete frame would take 1.8 s
 
 
 def test_ipv6_is_tried_at_its_bracketed_address() -> None:
@@ -165,7 +165,7 @@ def test_ipv6_is_tried_at_its_bracketed_address() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
-def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_name_without_an_address_is_not_responding(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def unknown(*_: Any, **__: Any) -> None:
         raise error
 
@@ -177,7 +177,7 @@ def test_a_name_without_an_address_does_not_answer(monkeypatch: pytest.MonkeyPat
 
 
 def addresses(monkeypatch: pytest.MonkeyPatch, *places: str) -> None:
-    """Make the name ``both.example`` have these addresses, ``host:port`` each; the port that is asked for does not count."""
+    """Make the name ``both.example`` have these addresses, ``host:port`` each. The requested port does not count."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, _colon, port in (place.partition(":") for place in places)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
@@ -189,7 +189,7 @@ def test_an_address_that_is_silent_does_not_use_up_the_time_of_the_one_that_answ
 
 
 def test_the_next_address_is_tried_at_once_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the delay between two attempts, forty refusals would take ten times the time that there is."""
+    """With a delay between two attempts, forty refusals would take ten times the allowed time."""
     with Network() as network, closed_port() as closed:
         addresses(monkeypatch, *[closed] * 40, network.node("a").grpc_address)
         assert answers(Node("it", "both.example:17912"), 1.0)
@@ -211,7 +211,7 @@ def test_attempts_that_lose_leave_no_socket_behind(monkeypatch: pytest.MonkeyPat
     class Counted(socket.socket):
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
-            if "fileno" not in named:  # one that connects, and none that a server accepts
+            if "fileno" not in named:  # the connecting socket, not a server's accepted socket
                 made.append(self)
 
     with Network() as network, blackhole() as silent, closed_port() as closed:
@@ -243,12 +243,12 @@ def test_only_those_that_answer_are_found_by_address() -> None:
         }
 
 
-def test_nobody_is_asked_when_there_is_nobody() -> None:
+def test_no_addresses_need_no_question() -> None:
     assert answering([], 5.0) == set()
 
 
 def test_fifty_addresses_are_asked_side_by_side() -> None:
-    """Each of them says nothing before all of them were asked."""
+    """Each server waits until all of them got a question."""
     asked, together = 0, asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -271,7 +271,7 @@ def test_fifty_addresses_are_asked_side_by_side() -> None:
     assert found == addresses
 
 
-def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_addresses_than_workers_are_all_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "WORKERS", 2)
     with Network() as network, ExitStack() as stack:
         silent = [Node("silent", stack.enter_context(blackhole())) for _ in range(4)]
@@ -279,7 +279,7 @@ def test_more_addresses_than_workers_all_get_their_turn(monkeypatch: pytest.Monk
         assert answering([*silent, *good], 0.3) == {node.grpc_address for node in good}
 
 
-def test_a_name_look_up_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_look_up_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     real, over = socket.getaddrinfo, threading.Event()
 
     def slow(host: str, *given: Any, **named: Any) -> Any:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""release: versions side by side on a host, whole or not there."""
+"""release: several versions on a host, each complete or absent."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_is_no_link_is_never_replaced(root, program):
 
 
 def installed(root, program, *versions):
-    """Versions put in place in this order, the last one linked."""
+    """Install versions in this order and link the last."""
     path, sha256 = program
     for age, version in enumerate(versions):
         release = Release(root, version, SOURCE)
@@ -151,7 +151,7 @@ def test_the_oldest_versions_beyond_those_kept_are_superfluous(root, program, tm
     proc.mkdir()
     assert installed_release.superfluous(release, 3, (), str(proc)) == ["1", "2"]
     assert installed_release.superfluous(release, 5, (), str(proc)) == []
-    # The one before stays, and so does what runs.
+    # The previous version and running versions stay.
     assert installed_release.superfluous(release, 3, {"1"}, str(proc)) == ["2", "3"]
     (proc / "4711").mkdir()
     (proc / "4711" / "exe").symlink_to(os.path.join(root, "versions", "2", "bin", "banyand-server"))

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd_services and running_process: what systemd and /proc tell of a server, read from text as they give it."""
+"""systemd_services and running_process: the state of a server from texts of systemd and /proc."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ExecMainStartTimestampMonotonic=0
 
 @pytest.fixture
 def systemctl(tmp_path):
-    """A systemctl that says what it is given, and keeps how it was called."""
+    """A fake systemctl with a fixed output. It records its calls."""
 
     def say(text, status=0, stderr=""):
         path = tmp_path / "systemctl"
@@ -83,7 +83,7 @@ def test_no_service_costs_no_call():
     assert systemd_services.services([], systemctl="/no/such/program") == {}
 
 
-def test_a_host_without_systemd_is_told(systemctl):
+def test_a_host_without_systemd_is_reported(systemctl):
     with pytest.raises(HostStateError, match="needs a host with systemd") as error:
         systemd_services.services(["a.service"], "/no/such/program")
     assert error.value.kind == "no_systemd"
@@ -93,7 +93,7 @@ def test_a_host_without_systemd_is_told(systemctl):
 
 
 def running(tmp_path, environ, arguments=("/opt/b/current/bin/s", "data"), exe=None, **changes):
-    """A unit whose process 4711 has a /proc of our making; the installed program is version 1."""
+    """Make a unit whose process 4711 has a fake /proc. The installed program is version 1."""
     process = tmp_path / "proc" / "4711"
     process.mkdir(parents=True)
     (process / "environ").write_bytes(b"".join(f"{name}={value}".encode() + b"\0" for name, value in environ.items()))

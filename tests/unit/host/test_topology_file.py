@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real files, real file systems. What needs a mount needs root, as the lab does."""
+"""Real files and real file systems. Tests with a mount need root, as the lab does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 A, B = Node("a", "10.0.0.1:17912"), Node("b", "10.0.0.2:17912")
 MINE = Ownership(None, None, 0o644)
 OWN_FORMAT = Topology((A,), (B,)).render()
-FOREIGN = "nodes:\n  - name: a\n    grpc_address: 10.0.0.1:17912\n    zone: x\n"
+HAND_WRITTEN = "nodes:\n  - name: a\n    grpc_address: 10.0.0.1:17912\n    zone: x\n"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def mounted(directory: Path, *options: str) -> Iterator[None]:
-    """A file system of its own at ``directory``: ``mount <options> <directory>``, taken away at the end."""
+    """Mount a separate file system at ``directory``: ``mount <options> <directory>``. Unmount it at the end."""
     subprocess.run(["mount", *options, str(directory)], check=True)
     try:
         yield
@@ -68,7 +68,7 @@ def test_a_file_of_this_collection_is_read_with_what_is_held_back(path: Path) ->
     assert read(str(path)) == (Topology((A,), (B,)), OWN_FORMAT)
 
 
-@pytest.mark.parametrize("text", [FOREIGN, '{"nodes": [{"name": "a", "grpc_address": "10.0.0.1:17912"}]}'])
+@pytest.mark.parametrize("text", [HAND_WRITTEN, '{"nodes": [{"name": "a", "grpc_address": "10.0.0.1:17912"}]}'])
 def test_a_file_of_another_writer_is_read_with_pyyaml(path: Path, text: str) -> None:
     path.write_text(text)
     assert read(str(path)) == (Topology((A,)), text)
@@ -80,11 +80,11 @@ def test_what_the_server_takes_for_an_empty_list_is_read_as_one(path: Path, text
     assert read(str(path)) == (Topology(), text)
 
 
-def test_without_pyyaml_a_foreign_file_is_refused_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyyaml_a_file_of_another_writer_is_refused_with_the_next_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign_topology, "yaml", None)
     path.write_text(OWN_FORMAT)
     assert read(str(path)) is not None
-    path.write_text(FOREIGN)
+    path.write_text(HAND_WRITTEN)
     with pytest.raises(TopologyFileError, match="line 2: .* was not written by this collection.*install python3-yaml there, or move"):
         read(str(path))
 
@@ -168,7 +168,7 @@ def test_a_write_replaces_the_whole_file_by_a_new_one(path: Path) -> None:
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_write_gives_owner_group_and_mode_whatever_the_umask_is(path: Path) -> None:
+def test_a_write_gives_owner_group_and_mode_for_any_umask(path: Path) -> None:
     umask = os.umask(0o777)
     try:
         write(str(path), OWN_FORMAT, Ownership(4321, 4322, 0o640))
@@ -187,7 +187,7 @@ def test_the_file_is_on_the_disk_before_it_gets_its_name(path: Path, monkeypatch
 
 
 def test_a_write_killed_at_any_moment_leaves_the_old_or_the_new_file(path: Path) -> None:
-    """Read while a process writes as fast as it can, and after it was killed."""
+    """Read while a process writes without a pause, and after a kill of that process."""
     big = Topology(tuple(Node(f"n{number}", f"h{number}:1") for number in range(500)))
     texts = {big.render(), OWN_FORMAT}
     path.write_text(OWN_FORMAT)
@@ -213,14 +213,14 @@ def test_a_write_killed_at_any_moment_leaves_the_old_or_the_new_file(path: Path)
         assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_file_that_is_gone_when_it_is_to_be_copied_is_told(path: Path) -> None:
+def test_a_file_that_is_gone_when_it_is_to_be_copied_is_reported(path: Path) -> None:
     with pytest.raises(TopologyFileError, match="no copy made"):
         back_up(str(path))
     assert os.listdir(path.parent) == []
 
 
 def refused(path: Path, says: str) -> None:
-    """A write that fails: the old file stands as it was, nothing is left beside it."""
+    """Expect a failed write: the old file is unchanged, and there is no other file."""
     before, status = path.read_bytes(), path.stat()
     with pytest.raises(TopologyFileError, match=says) as error:
         write(str(path), OWN_FORMAT * 2000, MINE)
@@ -272,8 +272,8 @@ def test_an_owner_that_cannot_be_given_leaves_the_old_file(path: Path, monkeypat
     refused(path, "not written: Operation not permitted")
 
 
-def test_who_may_not_write_is_told_to_become_root() -> None:
-    with tempfile.TemporaryDirectory() as directory:  # not tmp_path: only root may enter that
+def test_a_denied_write_asks_for_root() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # not tmp_path, which only root may enter
         os.chmod(directory, 0o755)
         os.seteuid(65534)
         try:
@@ -349,7 +349,7 @@ def test_a_leftover_that_cannot_be_removed_is_named(path: Path) -> None:
 
 @contextmanager
 def python(code: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process of its own, killed at the end."""
+    """Run a separate Python process and kill it at the end."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as process:
         try:
@@ -365,7 +365,7 @@ def said(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def holder(path: Path) -> str:
-    """Code of a process that holds the lock until it is killed."""
+    """Return the code of a process that holds the lock until a kill."""
     return (
         "import sys, time\n"
         "from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import locked\n"
@@ -440,7 +440,7 @@ def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monke
         raise AssertionError("locked")
 
 
-# Files that are small and stand for much, or for ever
+# Small files with very large or endless content
 
 ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
 MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12))
@@ -462,8 +462,8 @@ def test_aliases_as_people_use_them_are_read(path: Path) -> None:
     assert read(str(path))[0] == Topology((Node("a", "a:1", True, "/ca.pem"),))
 
 
-def test_a_foreign_file_that_would_take_minutes_to_read_is_refused(path: Path) -> None:
-    path.write_text(FOREIGN + "#" * 1024 * 1024)
+def test_a_file_of_another_writer_that_would_take_minutes_to_read_is_refused(path: Path) -> None:
+    path.write_text(HAND_WRITTEN + "#" * 1024 * 1024)
     with pytest.raises(TopologyFileError, match="larger than 1048576 bytes"):
         read(str(path))
 

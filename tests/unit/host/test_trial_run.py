@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read of a unit and its drop-ins, and how its program is tried."""
+"""The parts of a unit and its drop-ins that the collection reads, and the trial run of the unit's program."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(
     assert words[9:] == ["--", "/opt/new", "liaison", "--show-rungroup-units"]
 
 
-def test_a_host_without_a_unit_is_told() -> None:
+def test_a_host_without_a_unit_is_reported() -> None:
     with pytest.raises(HostStateError, match="no ExecStart. Deploy the host first"):
         trial_run.command(["/nowhere"])
 
 
 def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: str) -> str:
-    """What a trial says when systemd-run is this script; empty when it says nothing."""
+    """Return the error of a trial run with this script as systemd-run; empty without an error."""
     fake = tmp_path / "systemd-run"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
@@ -128,7 +128,7 @@ def test_a_trial_says_what_the_program_or_systemd_said(tmp_path, monkeypatch, un
         (b"#!/bin/sh\nexit 0\n", 0o755, "may not be executed by the server's account"),
     ],
 )
-def test_a_program_that_is_not_executed_is_told_with_the_reason(tmp_path, monkeypatch, content, mode, says):
+def test_a_program_that_is_not_executed_is_reported_with_the_reason(tmp_path, monkeypatch, content, mode, says):
     program = tmp_path / "banyand-server"
     program.write_bytes(content)
     program.chmod(stat.S_IMODE(mode))

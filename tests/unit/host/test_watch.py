@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nodes say of themselves over gRPC, asked with the standard library alone; and the watch, over real sockets."""
+"""The identities that nodes report over gRPC, with the standard library only; and the watch, over real sockets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def asked(peer, ca="", timeout=2.0, methods=METHODS):
 
 
 def node_message(name, roles=b"\x01\x02", **labels):
-    """A GetCurrentNodeResponse, by hand: its field 1 is the node."""
+    """Return a GetCurrentNodeResponse, made by hand: its field 1 is the node."""
 
     def field(number, data):
         return bytes([number << 3 | 2, len(data)]) + data
@@ -107,7 +107,7 @@ def test_what_is_no_answer_is_named(peer, kind, said):
 
 @pytest.mark.parametrize("length", [63, 126, 127, 128, 253])
 def test_a_host_name_of_any_length_may_be_asked_for(length, monkeypatch):
-    """A real gRPC server reads the header :authority, whose length takes more than one byte from 127 on."""
+    """A real gRPC server reads the header :authority. From 127 on, its length takes more than one byte."""
     name = ("xy." * 90)[: length - 1] + "a"
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1" if host == name else host, *a, **k))
@@ -129,7 +129,7 @@ def test_integers_are_those_of_hpack(value, prefix, encoded):
     assert grpc_call.integer(value, prefix) == encoded
 
 
-def test_silence_and_refusal_are_told_apart():
+def test_silence_and_refusal_are_distinguished():
     with blackhole() as silent, closed_port() as refusing:
         found = ask_nodes([Node("silent", silent), Node("refusing", refusing)], 0.3)
     assert {name: answer.kind for name, answer in found.items()} == {"silent": "timeout", "refusing": "refused"}
@@ -170,7 +170,7 @@ def test_fields_of_every_wire_type_are_passed_over():
     assert grpc_call.fields(message) == [(1, 150), (2, b"hi"), (3, b"\x01\x02\x03\x04"), (4, bytes(8))]
 
 
-# The module, as Ansible runs it.
+# The module, as Ansible runs it
 
 
 def state(**tables):
@@ -187,12 +187,12 @@ UNIT = "banyandb-liaison.service"
 
 @pytest.fixture(autouse=True)
 def no_process(systemd):
-    """The unit of the server has no process, so that the server is asked where the module was told."""
+    """The server's unit has no process, so the module asks the server at the configured address."""
     systemd.unit(UNIT)
 
 
 async def watched(peers, view, **arguments):
-    """Run cluster_watch with one gRPC server for each name in ``peers`` (name -> node name) and a view made of their addresses."""
+    """Run cluster_watch with one gRPC server for each name in ``peers`` (name -> node name) and a view of their addresses."""
     async with AsyncExitStack() as stack:
         nodes = []
         for name, node_name in peers.items():

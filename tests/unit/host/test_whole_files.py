@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one way to write a file; tests/unit/host/test_topology_file.py and tests/crash show it on failing disks and in killed processes."""
+"""The helper that writes files. tests/unit/host/test_topology_file.py and tests/crash test it on failing disks and in killed processes."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_a_lock_without_a_limit_is_waited_for_and_one_with_a_limit_names_its_hol
         pass
 
 
-def test_nobody_else_renames_syncs_or_locks() -> None:
-    """One helper for locks, one for whole files."""
+def test_no_other_file_renames_syncs_or_locks() -> None:
+    """One helper for locks, one for atomic writes."""
     ours = {"disk/whole_files.py": {"rename", "fsync", "symlink"}, "disk/locks.py": {"flock"}, "host/files/installed_release.py": {"rename"}}
     utils = PLUGINS / "module_utils"
     for path in PLUGINS.rglob("*.py"):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two networks with a cable between them: the one in which a script runs, ``192.0.2.1``, and another, ``192.0.2.2``."""
+"""Two networks with a cable between them: the network of a script, ``192.0.2.1``, and another network, ``192.0.2.2``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
-# What every script begins with. `there` is how a command runs in the other network; `serve` echoes on a port of this one.
+# The start of every script. `there` runs a command in the other network; `serve` echoes on a port of this network.
 CABLE = """
 import json, os, pwd, socket, subprocess, sys, threading, time
 def ip(line): subprocess.run(["ip", *line.split()], check=True)
@@ -58,9 +58,9 @@ def reached(port, account, wait=5):
 
 
 def played(scene: str) -> dict:
-    """What a script with a network of its own printed as JSON."""
+    """Run a script in a separate network and return the JSON that it printed."""
     environment = {"PYTHONPATH": COLLECTIONS, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    # Nothing that it starts outlives it.
+    # All processes of the script end with it.
     command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c", CABLE + scene]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that ran another kind of server is refused, with the way to move it."""
+"""Refuse a host that ran another kind of server, and show how to move the host."""
 
 from __future__ import annotations
 

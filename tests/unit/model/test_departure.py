@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is at risk when a data node leaves, with the figures that were measured on the real server."""
+"""The data at risk when a data node leaves, with figures that were measured on the real server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MIDNIGHT = moment("2026-11-28T00:00:00Z")
 NOW = MIDNIGHT + 72_000
 TODAY = (MIDNIGHT, MIDNIGHT + DAY)
 MEASURE, LISTED_PROPERTY = "CATALOG_MEASURE", "CATALOG_PROPERTY"
-# Measured: 4 data nodes and 1,000 points a group in 4 shards; the points of each node in a group without replicas.
+# Measured: 4 data nodes, 1,000 points in 4 shards of a group without replicas; the points of each node.
 SHARDS = {"node3": 204, "node4": 298, "node5": 294, "node6": 204}
 NODES = sorted(SHARDS)
 
@@ -62,7 +62,7 @@ def group(replicas, name="", days=7, **more):
 
 
 def held(replicas):
-    """Node -> its points: copy j of the shard of node i lies on node i + j."""
+    """Return node -> its points: copy j of the shard of node i is on node i + j."""
     return {node: sum(SHARDS[NODES[(place - copy) % 4]] for copy in range(replicas + 1)) for place, node in enumerate(NODES)}
 
 
@@ -136,7 +136,7 @@ def test_of_several_departures_so_many_must_expire_that_a_copy_is_left():
 
 
 def test_points_that_were_written_with_too_few_copies_are_found():
-    """Measured: two data nodes, replicas 1, one of them down while 700 of 1,000 points were written; 700 were lost with the other."""
+    """Measured: two data nodes, replicas 1, one of them stopped while 700 of 1,000 points were written. The other node left: 700 lost."""
     counts = {"m1": {"node3": (Segment(*TODAY, 1000, 9),), "node4": (Segment(*TODAY, 300, 9),)}}
     (risk,) = risks(Content([group(1)], counts, ["node3", "node4"]), leaving("node3"), [], "default", NOW)
     assert (risk.reason, risk.points, risk.safe_from) == (Reason.TOO_FEW_COPIES, 700, TODAY[1] + 7 * DAY)
@@ -180,7 +180,7 @@ def test_a_node_that_does_not_respond_is_compared_by_replicas_alone():
     ]
 
 
-def test_a_disk_that_is_lost_is_a_departure_whatever_the_new_one_holds():
+def test_a_disk_that_is_lost_is_a_departure_for_any_content_of_the_new_one():
     counted = content(*ALL)
     emptied = leaving("node3", cause=Cause.EMPTY_DISK)
     assert at_risk(risks(counted, emptied, [], "default", NOW)) == {("m0", "node3"): None}
@@ -224,7 +224,7 @@ def test_groups_that_were_unknown_at_a_departure_count_by_the_ttl_of_now():
     assert one.until(group(1)) == NOW + 8 * DAY
 
 
-def test_a_record_is_read_as_it_was_written():
+def test_a_record_is_read_back_unchanged():
     departures = [departure(content(*ALL), each, "default", NOW) for each in leaving("node3", "node4")]
     departures.append(departure(None, leaving("node5", cause=Cause.EMPTY_DISK)[0], "default", NOW + 1))
     departures.append(departure(Content([Group("p", LISTED_PROPERTY, 0)], {}, NODES), leaving("node6")[0], "other", NOW))
@@ -240,7 +240,7 @@ def test_what_is_no_record_is_refused(text):
         record_from(text)
 
 
-# What the server answers
+# The server's answers
 
 
 def answer(name):
@@ -280,7 +280,7 @@ def test_an_answer_of_something_else_is_refused(document):
         counts_from(document)
 
 
-# What a person reads
+# The texts for the user
 
 
 def test_the_table_has_a_line_for_each_reason():

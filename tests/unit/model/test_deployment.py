@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which step of a deployment a host takes part in."""
+"""The steps of a deployment that a host takes part in."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_host_that_differs_is_configured(lacks):
 
 
 @pytest.mark.parametrize("ready", [True, False])
-def test_what_runs_otherwise_than_it_should_is_configured_only_in_its_wave(ready):
+def test_a_server_with_a_wrong_configuration_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
     assert found == {"a": ["__banyandb_stay", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
 
@@ -96,7 +96,7 @@ def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_resta
     assert "__banyandb_enter_file_mode" not in other["a"]
 
 
-def test_a_host_that_is_named_for_removal_takes_part_in_nothing():
+def test_a_host_in_remove_takes_part_in_nothing():
     assert steps({"default": cluster(("a", "data"))}, {"a": probed(), "leaving": probed()}).keys() == {"a"}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether whole clusters may be destroyed, and what that does."""
+"""Whether a run may destroy whole clusters, and the effect."""
 
 from __future__ import annotations
 

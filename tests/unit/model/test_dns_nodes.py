@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which record leads to which node, what may become of the nodes that run, and what servers in DNS mode must not see."""
+"""The node of each record, the possible changes of running nodes, and the records that servers in DNS mode must not see."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def entry(name: str, address: str, role: str = "data") -> dict[str, Any]:
 
 
 def hosts(**known_as: tuple[str, ...]) -> Hosts:
-    """d1, d2, d3 and l1 at 10.0.0.1, .2, .3 and .11."""
+    """Return d1, d2, d3 and l1 at 10.0.0.1, .2, .3 and .11."""
     nodes = {name: entry(name, f"10.0.0.{number}") for name, number in (("d1", 1), ("d2", 2), ("d3", 3))}
     nodes["l1"] = entry("l1", "10.0.0.11", "liaison")
     places = {name: frozenset({name, node["grpc_address"].partition(":")[0], *known_as.get(name, ())}) for name, node in nodes.items()}
@@ -108,7 +108,7 @@ def test_a_silent_stranger_is_left_out_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("remembered", [Memory(), Memory(members={"x": "x.lab.test.:17912"})])
-def test_a_stranger_that_nobody_could_ask_is_left_out_unless_it_is_listed(remembered: Memory) -> None:
+def test_a_stranger_that_is_unreachable_is_left_out_unless_it_is_listed(remembered: Memory) -> None:
     one = SeenNode("x.lab.test", candidate("x", 99))
     wanted = topology(Sighting((one,), silent(*RECORDS)), memory=remembered)
     assert set(wanted.entries) == set(HOSTS.entries)
@@ -140,13 +140,13 @@ def test_what_is_no_node_of_a_cluster_is_a_problem(roles: tuple[str, ...]) -> No
 
 
 def six(spelling: str, *addresses: str, unanswered: tuple[str, ...] = ()) -> tuple[Live, Sighting]:
-    """d1 listed at an IPv6 address in this spelling, and what DNS says of d1."""
+    """Return d1, listed at an IPv6 address in this spelling, and DNS's records of d1."""
     one = Candidate("d1.lab.test", 17912, DATA, addresses, unanswered)
     return Live({**LIVE.addresses, "d1": f"[{spelling}]:17912"}, LIVE.answering), Sighting(apart=silent(one, *RECORDS[1:]))
 
 
 @pytest.mark.parametrize("spelling", ["2001:db8::1", "2001:db8:0::1", "2001:DB8:0:0::1"])
-def test_an_ipv6_address_in_another_spelling_is_the_same_and_stays_as_it_is_written(spelling: str) -> None:
+def test_an_ipv6_address_in_another_spelling_is_the_same_and_keeps_its_spelling(spelling: str) -> None:
     live, seen = six(spelling, "2001:db8::1")
     known = hosts(d1=("2001:db8::1",))
     assert addresses(topology(seen, live, hosts=known))["d1"] == f"[{spelling}]:17912"
@@ -227,7 +227,7 @@ def test_what_is_left_out_and_silent_leaves_at_the_third_observation() -> None:
     )
 
 
-def test_what_left_leaves_at_once_again_when_a_host_that_was_away_still_lists_it() -> None:
+def test_what_left_leaves_at_once_again_when_a_host_that_was_unreachable_still_lists_it() -> None:
     live = Live(LIVE.addresses, frozenset({"d1", "d2", "l1"}))
     left = topology(without("d3"), live, Memory(missing={"d3": 2})).memory
     without_it = Live({name: address for name, address in LIVE.addresses.items() if name != "d3"}, live.answering)
@@ -239,7 +239,7 @@ def test_what_left_leaves_at_once_again_when_a_host_that_was_away_still_lists_it
 
 
 @pytest.mark.parametrize("look", [{"whole": False}, {"remove": ("d3",)}])
-def test_what_dns_lists_in_part_or_beside_a_removal_that_somebody_named_is_counted_anew_when_it_is_left_out(look: dict[str, Any]) -> None:
+def test_what_dns_lists_in_part_or_beside_a_requested_removal_is_counted_again_when_it_is_left_out(look: dict[str, Any]) -> None:
     live = Live(LIVE.addresses, frozenset({"d1", "d2", "l1"}))
     listed = topology(ALL, live, Memory(missing={"d3": 2}), **look).memory
     left_out = topology(without("d3"), live, listed)
@@ -252,14 +252,14 @@ def test_an_override_names_one_plan_only() -> None:
     assert topology(without("d2", "d3"), override=digest).remove == ()
 
 
-def test_nothing_leaves_while_dns_does_not_answer_as_a_whole_and_what_it_gives_is_taken() -> None:
+def test_nothing_leaves_while_dns_answers_in_part_and_its_records_are_taken() -> None:
     live = Live({"d1": LIVE.addresses["d1"], "old": "10.0.0.77:17912"}, frozenset())
     wanted = topology(without("d1"), live, Memory(missing={"old": 2}), whole=False)
     assert addresses(wanted) == {**LIVE.addresses, "old": "10.0.0.77:17912"}
     assert wanted.memory.missing == {"old": 2}
 
 
-def test_without_any_answer_the_live_nodes_stay_as_they_were_described() -> None:
+def test_without_any_answer_the_live_nodes_keep_their_description() -> None:
     stranger = {**entry("x", "10.0.0.99"), "node_name": "x:17912", "labels": {"type": "hot"}}
     live = Live({**LIVE.addresses, "x": "10.0.0.99:17912"}, frozenset())
     wanted = topology(Sighting(complete=False), live, Memory(entries={"x": stranger}), whole=False)
@@ -285,7 +285,7 @@ def test_an_entry_that_goes_by_another_name_now_is_the_same_node() -> None:
     assert set(wanted.entries) == set(HOSTS.entries) and wanted.warnings == ()
 
 
-def test_whom_somebody_named_leaves_whatever_dns_says() -> None:
+def test_a_node_in_remove_leaves_for_any_answer_of_dns() -> None:
     wanted = topology(ALL, remove=("d3",))
     assert set(wanted.entries) == {"d1", "d2", "l1"} and wanted.warnings == ()
     assert topology(without("d3"), remove=("d3",)).memory.missing == {}
@@ -302,7 +302,7 @@ def test_live_is_what_any_host_lists_and_who_answers_anywhere() -> None:
     assert Live.of([one, two]) == Live({"a": "a:1", "b": "b:2"}, frozenset({"a", "b"}))
 
 
-# Servers that ask DNS themselves.
+# Servers that ask DNS
 
 IDLE = Servers((), True, 30)
 GOOD = {name: Standing(Records(name, (), "127.0.0.1 port 53")) for name in (DATA, LIAISON)}
@@ -392,7 +392,7 @@ def test_a_failure_is_not_taken_for_the_first_of_two_steps() -> None:
     assert failed.entries == HOSTS.entries
 
 
-def test_a_removed_node_that_is_still_in_dns_is_told() -> None:
+def test_a_removed_node_that_is_still_in_dns_is_reported() -> None:
     wanted = servers(remove=("d3",))
     assert "d3" not in wanted.entries
     assert wanted.warnings == ("d3 is named for removal, and DNS still lists it: take its record out",)

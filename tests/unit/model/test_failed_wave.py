@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""failed_wave: the one line that ends a run whose wave failed."""
+"""failed_wave: the final line of a run with a failed wave."""
 
 from __future__ import annotations
 

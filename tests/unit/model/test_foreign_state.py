@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What belongs to somebody else on a host is refused or told, in one line that says what to do."""
+"""Objects on a host that this collection did not make: refuse or report them, in one line with the next step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def looked_at(differs=(), **service):
     return {"differs": list(differs), "services": {NAME: found}}
 
 
-def told(host):
+def reported(host):
     found = findings(SETUP, host)
     assert all(len(each.message) <= 200 and "\n" not in each.message for each in found)
     return [(each.refuses, each.message) for each in found]
@@ -39,25 +39,25 @@ def different(what, path, expected, found):
 
 
 def test_a_deployed_host_and_a_fresh_one_have_nothing_of_others():
-    assert told(looked_at()) == []
+    assert reported(looked_at()) == []
     absent = [{"what": "file", "path": UNIT, "expected": {"what": "file", "mark": "m", "sha256": "x"}, "found": {"what": "absent"}}]
-    assert told(looked_at(absent, load_state="not-found", enabled="", fragment_path="")) == []
+    assert reported(looked_at(absent, load_state="not-found", enabled="", fragment_path="")) == []
 
 
 @pytest.mark.parametrize(("enabled", "command"), [("masked", f"systemctl unmask {NAME}"), ("masked-runtime", f"systemctl unmask --runtime {NAME}")])
 def test_a_masked_unit_is_refused_once_with_the_command(enabled, command):
     link = [{"what": "file", "path": UNIT, "expected": {"what": "file", "mark": "m"}, "found": {"what": "link"}}]
-    ((refuses, message),) = told(looked_at(link, load_state="masked", enabled=enabled, fragment_path="/dev/null"))
+    ((refuses, message),) = reported(looked_at(link, load_state="masked", enabled=enabled, fragment_path="/dev/null"))
     assert refuses and message == f"{NAME}: masked on this host, so the server must not start. To let it start: {command}"
 
 
 def test_a_unit_of_a_package_is_refused():
-    ((refuses, message),) = told(looked_at(fragment_path=f"/lib/systemd/system/{NAME}"))
+    ((refuses, message),) = reported(looked_at(fragment_path=f"/lib/systemd/system/{NAME}"))
     assert refuses and message.startswith(f"{NAME}: /lib/systemd/system/{NAME} was not written by this collection.")
 
 
-def test_a_unit_that_was_disabled_is_told():
-    ((refuses, message),) = told(looked_at(enabled="disabled"))
+def test_a_unit_that_was_disabled_is_reported():
+    ((refuses, message),) = reported(looked_at(enabled="disabled"))
     assert not refuses and message.startswith(f"{NAME}: disabled on this host, and this run enables it.")
 
 
@@ -72,13 +72,13 @@ def test_a_unit_that_was_disabled_is_told():
     ],
 )
 def test_what_stands_in_the_place_of_ours_is_refused(host, says):
-    ((refuses, message),) = told(host)
+    ((refuses, message),) = reported(host)
     assert refuses and message.startswith(says) and message.endswith("Move it away, then run this again.")
 
 
 def test_what_is_ours_and_only_old_is_no_finding():
-    assert told(different("file", UNIT, {"sha256": "a"}, {"sha256": "b"})) == []
-    assert told(different("user", "banyandb", {"group": "banyandb"}, {})) == []
+    assert reported(different("file", UNIT, {"sha256": "a"}, {"sha256": "b"})) == []
+    assert reported(different("user", "banyandb", {"group": "banyandb"}, {})) == []
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_what_is_ours_and_only_old_is_no_finding():
         (drop_in("MemoryMax"), False, "overrides MemoryMax. Set banyandb_memory_max instead"),
     ],
 )
-def test_a_drop_in_of_an_operator_is_refused_or_told_by_what_it_breaks(host, refuses, says):
-    ((found, message),) = told(host)
+def test_a_drop_in_of_an_operator_is_refused_or_reported_by_what_it_breaks(host, refuses, says):
+    ((found, message),) = reported(host)
     assert found is refuses and says in message and message.startswith(f"{NAME}: drop-in {UNIT}.d/local.conf ")
 
 
@@ -110,4 +110,4 @@ def test_a_drop_in_of_an_operator_is_refused_or_told_by_what_it_breaks(host, ref
     ],
 )
 def test_what_breaks_nothing_and_has_no_variable_is_the_operators_own(host):
-    assert told(host) == []
+    assert reported(host) == []

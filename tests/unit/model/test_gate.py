@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keeps a gate closed, and for how long."""
+"""The reasons that keep a gate closed, and for how long."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_one_that_is_not_used_is_found_and_stuck_after_30_s():
     assert found(seen=view((), ("d1:17912",)), stood=30.0) == [("l1", "d1", "tire2", "evictable", "stuck")]
 
 
-def test_one_that_does_not_answer_is_found_though_the_view_still_shows_it_active():
+def test_a_node_that_is_not_responding_is_found_though_the_view_still_shows_it_active():
     assert found(d1=Failure("refused", "nothing listens")) == [("l1", "d1", "", "refused: nothing listens", "unknown")]
 
 
@@ -59,7 +59,7 @@ def test_an_older_schema_is_not_waited_for_where_it_stood_before_the_change_or_n
     assert found(Asked(ME, [L1, D1], stood=None), d1=older) == []
 
 
-def test_one_that_was_changed_must_be_as_it_was_described():
+def test_a_changed_node_must_match_its_description():
     wanted = ExpectedNode("d1", "d1:17912", "data", ("ROLE_DATA",), (("type", "warm"),))
     assert found(Asked(ME, [L1, D1], {"d1": wanted})) == [("d1", "d1", "identity", "d1:17912 (ROLE_DATA; type=hot)", "drift")]
 
@@ -97,7 +97,7 @@ def test_a_gate_without_a_soak_time_opens_at_the_first_good_look():
     assert watched((0, 1), (1, 0), soak=0.0).is_open(1)
 
 
-def test_what_breaks_in_the_soak_time_begins_it_anew():
+def test_a_failure_in_the_soak_time_begins_it_again():
     state = watched((0, 0), (5, 1), (6, 0), (12, 0))
     assert not state.is_open(12) and state.is_open(16)
 
@@ -116,6 +116,6 @@ def test_a_soak_that_has_begun_is_not_cut_short():
     assert not watched((0, 1), (44, 0), (50, 0)).has_stalled(50)
 
 
-def test_the_time_that_a_picture_has_stood_is_told():
+def test_the_time_that_a_picture_has_stood_is_reported():
     assert watched((0, 1), (3, 1)).stood(7) == 7
     assert watched((0, 1), (3, 2)).stood(7) == 4

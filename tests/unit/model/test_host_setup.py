@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host should be, beyond what tests/unit/roles/test_rendering.py shows through Ansible."""
+"""The wanted state of a host, beyond tests/unit/roles/test_rendering.py, which uses Ansible."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_server_uses_no_proxy_that_the_inventory_does_not_give_it():
 
     names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "GRPC_PROXY"]
     assert sorted(unset()) == sorted([*names, *(name.lower() for name in names)])
-    # What is unset is unset whoever sets it, the environment file too.
+    # UnsetEnvironment= also removes variables of the environment file, so it must not list variables of banyandb_env.
     assert set(unset()) - set(unset(HTTPS_PROXY="http://proxy", no_proxy=".lab")) == {"HTTPS_PROXY", "no_proxy"}
     assert set(unset(HTTPS_PROXY=None)) == set(unset())
 

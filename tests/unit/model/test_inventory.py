@@ -42,7 +42,7 @@ def test_clusters_of_one_inventory_do_not_mix() -> None:
     }
 
 
-def test_a_node_named_for_removal_is_no_longer_wanted() -> None:
+def test_a_node_in_remove_is_no_longer_wanted() -> None:
     found = cluster(everywhere={"banyandb_remove": ["d2"]})
     assert ([node["name"] for node in found.nodes], found.remove) == (["d1", "l1"], ["d2"])
 
@@ -114,7 +114,7 @@ def test_a_value_that_is_none_of_its_variable_is_a_problem_of_its_host(variables
     assert any(re.match(f"d1: .*{says}", problem) for problem in cluster(d1=variables).problems)
 
 
-def test_a_cluster_reads_files_made_from_the_inventory_unless_its_hosts_say_otherwise() -> None:
+def test_a_cluster_reads_files_made_from_the_inventory_unless_its_hosts_set_another_mode() -> None:
     found = cluster()
     assert (found.mode, found.source, found.problems) == ("file", "inventory", [])
     found = cluster(everywhere={"banyandb_topology_source": "dns"})
@@ -130,7 +130,7 @@ def test_all_hosts_of_a_cluster_find_each_other_in_one_way(variable: str) -> Non
 
 
 @pytest.mark.parametrize("variable", ["banyandb_discovery_mode", "banyandb_topology_source"])
-def test_another_way_is_a_problem(variable: str) -> None:
+def test_an_unknown_value_is_a_problem(variable: str) -> None:
     assert cluster(d2={variable: "etcd"}).problems[0].startswith(f"d2: {variable} is 'etcd', expected ")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""journal_line: the line that says why a start failed. The lines are those of the real server and of systemd 252."""
+"""journal_line: the line with the reason of a failed start. The lines come from the real server and from systemd 252."""
 
 from __future__ import annotations
 

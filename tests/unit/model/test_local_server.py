@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the server of a host is asked from the same host, and which variables its environment comes from."""
+"""The address at which a host asks its own server, and the source of the server's environment variables."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_wildcard_means_loopback(wildcard):
     [
         ("liaison", "10.0.0.3:80", "[2001:db8::1]:17000"),
         ("standalone", "10.0.0.3:80", "[2001:db8::1]:17000"),
-        # A data node has one host for both, that of gRPC.
+        # A data node has one host for both ports: the host of gRPC.
         ("data", "[2001:db8::1]:80", "[2001:db8::1]:17000"),
     ],
 )

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Streams of writes, out of a page of metrics."""
+"""Streams of writes, from a page of metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 
-# As a liaison shows them (commit 9ebac4516), with other counters beside.
+# The format of a liaison (commit 9ebac4516), with other counters.
 PAGE = """\
 # HELP banyandb_liaison_grpc_total_started banyandb_liaison_grpc_total_started
 # TYPE banyandb_liaison_grpc_total_started counter
@@ -38,7 +38,7 @@ def test_a_page_without_them_tells_of_none(page):
     assert WriteStreams.from_text(page) == WriteStreams()
 
 
-def test_a_number_beyond_all_counts_is_told():
+def test_a_number_beyond_all_counts_is_reported():
     with pytest.raises(ValueError, match="^a count of finished streams has 400 digits$"):
         WriteStreams.from_text(PAGE.replace("1.000001e+06", "9" * 400))
 

@@ -134,7 +134,7 @@ def test_the_only_entry_cannot_be_refreshed_on_a_running_server() -> None:
         made([A], [A], refresh=["a"])
 
 
-def test_a_new_node_that_does_not_answer_is_held_back() -> None:
+def test_a_new_node_that_is_not_responding_is_held_back() -> None:
     result = made([A, B], [A, B, C], answering={"a:17912", "b:17912"})
     assert result.final == Topology((A, B), (C,))
     assert (result.held_back, result.added) == (("c",), ())
@@ -142,13 +142,13 @@ def test_a_new_node_that_does_not_answer_is_held_back() -> None:
     assert (lists(later), later.added) == ([["a", "b", "c"]], ("c",))
 
 
-def test_a_known_node_that_does_not_answer_stays_listed_last() -> None:
+def test_a_known_node_that_is_not_responding_stays_listed_last() -> None:
     result = made([A, B, C], [A, B, C], answering={"b:17912", "c:17912"})
     assert lists(result) == [["b", "c", "a"]]
     assert result.away == ("a",)
 
 
-def test_a_new_address_that_does_not_answer_leaves_the_old_one_in_place() -> None:
+def test_a_new_address_that_is_not_responding_leaves_the_old_one_in_place() -> None:
     result = made([A, B], [A2, B], answering={"a:17912", "b:17912"}, readdress=STAGE)
     assert (result.steps, result.held_back) == ((), ("a",))
 
@@ -157,7 +157,7 @@ def test_admitting_all_lists_the_silent_last() -> None:
     assert lists(made([], [A, B], answering={"b:17912"}, admit=ADMIT_ALL)) == [["b", "a"]]
 
 
-def test_a_running_server_is_never_given_an_empty_list_because_nobody_answers() -> None:
+def test_a_running_server_is_never_given_an_empty_list_because_no_node_responds() -> None:
     with pytest.raises(PlanRefused, match="no node responds"):
         made([], [A, B], answering=set())
 
@@ -240,6 +240,6 @@ def test_an_entry_that_is_renamed_and_refreshed_at_once_is_not_forgotten_between
 
 
 def test_who_leaves_for_good_goes_before_who_is_new() -> None:
-    """A removed and D new may be one node: listed under both for a moment, it would go with A."""
+    """A (removed) and D (new) may be one node. If both were listed for a moment, the node would leave with A."""
     result = made([A, B, C], [B2, C, D], remove=["a"], readdress=STAGE)
     assert lists(result) == [["c"], ["b2", "c", "d"]]

@@ -42,7 +42,7 @@ def test_a_small_cluster_is_shown_whole() -> None:
     assert lines[5].startswith("  converging: l1 shows d01 as evictable in tire2 (expected active). Ask again")
 
 
-def test_a_node_that_could_not_be_asked_is_told_with_its_reason() -> None:
+def test_a_node_that_could_not_be_asked_is_reported_with_its_reason() -> None:
     nodes = data(1)
     lines = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens")}))
     assert lines[0] == "cluster default, 1 node: unknown"

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server lists once it was restarted with the few entries that responded."""
+"""The topology of a server that was restarted with only the responding entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_was_held_back_before_stays_so():
     assert after_start(Topology((A, ME), (C,)), Topology((A,), (C, ME)), ["me"]) == Topology((A, ME), (C,))
 
 
-def test_an_entry_whose_new_address_does_not_respond_is_listed_as_it_was():
+def test_an_entry_whose_new_address_does_not_respond_is_listed_unchanged():
     moved = Node("b", "elsewhere:17912")
     assert after_start(Topology((A, B, ME)), Topology((A,), (moved, ME)), ["me"]) == Topology((A, ME, B))
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of a rollout, and what it must never do."""
+"""The order of a rollout, and its limits."""
 
 from __future__ import annotations
 
@@ -80,16 +80,16 @@ def test_two_nodes_that_are_the_last_of_a_label_are_not_away_together():
     assert hosts(planned) == [["hot1", "warm1"], ["hot2", "warm2"]]
 
 
-def test_a_node_that_is_away_counts():
+def test_a_node_that_is_unreachable_counts():
     with pytest.raises(RolloutRefused, match="d2: without it 0 of the 2 servers of data would be left, at least 1 must stay .d1 cannot be reached"):
         of([node("d1"), node("d2")], ["d2"], away=["d1"])
 
 
-def test_one_that_is_away_and_to_be_changed_is_no_hindrance_to_itself():
+def test_one_that_is_unreachable_and_to_be_changed_is_no_hindrance_to_itself():
     assert hosts(of([node("d1"), node("d2")], ["d1"], away=["d1"])) == [["d1"]]
 
 
-def test_the_only_one_of_its_kind_is_changed_all_the_same():
+def test_the_only_one_of_its_kind_is_changed_too():
     assert hosts(of([node("d1"), node("l1", "liaison")], ["d1", "l1"])) == [["d1"], ["l1"]]
 
 
@@ -116,7 +116,7 @@ def test_settings_that_cannot_be_meant_are_named(stages, at_once, minimum, messa
         Limits.from_variables({"banyandb_waves": stages, "banyandb_data_at_once": at_once, "banyandb_minimum": minimum})
 
 
-def test_a_minimum_of_nobody_is_named():
+def test_a_minimum_for_an_unknown_group_is_named():
     with pytest.raises(RolloutRefused, match="names type=cold: expected groups that servers are in, which are data, liaison, meta"):
         of(FIVE, ["d1"], limits=Limits(minimum={"type=cold": 1}))
 
@@ -186,7 +186,7 @@ def test_what_changes_a_node_is_read_from_the_reasons():
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_a_reason_is_read_back_as_it_was_and_has_a_text(reason):
+def test_a_reason_is_read_back_unchanged_and_has_a_text(reason):
     value = RestartReason(reason, ("BYDB_A",), "/opt/1", "/opt/2")
     assert read([value.to_mapping()]) == (value,)
     assert value.text()
@@ -205,7 +205,7 @@ def test_servers_that_do_not_serve_come_first_and_are_no_hindrance_to_each_other
     assert planned[3].expected == ("l1", "l2", "d1", "d2", "d3")
 
 
-def test_the_only_servers_of_a_group_are_started_whatever_the_minimum():
+def test_the_only_servers_of_a_group_are_started_for_any_minimum():
     planned = waves({"default": FIVE}, {"d1": STOPPED, "d2": STOPPED}, away=["d3"], limits={"default": Limits(minimum={"data": 3})})
     assert hosts(planned) == [["d1"], ["d2"]]
 
@@ -216,14 +216,14 @@ def test_what_is_down_and_stays_down_counts_as_away():
 
 
 def test_the_plan_says_who_when_why_and_what():
-    told = lines(of(FIVE, ["d1", "d2", "l1"]), dict.fromkeys(["d1", "d2", "l1"], WANTED))
-    assert told[0] == "cluster default: 3 waves, a gate before each and after the last"
-    assert told[1] == "  wave 1: d1 (the first of 2 data nodes with the META role: they keep the schema, which all others ask them for)"
-    assert told[2] == "    d1: started with other values of BYDB_LOGGING_LEVEL"
-    assert told[3].startswith("  wave 2: d2 (2 of 2 data nodes with the META role")
+    plan = lines(of(FIVE, ["d1", "d2", "l1"]), dict.fromkeys(["d1", "d2", "l1"], WANTED))
+    assert plan[0] == "cluster default: 3 waves, a gate before each and after the last"
+    assert plan[1] == "  wave 1: d1 (the first of 2 data nodes with the META role: they keep the schema, which all others ask them for)"
+    assert plan[2] == "    d1: started with other values of BYDB_LOGGING_LEVEL"
+    assert plan[3].startswith("  wave 2: d2 (2 of 2 data nodes with the META role")
 
 
-def test_what_is_lacking_is_told_of_those_who_leave():
+def test_a_departure_below_the_minimum_is_reported():
     assert lacking([FIVE[2]], FIVE, [], Limits()) == ""
     assert "0 of the 2 servers of liaison" in lacking(FIVE[:2], FIVE, [], Limits())
 
@@ -238,7 +238,7 @@ OPEN = {"whole": True, "pairs": [], "revisions": {}}
 PAIR = {"observer": "l1", "subject": "d1", "table": "tire2", "expected": "active", "seen": "evictable", "verdict": "stuck", "remedy": "Refresh d1."}
 
 
-def test_a_gate_opens_when_all_who_watched_found_nothing_and_nobody_dropped_out():
+def test_a_gate_opens_when_all_who_watched_found_nothing_and_no_server_dropped_out():
     assert judged(Seen([], {}, {"l1": OPEN, "l2": OPEN})) == []
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a server that runs is reached is what its process was told."""
+"""The address of a running server comes from the settings of its process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
 
 
-def test_a_server_that_was_told_nothing_has_the_ports_of_the_server():
+def test_a_server_without_settings_has_the_default_ports():
     assert ServerPorts.of({}) == ServerPorts((17912, 17913), 17913, "127.0.0.1:2121")
 
 
@@ -18,7 +18,7 @@ def test_a_server_that_was_told_nothing_has_the_ports_of_the_server():
     ("listener", "metrics"),
     [(":3131", "127.0.0.1:3131"), ("0.0.0.0:3131", "127.0.0.1:3131"), ("[::]:3131", "127.0.0.1:3131"), ("10.0.0.1:3131", "10.0.0.1:3131")],
 )
-def test_a_server_has_the_ports_that_it_was_told(listener, metrics):
+def test_a_server_has_the_ports_of_its_settings(listener, metrics):
     environment = {"BYDB_GRPC_PORT": "27912", "BYDB_HTTP_PORT": "27913", "BYDB_OBSERVABILITY_LISTENER_ADDR": listener}
     assert ServerPorts.of(environment) == ServerPorts((27912, 27913), 27913, metrics)
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""shown: names and texts as messages have them, never too long."""
+"""shown: names and texts for messages, with a limited length."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variable banyandb_srv_names: what it may hold, and what a server must not get of it."""
+"""The variable banyandb_srv_names: its valid values, and the names that a server must not get."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_anything_else_is_refused_with_its_place(value: Any, says: str) -> None:
     assert says in str(refused.value)
 
 
-def test_names_with_a_dot_are_for_servers_as_they_are() -> None:
+def test_names_with_a_dot_go_to_servers_unchanged() -> None:
     assert server_problems(srv_names([DATA, LIAISON]), ["corp.example"]) == []
 
 
-def test_a_name_without_a_dot_is_told_with_what_the_search_list_makes_of_it() -> None:
+def test_a_name_without_a_dot_is_reported_with_the_result_of_the_search_list() -> None:
     (problem,) = server_problems(srv_names(["_data._tcp.example.org", LIAISON]), ["corp.example", "example.net."])
     assert "to _data._tcp.example.org.corp.example. and _data._tcp.example.org.example.net., and takes" in problem
     assert problem.endswith("Write _data._tcp.example.org.")

@@ -42,7 +42,7 @@ def marked(seen, facts=FACTS, since=OLD):
 
 
 def refused(seen, wanted=WANTED, record=None):
-    """The reason; the message holds what every message holds."""
+    """Return the reason, and check the parts that every message has."""
     finding = decide(seen, wanted, record, NOW)
     assert (finding.state, finding.marker) == (None, None), finding
     assert len(f"node3: {finding.message}") <= 200 and "\n" not in finding.message
@@ -140,7 +140,7 @@ def test_data_of_another_user_is_refused_with_the_command_that_changes_it():
         ({"real": "/etc/data"}, Reason.BAD_PLACE, "Set another directory in banyandb_data_dir or banyandb_storage."),
     ],
 )
-def test_what_no_server_can_use_is_refused_whoever_it_belongs_to(differing, reason, end):
+def test_what_no_server_can_use_is_refused_for_any_owner(differing, reason, end):
     for seen in (USED, marked(USED), EMPTY):
         found, message = refused(replace(seen, **differing), record=RECORD)
         assert found is reason and message.endswith(end), message
@@ -229,5 +229,5 @@ def test_the_name_of_the_node_confirms_its_removal(given, is_confirmed):
     ("size", "files", "text"),
     [(0, 0, "0 bytes in 0 files"), (999, 1, "999 bytes in 1 file"), (1234, 2, "1.2 kB in 2 files"), (5 * 10**15, 3, "5000.0 TB in 3 files")],
 )
-def test_an_amount_is_told_in_words(size, files, text):
+def test_an_amount_is_shown_in_words(size, files, text):
     assert storage.amount(size, files) == text

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""task_failure: the one line that says why a task failed on a host."""
+"""task_failure: the line with the reason of a task's failure on a host."""
 
 from __future__ import annotations
 

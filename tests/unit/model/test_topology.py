@@ -60,12 +60,12 @@ def test_an_empty_list_is_written_as_one() -> None:
     assert parse(Topology((), (A,)).render()) == Topology((), (A,))
 
 
-def test_entries_that_do_not_answer_stand_last() -> None:
+def test_entries_that_are_not_responding_stand_last() -> None:
     assert ordered([C, B, A], away={"a"}) == (B, C, A)
 
 
 @pytest.mark.parametrize("text", ["", "nodes:\n  - name: a\n", "node:\n- {}\n", "- {}\n", "nodes:\n- {\n", '{"nodes": []}', "nodes: []\n- {}\n"])
-def test_text_of_another_writer_is_told_apart(text: str) -> None:
+def test_text_of_another_writer_is_recognised(text: str) -> None:
     with pytest.raises(ForeignFormat):
         parse(text)
 
@@ -137,7 +137,7 @@ def test_a_name_or_an_address_stands_once() -> None:
         Topology((Node("x", "[2001:db8::1]:1"), Node("y", "[2001:db8:0::1]:1")))
 
 
-def test_a_foreign_document_is_read_as_the_server_reads_it() -> None:
+def test_a_document_of_another_writer_is_read_as_the_server_reads_it() -> None:
     assert from_document({"nodes": [{"name": "a", "grpc_address": "h:1", "zone": "x"}], "other": 1}).listed == (Node("a", "h:1"),)
     assert from_document(None) == from_document({}) == from_document({"nodes": None}) == Topology()
     with pytest.raises(TopologyError, match="expected a mapping"):
@@ -152,7 +152,7 @@ def test_nodes_that_are_no_list_are_not_taken_for_an_empty_one(nodes: object) ->
         from_document({"nodes": nodes})
 
 
-# What JSON and YAML read differently, or the server rejects: a tab, a surrogate pair, a key that stands twice, a control character.
+# Texts that JSON and YAML read differently, or that the server rejects: a tab, a surrogate pair, a duplicate key, a control character.
 @pytest.mark.parametrize(
     "line",
     [
@@ -163,7 +163,7 @@ def test_nodes_that_are_no_list_are_not_taken_for_an_empty_one(nodes: object) ->
         "# \0",
     ],
 )
-def test_a_line_that_render_does_not_write_is_foreign(line: str) -> None:
+def test_a_line_that_render_does_not_write_is_of_another_writer(line: str) -> None:
     with pytest.raises(ForeignFormat):
         parse(f"nodes:\n{line}\n")
 
@@ -175,7 +175,7 @@ def test_a_value_that_cannot_be_shown_whole_is_shown_in_short(name: object) -> N
     assert len(str(error.value)) < 400
 
 
-def test_what_a_text_of_another_writer_holds_back_is_told_too() -> None:
+def test_what_a_text_of_another_writer_holds_back_is_reported_too() -> None:
     text = "nodes:\n  - name: a\n" + HELD_BACK + '{"name": "b", "grpc_address": "b:1"}\n'
     assert held_back_in(text) == (Node("b", "b:1"),)
     with pytest.raises(ForeignFormat, match="line 1"):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The drop-in that is made of banyandb_unit_options."""
+"""The drop-in from banyandb_unit_options."""
 
 from __future__ import annotations
 

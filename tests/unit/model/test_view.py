@@ -46,7 +46,7 @@ def recorded(kind: str) -> Any:
 DATA_VIEW = View.from_mapping(recorded("data-17913"))
 LIAISON_VIEW = View.from_mapping(recorded("liaison-17913"))
 
-# The cluster that was recorded: 2 liaisons, 3 data nodes.
+# The recorded cluster: 2 liaisons, 3 data nodes.
 LIAISONS = [ExpectedNode(f"l{n}", f"node{n}:18912", LIAISON) for n in (1, 2)]
 DATAS = [ExpectedNode(f"d{n}", f"node{n}:17912", DATA) for n in (3, 4, 5)]
 CLUSTER = [*LIAISONS, *DATAS]
@@ -64,7 +64,7 @@ def without(view: View, table: str, name: str) -> View:
 
 
 def evicted(name: str) -> View:
-    """Of a liaison that cannot use ``name``."""
+    """Return the view of a liaison that cannot use ``name``."""
     active = tuple(other for other in LIAISON_VIEW.tables[TIRE2].active if other != name)
     return changed(LIAISON_VIEW, TIRE2, active=active, evictable=(name,))
 
@@ -266,7 +266,7 @@ def test_a_data_node_that_lists_one_which_others_reach_and_it_does_not_is_cut_of
     assert verdict.matrix["d3"] == {"l1": "-", "l2": "-", "d3": "registered", "d4": "unreached", "d5": "registered"}
 
 
-def test_a_data_node_rightly_lists_one_that_nobody_reaches() -> None:
+def test_a_data_node_rightly_lists_one_that_is_unreachable() -> None:
     views = {**FINE, "d4": Failure(ErrorKind.REFUSED, "refused")}
     reach = {(observer, "d4"): False for observer in ("d3", "d5")}
     assert found(judge(CLUSTER, views, reach)) == [("d4", "d4", "", "refused: refused", "unknown")]
@@ -321,7 +321,7 @@ def test_a_verdict_becomes_plain_data() -> None:
     assert plain["matrix"]["l1"]["d4"] == "evictable"
 
 
-def test_differences_of_one_view_are_those_that_the_verdict_rests_on() -> None:
+def test_differences_of_one_view_are_the_evidence_of_the_verdict() -> None:
     view = evicted("node4:17912")
     everybody = [node.name for node in CLUSTER]
     assert tuple(differences(L1, view, CLUSTER, everybody)) == judge(CLUSTER, {**FINE, "l1": view}).pairs
@@ -333,7 +333,7 @@ def test_differences_of_one_view_are_those_that_the_verdict_rests_on() -> None:
 
 @st.composite
 def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool], float]:
-    """Nodes, and any views of them: complete ones from which some names, connections or whole views were taken out."""
+    """Draw nodes and any views of them: complete views without some names, connections or whole views."""
     roles = st.sampled_from([DATA, LIAISON, STANDALONE])
     labels = st.sampled_from([None, (), (("a", "1"),)])
     nodes = [ExpectedNode(f"n{index}", f"node{index}:1", draw(roles), labels=draw(labels)) for index in range(draw(st.integers(1, 4)))]
@@ -361,7 +361,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[ExpectedNode], dict[str, View | Fail
 
 @settings(max_examples=400, deadline=None)
 @given(clusters())
-def test_a_cluster_is_converged_exactly_when_every_view_is_there_and_shows_every_expected_node_and_nobody_else(
+def test_a_cluster_is_converged_exactly_when_every_view_is_there_and_shows_every_expected_node_and_no_other(
     given_cluster: tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool], float],
 ) -> None:
     nodes, views, reach, stood = given_cluster

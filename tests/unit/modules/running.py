@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a module as Ansible does: in a process of its own, arguments in as JSON, result out as JSON.
+"""Run a module as Ansible does: in a separate process, with arguments and result as JSON.
 
-The processes are forked from one that has imported what every module has of ansible-core, which is most of the processor time of a short
-run; of the collection it has imported nothing. That one is ``python tests/unit/modules/running.py SOCKET``.
+The processes are forks of one process that has imported the parts of ansible-core that every module uses. This import takes most of the
+processor time of a short run. That process imports nothing of the collection. It is ``python tests/unit/modules/running.py SOCKET``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ NEEDED = "ansible.module_utils.basic"
 
 
 async def run_module(name, /, without=(), check=False, **arguments):
-    """The result of module ``name``, and what it wrote to stderr.
+    """Return the result of module ``name`` and its stderr.
 
-    ``without``: Python packages that are made to be missing.
+    ``without``: Python packages that the process cannot import.
     """
     arguments["_ansible_check_mode"] = check
     reader, writer = await asyncio.open_unix_connection(_socket(), limit=2**26)
@@ -40,7 +40,7 @@ async def run_module(name, /, without=(), check=False, **arguments):
 
 @functools.cache
 def _socket():
-    """Where the process listens that forks, which ends with this one."""
+    """Return the socket of the process that forks. That process ends with this one."""
     folder = tempfile.TemporaryDirectory()
     path = os.path.join(folder.name, "socket")
     process = subprocess.Popen([sys.executable, __file__, path], env={**os.environ, "PYTHONPATH": COLLECTIONS}, stdout=subprocess.PIPE)
@@ -55,7 +55,7 @@ def _socket():
 
 
 class _Run(socketserver.StreamRequestHandler):
-    """One run, in the process that was forked for it."""
+    """One run, in its own fork."""
 
     def handle(self):
         name, without, environment, directory, arguments = json.loads(self.rfile.readline())
@@ -85,7 +85,7 @@ class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 
 if __name__ == "__main__":
-    # This folder is no place to import from: its names are those of what is tested.
+    # Do not import from this folder: its names are those of the code under test.
     sys.path.pop(0)
     importlib.import_module(NEEDED)
     with _Server(sys.argv[1], _Run) as server:

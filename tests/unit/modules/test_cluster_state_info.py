@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module cluster_state_info, run whole against servers on loopback that answer as real ones did."""
+"""The complete module cluster_state_info against servers on loopback with recorded answers of real servers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def named(addresses):
 
 
 async def ask(endpoints, **arguments):
-    """The result; the module must have neither failed nor written to stderr."""
+    """Return the result, and check that the module has not failed or written to stderr."""
     result, err = await run_module("cluster_state_info", endpoints=named(endpoints), **arguments)
     assert not result.get("failed"), result
     assert err == ""
@@ -43,7 +43,7 @@ async def ask(endpoints, **arguments):
 
 
 def whole_cluster(liaison=None, data=None, **arguments):
-    """The result of asking all five nodes of the recorded cluster."""
+    """Return the result for all five nodes of the recorded cluster."""
 
     async def run():
         async with grpc_server(liaison or recorded("liaison-public")) as one, grpc_server(data or recorded("data")) as other:
@@ -54,7 +54,7 @@ def whole_cluster(liaison=None, data=None, **arguments):
 
 
 def changed(port, change):
-    """The cluster state recorded on ``port``, changed by ``change``."""
+    """Return the cluster state recorded on ``port`` after ``change``."""
     answers = recorded(port)
     state = load()["banyandb.database.v1.GetClusterStateResponse"].FromString(answers[STATE])
     change(state.route_tables)
@@ -287,7 +287,7 @@ def test_a_liaison_that_still_uses_what_its_host_does_not_reach_is_looked_at_unt
 
 
 class FakeClock:
-    """Stands in for the module ``time``: sleeping moves it on at once."""
+    """Replaces the module ``time``: a sleep advances the clock at once."""
 
     def __init__(self):
         self.now = 1000.0
@@ -323,7 +323,7 @@ def test_check_mode_gives_the_same():
 
     for_real, checked = asyncio.run(run())
     for result in (for_real, checked):
-        result.pop("invocation", None)  # ansible-core 2.19 has it in what a module prints, 2.20 has not
+        result.pop("invocation", None)  # ansible-core 2.19 adds it to the output of a module, 2.20 does not
     assert for_real == checked
 
 
@@ -380,7 +380,7 @@ def test_a_bad_option_is_refused_by_name_and_without_a_traceback(arguments, said
 
 
 def test_the_samples_of_the_documentation_are_what_the_module_returns():
-    """Asks a data node that answers as recorded, and one that is down; the addresses are the recorded ones."""
+    """Ask a data node with recorded answers, and a stopped node. The addresses are the recorded addresses."""
     samples = {key: value["sample"] for key, value in yaml.safe_load(cluster_state_info.RETURN).items()}
     result = sample_run()
     assert {key: result[key] for key in samples} == samples

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of departures on a host, and what is read there before a data node leaves."""
+"""The record of departures on a host, and the facts that a run reads there before a data node leaves."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def test_a_host_without_anything_says_so(paths):
     }
 
 
-def test_the_entries_of_the_topology_are_told(paths):
+def test_the_entries_of_the_topology_are_reported(paths):
     Path(paths["topology"]).write_text('nodes:\n- {"name": "data3", "grpc_address": "10.0.0.5:17912"}\n')
     assert run("departure_info", **paths)["entries"] == {"data3": "10.0.0.5:17912"}
 
 
 def liaison(request):
-    """A liaison that has one group, with the recorded content of m1."""
+    """A liaison with one group, with the recorded content of m1."""
     path = request.split(b" ")[1].decode()
     if path == "/api/v1/group/schema/lists":
         found = json.loads((RECORDED / "group-lists-17913.json").read_text())

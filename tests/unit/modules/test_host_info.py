@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module host_info, run whole on this machine."""
+"""The complete module host_info on this machine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_somet
         host_info.look({**nothing, "root": True})
 
 
-def test_everything_that_differs_is_told_at_once(tmp_path):
+def test_everything_that_differs_is_reported_at_once(tmp_path):
     path = str(tmp_path / "none")
     result = look(
         users=[{"name": "no-such-user"}],
@@ -80,7 +80,7 @@ def storage(tmp_path, **more):
     return {**facts, "roots": {"/nonexistent/data": ["measure"]}, "record": str(tmp_path / "record"), "unit_file": str(tmp_path / "unit"), **more}
 
 
-def test_the_storage_of_a_node_is_told_with_the_space_that_it_has(tmp_path):
+def test_the_storage_of_a_node_is_reported_with_the_space_that_it_has(tmp_path):
     result = look(storage=storage(tmp_path))
     (root,) = result["storage"]["roots"]
     assert 0 < root.pop("free") <= root.pop("total")
@@ -90,7 +90,7 @@ def test_the_storage_of_a_node_is_told_with_the_space_that_it_has(tmp_path):
     assert [item["path"] for item in result["differs"]] == [path, f"{path}/.banyandb-node.json", str(tmp_path / "record")]
 
 
-def test_what_forbids_a_change_is_told_and_nothing_of_it_counts_as_to_be_changed(tmp_path):
+def test_what_forbids_a_change_is_reported_and_nothing_of_it_counts_as_to_be_changed(tmp_path):
     result = look(storage=storage(tmp_path, roots={"/usr": []}), users=[{"name": "root", "named": True}])
     assert ["all rights" in problem or "/usr has other content" in problem for problem in result["problems"]] == [True, True]
     assert (result["storage"]["differs"], result["differs"]) == (False, [])
@@ -114,7 +114,7 @@ def test_a_running_server_is_ready_when_its_own_process_listens(systemd):
     )
 
 
-def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
+def test_why_a_server_has_to_be_restarted_is_reported_without_its_values(systemd):
     sleep = shutil.which("sleep")
     environment = digests({"BYDB_A": "hunter2"})
     with subprocess.Popen([sleep, "60"], env={"BYDB_A": "hunter1", "BYDB_B": "hunter1"}) as server:
@@ -131,7 +131,7 @@ def test_why_a_server_has_to_be_restarted_is_told_without_its_values(systemd):
     assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
 
 
-def test_units_beside_are_told_of_and_asked_for_in_the_same_call(systemd):
+def test_other_units_are_reported_from_the_same_call(systemd):
     systemd.unit(UNIT, MainPID=7, UnitFileState="enabled")
     found = look(beside=[UNIT])
     assert (found["services"], found["beside"]) == ({}, {UNIT: {"main_pid": 7, "enabled": "enabled"}})
@@ -165,13 +165,13 @@ def test_what_no_host_could_fulfil_is_refused(arguments, expected):
     assert result["msg"].startswith(expected)
 
 
-def test_a_host_without_systemd_is_told(monkeypatch, tmp_path):
+def test_a_host_without_systemd_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     result = look(services=[{"name": UNIT}])
     assert (result["failed"], result["error_type"]) == (True, "no_systemd")
 
 
-def test_a_topology_file_is_told_with_who_of_it_answers(tmp_path):
+def test_a_topology_file_is_reported_with_its_responding_nodes(tmp_path):
     path = tmp_path / "topology.yml"
     assert look(topology=str(path))["topology"] is None
     with socket.socket() as bound:
@@ -185,14 +185,14 @@ def test_a_topology_file_is_told_with_who_of_it_answers(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "differs"), [("# ours; x\n", False), ("# theirs, hunter2\n", True), ("# our", True), ("", True)])
-def test_a_file_that_somebody_else_wrote_is_told_apart_without_what_it_says(tmp_path, content, differs):
+def test_a_file_of_another_writer_is_recognised_without_its_content(tmp_path, content, differs):
     path = tmp_path / "data.env"
     path.write_text(content)
     found = look(files=[{"path": str(path), "mark": "# ours"}])["differs"]
     assert found == ([{"what": "file", "path": str(path), "expected": {"mark": "# ours"}, "found": {"mark": ""}}] if differs else [])
 
 
-def test_a_unit_is_told_with_its_file_and_what_its_drop_ins_set(systemd, tmp_path):
+def test_a_unit_is_reported_with_its_file_and_what_its_drop_ins_set(systemd, tmp_path):
     drop_in = tmp_path / f"{UNIT}.d" / "local.conf"
     drop_in.parent.mkdir()
     drop_in.write_text("[Service]\nEnvironment=TOKEN=hunter2\n")

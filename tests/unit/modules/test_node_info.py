@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module node_info, run whole against servers on loopback that answer as real ones did."""
+"""The complete module node_info against servers on loopback with recorded answers of real servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.peers import HEALTH, NOD
 
 
 def ask(answers, **arguments):
-    """The result for one endpoint called ``data1`` that gives ``answers``, its address put as the recorded one."""
+    """Return the result for one endpoint ``data1`` with these ``answers``. Its address becomes the recorded address."""
 
     async def run():
         async with grpc_server(answers) as address:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module release, run whole: what it does on the host, without the controller's half."""
+"""The complete module release on the host, without the controller's part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.modules.running import r
 
 @pytest.fixture
 def put(tmp_path):
-    """Runs the module; ``bring`` sends the program along, as the action plugin does."""
+    """Return a function that runs the module. ``bring`` sends the program too, as the action plugin does."""
     program = tmp_path / "program"
     program.write_bytes(b"server")
     brought = {"src": str(program), "src_sha256": hashlib.sha256(b"server").hexdigest(), "source": "sha512:ab static\n"}
@@ -33,7 +33,7 @@ def put(tmp_path):
     return run
 
 
-def test_a_version_that_is_missing_is_only_told_until_it_is_brought(put):
+def test_a_version_that_is_missing_is_only_reported_until_it_is_brought(put):
     result = put("1")
     assert (result["changed"], result["installed"]) == (True, True)
     assert not put.root.exists()

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module service_ready, run whole against a systemctl of the tests."""
+"""The complete module service_ready with the fake systemctl of these tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED = "ActiveState=failed\\nSubState=failed\\nMainPID=0\\nResult=exit-code\\n
 
 
 def ready(check=False, **arguments):
-    # by -c and not by running.run_module, which has a parameter called name, too
+    # with -c, because running.run_module also has a parameter `name`
     done = subprocess.run(
         [sys.executable, "-c", f"from {service_ready.__name__} import main; main()"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {"name": UNIT, "_ansible_check_mode": check, **arguments}}),
@@ -37,7 +37,7 @@ def ready(check=False, **arguments):
 
 @pytest.fixture
 def port():
-    """A port on which this very process listens."""
+    """Yield a port on which this process listens."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -45,7 +45,7 @@ def port():
 
 
 def becomes(systemd, pid):
-    """A start makes the unit active with this process."""
+    """Make a start turn the unit active with this process."""
     systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=active\\nMainPID={pid}\\n' >{UNIT}.unit\n")
 
 
@@ -81,7 +81,7 @@ def test_a_restart_is_always_done(systemd, port):
 
 
 def ends(systemd, journal='{"level":"debug"}\nError: no topology file\nUsage:\n   data [flags]\n', **moment):
-    """A start ends at once with this journal."""
+    """Make a start end at once with this journal."""
     systemd.unit(UNIT, ActiveState="inactive", InvocationID="before")
     systemd.on_start(UNIT, f"printf '{FAILED}' >{UNIT}.unit\n")
     systemd.journal(journal, **moment)
@@ -101,7 +101,7 @@ def test_the_journal_is_in_the_result_of_a_failed_task_with_v_only(systemd):
     assert ready(ports=[1], journal_lines=0, _ansible_verbosity=1).get("journal") is None
 
 
-def test_a_failure_may_be_reported_in_place_of_failing(systemd):
+def test_a_failure_may_be_reported_instead_of_raised(systemd):
     ends(systemd)
     result = ready(ports=[1], report_failure=True)
     assert not result.get("failed") and result["changed"] is True
@@ -138,7 +138,7 @@ def test_a_message_that_is_no_text_is_read_from_its_bytes(systemd):
     assert 'did not start: "b\ufffdd [0m"' in ready(ports=[1])["msg"]
 
 
-def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, port):
+def test_a_process_that_never_listens_is_reported_with_the_process_that_holds_the_port(systemd, port):
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             systemd.unit(UNIT, MainPID=stranger.pid)
@@ -149,7 +149,7 @@ def test_a_process_that_never_listens_is_told_with_who_holds_the_port(systemd, p
     assert f"(pid {os.getpid()})" in result["msg"]
 
 
-def test_what_systemctl_refuses_is_told(systemd):
+def test_a_refusal_of_systemctl_is_reported(systemd):
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, "echo 'Unit is masked.' >&2; exit 1\n")
     result = ready()
@@ -157,7 +157,7 @@ def test_what_systemctl_refuses_is_told(systemd):
     assert result["msg"] == "banyandb-data did not start: Unit is masked. Log: journalctl -u banyandb-data."
 
 
-def test_a_unit_that_is_not_there_is_told(systemd):
+def test_a_unit_that_is_not_there_is_reported(systemd):
     assert "banyandb-data.service: systemd does not know this unit." in ready()["msg"]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module topology, run whole as Ansible runs it: what it refuses, what it reports, and what it proves over real HTTP."""
+"""The complete module topology as Ansible runs it: its refusals, its results, and its proofs over real HTTP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.peers import Certificate
 
 
 def run(**arguments: Any) -> dict[str, Any]:
-    """The module's result; ``check`` and ``diff`` are the modes. It never shows a traceback."""
+    """Return the module's result, and check that it has no traceback. ``check`` and ``diff`` are the modes."""
     arguments["_ansible_diff"] = arguments.pop("diff", False)
     result, stderr = asyncio.run(run_module("topology", **arguments))
     assert stderr == ""
@@ -48,7 +48,7 @@ def run(**arguments: Any) -> dict[str, Any]:
 
 @dataclass
 class Host:
-    """A host with a topology file of the nodes a and b, which both answer."""
+    """A host with a topology file of the nodes a and b, which both respond."""
 
     path: Path
     network: Network
@@ -75,7 +75,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 @contextmanager
 def serving(server: Server, certificate: Certificate | None = None, credentials: str = "") -> Iterator[str]:
-    """The HTTP port of ``server``: its URL."""
+    """Yield the URL of the HTTP port of ``server``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -129,7 +129,7 @@ def proof(url: str, **options: Any) -> dict[str, Any]:
     return {"name": "a", "role": "data", "url": url, "timeout": 10, **options}
 
 
-# What is refused
+# Refusals
 
 
 GOOD = {"name": "c", "grpc_address": "127.0.0.1:1", "node_name": "n:1"}
@@ -234,7 +234,7 @@ def test_without_pyyaml_its_own_files_are_read_and_others_refused(host: Host) ->
     assert "no PyYAML" in result["msg"] and "install python3-yaml" in result["msg"]
 
 
-# What is done
+# Changes
 
 
 def test_a_push_without_proof_says_so(host: Host) -> None:
@@ -275,14 +275,14 @@ def test_check_and_diff_show_what_the_push_then_does(host: Host) -> None:
     assert (done["changed"], done["removed"]) == (True, ["b"])
 
 
-# What is started
+# Starts
 
 UNIT = "banyandb-data.service"
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A port on which this very process listens."""
+    """Yield a port on which this process listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -290,13 +290,14 @@ def port() -> Iterator[int]:
 
 
 RUNS = f"printf 'LoadState=loaded\\nActiveState=active\\nMainPID={os.getpid()}\\n' >{UNIT}.unit\n"
-"""What a start does to the unit: it runs as this very process."""
+"""Effect of a start on the unit: its process is this process."""
 
 
 @pytest.fixture
 def comes_up(systemd: Any, host: Host) -> Iterator[threading.Event]:
-    """A start makes the unit run as this very process, and keeps the file that it was started with. A moment later the process watches
-    the file, and sets the event."""
+    """Make a start turn the unit active with this process, and keep the file of that start. A moment later the process watches
+    the file and sets the event.
+    """
     started, watches, over = systemd.directory / "started-with", threading.Event(), threading.Event()
     systemd.on_start(UNIT, f"cp {host.path} new; mv new {started}; {RUNS}")
 
@@ -375,7 +376,7 @@ def test_a_server_that_does_not_come_up_again_leaves_the_file_that_stood(host: H
     assert host.path.read_text() == before
 
 
-def test_a_file_that_is_right_already_is_started_with_all_the_same(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
+def test_a_start_also_uses_a_file_that_is_right_already(host: Host, systemd: Any, port: int, comes_up: threading.Event) -> None:
     host.path.write_text(Topology((host.a,), (host.b,)).render())
     systemd.unit(UNIT, ActiveState="failed")
     result = host.push(host.a, host.b, **starting(ports=[port]))
@@ -402,7 +403,7 @@ def test_one_that_is_needed_and_answers_is_enough(host: Host, systemd: Any, port
     assert host.push(host.a, host.b, **starting(ports=[port], needs=["a", "b"]))["changed"] is True
 
 
-def test_a_server_that_ends_while_it_starts_is_told(host: Host, systemd: Any) -> None:
+def test_a_server_that_ends_while_it_starts_is_reported(host: Host, systemd: Any) -> None:
     systemd.unit(UNIT, ActiveState="inactive")
     systemd.on_start(UNIT, f"printf 'LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nExecMainCode=1\\nExecMainStatus=1\\n' >{UNIT}.unit\n")
     result = host.push(host.a, host.b, **starting(ports=[1]))
@@ -428,7 +429,7 @@ def test_check_mode_foresees_a_start_and_does_nothing(host: Host, systemd: Any, 
             (systemd.directory / f"{UNIT}.unit").unlink()
         else:
             systemd.unit(UNIT, **state)
-        # What it needs was only predicted to be started.
+        # `needs`: check mode has only predicted the start of b.
         foreseen = host.push(host.a, host.b, check=True, diff=True, **starting(ports=[port], needs=["b"]))
         assert (foreseen["changed"], foreseen["held_back"], foreseen["diff"][1]["before"]) == (True, ["b"], before)
         assert "started" not in foreseen and host.path.read_text() == host.fine
@@ -442,12 +443,12 @@ def test_a_host_without_systemd_starts_nothing(host: Host, monkeypatch: pytest.M
     assert host.path.read_text() == host.fine
 
 
-# What is proved
+# Proofs
 
 
 @pytest.fixture
 def server(host: Host) -> Server:
-    """The local server; it has read the file."""
+    """Return the local server. It has read the file."""
     server = Server(host.path, host.network)
     server.load()
     return server

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every play of the playbooks says for itself, so that no ansible.cfg decides it."""
+"""Keywords of every play of the playbooks: no ansible.cfg can change their effect."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import yaml
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 FILES = sorted([*PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("plays/*.yml")])
-# Keyword -> its value in every play. In brackets: the setting of ansible.cfg that decides it in a play without the keyword.
+# Keyword -> its value in every play. In brackets: the setting of ansible.cfg that applies to a play without the keyword.
 REQUIRED = {
     "debugger": "never",  # (enable_task_debugger) a failed task would wait for an answer before its rescue
     "gather_facts": False,  # (gathering) each play would ask each host for facts
     "strategy": "ansible.builtin.linear",  # (strategy) waves and gates need all hosts at the same task
-    "timeout": 0,  # (task_timeout) a drain or a start that takes its time would be stopped half-way
+    "timeout": 0,  # (task_timeout) a long drain or start would be stopped in the middle
 }
 FIRST_PLAY = "plays/cluster_hosts.yml"
 
@@ -94,7 +94,7 @@ def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
 
 
 def test_every_tag_makes_the_group_of_hosts_and_always_is_none_of_them() -> None:
-    # With `always`, a tag of a site's own playbook would look at all hosts of all clusters.
+    # With `always`, a tag of a site's own playbook would check all hosts of all clusters.
     first = set(entries(PLAYBOOKS / FIRST_PLAY)[0]["tags"])
     assert first == {tag for _path, play in PLAYS for tag in tags_of(play)} == {*TAGS, "status"}
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles install and node want of hosts of each kind, rendered by Ansible without touching any host."""
+"""The wanted state of the roles install and node for hosts of each kind, rendered by Ansible without touching a host."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ EXPRESSIONS = {
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """What each host's variables come to, by its name."""
+    """Return the resulting variables of each host by its name."""
     folder = tmp_path_factory.mktemp("roles")
     inventory = {"all": {"vars": {"banyandb_artifact": "https://mirror.example/skywalking-banyandb-0.11.0-banyand.tgz"}}}
     for name, (groups, variables) in HOSTS.items():
@@ -79,9 +79,9 @@ def rendered(tmp_path_factory):
     for path in files:
         with open(path, encoding="utf-8") as stream:
             roles["defaults" if "/defaults/" in path else "vars"].update(yaml.safe_load(stream))
-    # A variable of the inventory counts as named by the operator.
+    # A variable of the inventory counts as set by the operator.
     roles["vars"]["banyandb_user"] = roles["defaults"].pop("banyandb_user")
-    # defaults yield to the inventory's variables, as those of a role do
+    # the inventory's variables override defaults, as they do for a role
     inventory["all"]["vars"] = {**roles["defaults"], **inventory["all"]["vars"]}
     play = {
         "hosts": "all",
@@ -181,7 +181,7 @@ def test_a_host_of_two_kinds_is_refused(rendered):
     assert problem.startswith('banyandb_kind is "data and liaison": expected data, liaison or standalone. Put the host into one of the groups')
 
 
-def test_all_problems_of_the_variables_are_told_at_once(rendered):
+def test_all_problems_of_the_variables_are_reported_at_once(rendered):
     starts = (
         'banyandb_discovery_mode is "etcd": expected file or dns on a host of kind "data".',
         "banyandb_artifact is",

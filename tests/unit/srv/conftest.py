@@ -52,7 +52,7 @@ OTHER = "node1 A 198.51.100.1\n" + "".join(f"large A 203.0.113.{at}\n" for at in
 
 
 def touch(knot: Knot, zone: str = ZONE) -> None:
-    """Change the zone in a way that no test looks at."""
+    """Change the zone at a place that no test reads."""
     knot.update(zone, ("delete", "touched"), ("add", "touched", "30", "TXT", f'"{next(_TOUCHES)}"'))
 
 

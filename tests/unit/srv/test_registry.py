@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registries: what DNS and files list, who answers, and what stands when they fail."""
+"""Registries: the nodes from DNS and files, their responses, and the result after failures."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_targets_of_the_names_are_nodes(proxy: LyingProxy) -> None:
     assert (sighting.apart, sighting.warnings, sighting.complete) == ((), (), True)
 
 
-def test_a_candidate_that_does_not_answer_is_apart_with_the_reason(proxy: LyingProxy) -> None:
+def test_a_candidate_that_is_not_responding_is_apart_with_the_reason(proxy: LyingProxy) -> None:
     asked_at: list[dict[str, str]] = []
 
     def ask(endpoints: Mapping[str, str]) -> dict[str, Identity | Failure]:
@@ -98,7 +98,7 @@ def test_a_node_with_an_odd_name_is_set_apart_and_the_others_stand(proxy: LyingP
     assert f"node1.example.test:17912: the node calls itself {node_name!r}, expected host:port" in apart.failure.message
 
 
-def test_a_record_that_nobody_can_ask_is_set_apart_and_named_once(proxy: LyingProxy) -> None:
+def test_a_record_that_no_host_can_ask_is_set_apart_and_named_once(proxy: LyingProxy) -> None:
     dns = registry(proxy)
     dns.services = [f"_zero._tcp.{ZONE}"]
     dns.ask = lambda endpoints: {name: Identity("node1:17912") for name in endpoints}
@@ -118,7 +118,7 @@ def test_an_answer_is_remembered_for_its_ttl(proxy: LyingProxy) -> None:
         assert asked(proxy) == questions
 
 
-def test_what_another_process_was_told_is_remembered_for_its_ttl_when_wanted(proxy: LyingProxy, tmp_path: Path) -> None:
+def test_an_answer_to_another_process_is_used_for_its_ttl_when_wanted(proxy: LyingProxy, tmp_path: Path) -> None:
     registry(proxy, tmp_path).look()
     clock = Clock()
     for now, wanted, questions in ((1014.9, True, 1), (1014.9, False, 2), (1029.8, True, 2), (1029.9, True, 3), (1000.0, True, 4)):
@@ -141,7 +141,7 @@ def test_a_failure_is_remembered_for_the_least_time_only(proxy: LyingProxy) -> N
 
 
 @pytest.mark.parametrize("lie", [Lie.SERVFAIL, Lie.DROP, Lie.TRUNCATE, Lie.NXDOMAIN, Lie.NO_DATA, Lie.DOT])
-def test_the_last_good_set_is_held_whatever_dns_says_instead(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
+def test_the_last_good_set_is_held_for_any_later_answer_of_dns(proxy: LyingProxy, tmp_path: Path, lie: Lie) -> None:
     registry(proxy, tmp_path).look()
     proxy.lie = lie
     sighting = registry(proxy, tmp_path).look()

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the resolver says of each thing that DNS can do, against a real authoritative server and a proxy that lies."""
+"""The resolver's result for each behaviour of DNS, against a real authoritative server and a falsifying proxy."""
 
 from __future__ import annotations
 
@@ -178,11 +178,11 @@ def test_a_target_that_cannot_be_asked_for_fails_the_whole_name(proxy: LyingProx
     assert outcome.message.count("node1.other.test.") == 1
 
 
-# Servers as they are: measured with srv_info on servers and middleboxes that know less than they should.
+# Incomplete servers and middleboxes, as measured with srv_info
 
 
 def only_addresses(kinds: str, lie: Lie, **also: Lie) -> Callable[[str, str], Lie | None]:
-    """Lie about the address types alone; ``also``: type -> another lie."""
+    """Falsify only answers for address types. ``also``: type -> another lie."""
     return lambda _name, kind: lie if kind in kinds.split() else also.get(kind)
 
 
@@ -215,7 +215,7 @@ def test_addresses_of_one_type_are_used_where_the_other_is_not_to_be_had(proxy: 
 
 
 def test_a_type_of_addresses_that_no_server_ever_answers_for_does_not_cost_its_time_for_each_target(proxy: LyingProxy) -> None:
-    """Two questions at a time: with the time-out for each of 200 targets this would take over three minutes, and the proxy hears of few."""
+    """Two questions at a time: a time-out for each of 200 targets would take more than three minutes. The proxy gets only a few questions."""
     proxy.lie = only_addresses("AAAA", Lie.DROP)
     outcome = ask(proxy, f"_many._tcp.{ZONE}", timeout=1.0, concurrency=2, tcp="always")
     assert len(targets(outcome)) == 200
@@ -275,7 +275,7 @@ def test_a_record_with_port_0_is_a_bad_target_and_the_other_stands(knot: Knot) -
 
 @pytest.fixture
 def resolv_conf(proxy: LyingProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
-    """Make the system ask the proxy, with these options."""
+    """Make the system ask the proxy with these options."""
 
     def write(options: str) -> None:
         path = tmp_path / f"resolv-{options.replace(' ', '-').replace(':', '')}.conf"
@@ -354,8 +354,8 @@ def test_the_next_server_is_asked_when_the_first_fails(knot: Knot, proxy: LyingP
 
 
 def test_a_port_where_nothing_listens_is_no_answer(knot: Knot) -> None:
-    nobody = NameServer("127.0.0.1", free_port("127.0.0.1"))
-    assert isinstance(ask(knot, f"_data._tcp.{ZONE}", nameservers=(nobody,), timeout=0.3), NoAnswer)
+    silent = NameServer("127.0.0.1", free_port("127.0.0.1"))
+    assert isinstance(ask(knot, f"_data._tcp.{ZONE}", nameservers=(silent,), timeout=0.3), NoAnswer)
 
 
 @pytest.mark.parametrize("lie", [Lie.NXDOMAIN, Lie.NO_DATA, Lie.HALF, Lie.DOT])
@@ -386,7 +386,7 @@ def test_a_second_opinion_needs_a_second_server(knot: Knot) -> None:
 
 
 def test_the_serial_is_that_of_the_zone_that_has_the_records(knot: Knot) -> None:
-    # One name that has its targets in the other zone, one that is an alias, and one that is the zone itself.
+    # One name has its targets in the other zone, one is an alias, and one is the zone itself.
     knot.update(ZONE, ("delete", "@", "SRV"), ("add", "@", "30", "SRV", "0 0 17912 node1"))
     names = [f"{label}{ZONE}" for label in ("_data._tcp.", "_elsewhere._tcp.", "_alias._tcp.", "")]
     before = {name: serial(ask(knot, name, serial=True)) for name in names}
@@ -469,7 +469,7 @@ def test_terms_that_cannot_be_asked_on_are_refused(wrong: dict[str, object], say
         SrvTerms(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_process_s_own_resolver_stays_as_it_was(knot: Knot) -> None:
+def test_the_process_s_own_resolver_stays_unchanged(knot: Knot) -> None:
     before = dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo
     ask(knot, f"_data._tcp.{ZONE}")
     assert (dns.resolver.default_resolver, dns.resolver.override_system_resolver, socket.getaddrinfo) == before

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last good answers on disk: whole or passed over, five generations, nothing left behind."""
+"""The last good answers on disk: complete files only, five generations, and no leftovers."""
 
 from __future__ import annotations
 

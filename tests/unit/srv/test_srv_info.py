@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module srv_info, run whole."""
+"""The complete module srv_info."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_an_answer_that_is_too_old_is_not_used(proxy: LyingProxy, tmp_path: Path
 
 
 def age(kept: Path, seconds: float) -> None:
-    """Rewrites a snapshot as one that is ``seconds`` old."""
+    """Rewrite a snapshot with an age of ``seconds``."""
     from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns import srv_snapshot
 
     snapshot = srv_snapshot._decoded(kept.read_bytes(), DATA)

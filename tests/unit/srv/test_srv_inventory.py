@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory srv, as ansible-inventory shows it: DNS, and nodes on loopback that answer as real ones did."""
+"""The inventory srv in ansible-inventory: DNS, and nodes on loopback with recorded answers of real nodes."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def configuration(server: Knot | LyingProxy, directory: Path, **options: Any) ->
 
 @pytest.fixture
 def show(programs: Programs) -> Callable[[Path], Awaitable[tuple[dict[str, Any], str]]]:
-    """What ``ansible-inventory --list`` prints, and its warnings."""
+    """Return the output of ``ansible-inventory --list`` and its warnings."""
 
     async def show(path: Path) -> tuple[dict[str, Any], str]:
-        # In a thread: the nodes that it asks answer meanwhile.
+        # In a thread, so that the nodes can answer at the same time.
         done = await asyncio.to_thread(programs.run, "inventory", "--list", "-i", str(path), cwd=path.parent)
         assert "Traceback" not in done.stdout + done.stderr
-        # Values from outside are marked, so that nobody takes them for templates.
+        # Ansible marks values from outside, so that no code treats them as templates.
         found = json.loads(done.stdout, object_hook=lambda value: value.get("__ansible_unsafe", value))
         return found, " ".join(done.stderr.split())
 
@@ -63,7 +63,7 @@ def live(knot: Knot, liaison: str, *data: str) -> None:
     knot.update(ZONE, *changes)
 
 
-def test_nodes_are_grouped_by_what_they_say_of_themselves(show: Any, knot: Knot, tmp_path: Path) -> None:
+def test_nodes_are_grouped_by_what_they_report(show: Any, knot: Knot, tmp_path: Path) -> None:
     async def run() -> tuple[dict[str, Any], str, int]:
         async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data:
             with closed_port() as dead:
@@ -89,7 +89,7 @@ def test_nodes_are_grouped_by_what_they_say_of_themselves(show: Any, knot: Knot,
 
 
 def test_one_node_with_an_odd_name_does_not_end_the_inventory(show: Any, knot: Knot, tmp_path: Path) -> None:
-    odd = b"\x0a\x0a\x0a\x08\x12\x06:17912\x12\x00"  # a node whose name is :17912, as of a server without a node host
+    odd = b"\x0a\x0a\x0a\x08\x12\x06:17912\x12\x00"  # a node with the name :17912, as of a server without a node host
 
     async def run() -> tuple[dict[str, Any], str]:
         async with grpc_server(recorded("liaison-internal")) as liaison, grpc_server(recorded("data")) as data, grpc_server({NODE: odd}) as other:

@@ -21,7 +21,7 @@ from .conftest import ZONE
 
 @pytest.fixture
 def look_up(programs: Programs) -> Callable[..., list[dict[str, Any]]]:
-    """What a template gets. Raises LookUpFailed with what the user is told."""
+    """Return the result of the lookup in a template. Raises LookUpFailed with the message to the user."""
 
     def look_up(server: Knot | LyingProxy, *labels: str, **options: Any) -> list[dict[str, Any]]:
         given = {"nameservers": [f"{server.address}:{server.port}"], "attempts": 1, **options}

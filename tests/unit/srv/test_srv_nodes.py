@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action srv_nodes, run by Ansible against a real DNS server and its lies. No node answers."""
+"""The action srv_nodes with a real DNS server and its lies. No node responds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ LISTED = [{"name": name, "grpc_address": f"[{address}]:17912" if ":" in address 
 
 @pytest.fixture
 def find(tmp_path: Path, proxy: LyingProxy, programs: Programs) -> Any:
-    """A run on three data nodes: (result of srv_nodes, its clusters' nodes by name). ``listed``: entries of their topology files.
-    With ``looks`` there are that many in one run, and this is a list of them."""
+    """Run on three data nodes and return (result of srv_nodes, its clusters' nodes by name). ``listed``: entries of their topology files.
+    ``looks``: number of readings in one run; the result is then a list.
+    """
 
     def run(
         *arguments: str,
@@ -117,7 +118,7 @@ def test_only_runs_that_change_count_what_is_left_out(find: Any, proxy: LyingPro
 
 
 def test_a_shorter_list_counts_when_a_second_look_is_as_short(find: Any, proxy: LyingProxy) -> None:
-    """A server that leaves out other records each time, as one that cuts answers off without a word."""
+    """A server omits different records each time, like a server that truncates answers without the TC bit."""
     turns = 0
 
     def other_halves(_name: str, kind: str) -> Lie | None:
