@@ -152,7 +152,7 @@ def test_a_file_that_no_server_has_read_says_nothing_of_who_is_live(find: Any, r
 def test_the_preflight_of_dns_mode_refuses_what_a_look_only_warns_of(find: Any, proxy: LyingProxy) -> None:
     proxy.lie = Lie.DOT
     found, _nodes = find(banyandb_discovery_mode="dns")
-    assert "a server takes that for an answer without nodes and drops every one" in found["msg"]
+    assert "a server that asks DNS drops every node" in found["msg"]
     found, nodes = find(banyandb_discovery_mode="dns", change=False)
     assert nodes == WANTED
     assert any("drops every one" in warning for warning in found["warnings"])
