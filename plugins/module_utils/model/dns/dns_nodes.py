@@ -141,8 +141,11 @@ class Wanted:
 def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found:
     """Sort the candidates into nodes and problems.
 
-    The name of a node comes from the first source that knows the candidate: the node's own name, a host of the inventory with this address,
-    the node with the same record in an earlier run, the entry with this address.
+    The first source that knows the candidate gives the name of the node:
+    - the node's own name,
+    - a host of the inventory with this address,
+    - the node with the same record in an earlier run,
+    - the entry with this address.
     The entry of an inventory node comes from the inventory, because a deployment may be about to change the node.
     """
     result = Found()
@@ -153,11 +156,11 @@ def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found
         if name in hosts.entries:
             _add(result, name, hosts.entries[name], candidate)
         elif identity is None:
-            not_asked = Failure(ErrorKind.NOT_ASKED, f"{candidate.endpoint}: not asked for its name, because grpcio is not installed on the controller")
+            not_asked = Failure(ErrorKind.NOT_ASKED, f"{candidate.endpoint}: not asked for its name. Install grpcio on the controller")
             _silent(result, seen.name, candidate, not_asked, name, live)
         elif not role_of(identity):
             says = ", ".join(identity.roles) or "no roles"
-            result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, which reports that it is neither data node nor liaison ({says})")
+            result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, which reports to be neither data node nor liaison ({says})")
         else:
             _add(result, name or seen.name, _entry(name or seen.name, role_of(identity), identity), candidate)
     for each in sighting.apart:
