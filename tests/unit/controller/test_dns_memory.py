@@ -50,7 +50,7 @@ def test_what_cannot_be_read_counts_anew_with_a_warning(tmp_path: Path, data: An
     Path(file.path).write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
     memory, (warning,) = file.load()
     assert memory == Memory()
-    assert warning.startswith(f"{file.path}: not used, observations are counted anew: ")
+    assert warning.startswith(f"{file.path}: not used, observations start again at 0: ")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -351,9 +351,7 @@ def test_a_name_that_gives_nothing_is_refused_only_when_a_server_would_start_wit
     wanted = servers(without("d1", "d2", "d3"), {DATA: Standing(outcome)})
     assert wanted.problems == () and wanted.warnings == (f"{outcome.message}. Running servers keep their nodes",)
     wanted = servers(without("d1", "d2", "d3"), {DATA: Standing(outcome)}, these=Servers(("d1",), True, 30))
-    assert wanted.problems == (
-        f"{outcome.message}. Running servers keep their nodes (d1 would be started or restarted, with what DNS says now)",
-    )
+    assert wanted.problems == (f"{outcome.message}. Running servers keep their nodes (d1 would be started or restarted, with what DNS says now)",)
 
 
 def test_a_host_without_a_record_is_refused_only_when_a_server_would_start_without_it() -> None:

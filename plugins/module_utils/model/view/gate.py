@@ -72,7 +72,9 @@ def findings(
     """
     me = asked.observer
     pairs = [
-        Pair(me.name, name, "", "an answer", f"{answer.kind}: {answer.message}", UNKNOWN, f"See why {name} is unreachable from the host of {me.name}.")
+        Pair(
+            me.name, name, "", "an answer", f"{answer.kind}: {answer.message}", UNKNOWN, f"See why {name} is unreachable from the host of {me.name}."
+        )
         for name, answer in answers.items()
         if isinstance(answer, Failure)
     ]
