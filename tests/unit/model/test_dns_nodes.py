@@ -112,7 +112,7 @@ def test_a_stranger_that_nobody_could_ask_is_left_out_unless_it_is_listed(rememb
     one = SeenNode("x.lab.test", candidate("x", 99))
     wanted = topology(Sighting((one,), silent(*RECORDS)), memory=remembered)
     assert set(wanted.entries) == set(HOSTS.entries)
-    assert "grpcio has to be on the controller" in wanted.warnings[0]
+    assert "Install grpcio on the controller" in wanted.warnings[0]
     listed = Live({**LIVE.addresses, "x": "10.0.0.99:17912"}, frozenset())
     assert addresses(topology(Sighting((one,), silent(*RECORDS)), listed, remembered))["x"] == "10.0.0.99:17912"
 

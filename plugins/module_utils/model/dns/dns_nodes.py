@@ -246,7 +246,7 @@ def wanted_topology(
     entries = {name: _listed(name, seen, hosts, live, memory, cas) for name in sorted(names)}
     warnings = [
         f"{held.name} stays, though DNS no longer lists it: {held.reason}. Add it to banyandb_remove, or accept the whole answer: "
-        f"banyandb_override={decision.digest}"
+        f"run with banyandb_override={decision.digest}"
         for held in decision.held
     ]
     warnings += [f"{name} is gone from DNS for good and leaves the topology" for name in decision.removed]
