@@ -155,7 +155,7 @@ def test_the_preflight_of_dns_mode_refuses_what_a_look_only_warns_of(find: Any, 
     assert "a server that asks DNS drops every node" in found["msg"]
     found, nodes = find(banyandb_discovery_mode="dns", change=False)
     assert nodes == WANTED
-    assert any("drops every one" in warning for warning in found["warnings"])
+    assert any("drops every node" in warning for warning in found["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ class NameServer:
 
         Valid forms: ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` and ``[2001:db8::1]:5353``. Raises NameServerError.
         """
-        expected = f"name server '{text}': expected an IP address, address:port or [IPv6 address]:port. Write an address, not a name"
+        expected = f"name server '{text}': expected an address, address:port or [IPv6 address]:port. Write an IP address, not a name"
         address, port = text, str(DNS_PORT)
         if text.startswith("["):
             address, closed, rest = text[1:].partition("]")
