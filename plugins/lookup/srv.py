@@ -88,7 +88,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, consulted, told
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, consulted, warnings_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
@@ -106,6 +106,6 @@ class LookupModule(LookupBase):
         except (SrvTermsError, NameServerError, SnapshotError, RefusedError) as error:
             raise AnsibleLookupError(str(error)) from None
         for answer in answers:
-            for warning in told(answer):
+            for warning in warnings_of(answer):
                 display.warning(warning)
         return [{"name": answer.outcome.name, **record.to_mapping()} for answer in answers for record in answer.records]

@@ -156,7 +156,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import RefusedError, argument_spec, consulted, told
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_options import (
+    RefusedError,
+    argument_spec,
+    consulted,
+    warnings_of,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError, Records, ServerFailure, Standing
@@ -189,7 +194,7 @@ def main() -> None:
         module.fail_json(msg=str(refused), **result(refused.standing))
     except (SrvTermsError, NameServerError, SnapshotError) as error:
         module.fail_json(msg=str(error))
-    for warning in told(standing):
+    for warning in warnings_of(standing):
         module.warn(warning)
     module.exit_json(changed=False, **result(standing))
 

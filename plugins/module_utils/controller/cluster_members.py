@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of an inventory as if no host were about to leave."""
+"""Return the nodes of an inventory without the effect of ``banyandb_remove``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cl
 
 
 def members(variables: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Cluster -> the nodes of the inventory, those of ``banyandb_remove`` included. ``variables``: of a task."""
+    """Return cluster -> the nodes of the inventory, including the nodes in ``banyandb_remove``. ``variables``: variables of a task."""
     hostvars = {host: Staying(variables["hostvars"][host]) for hosts in variables["groups"].values() for host in hosts}
     return {name: cluster.nodes for name, cluster in clusters(variables["groups"], hostvars).items()}
 
 
 class Staying(Mapping[str, Any]):
-    """The variables of a host as if no host were about to leave."""
+    """The variables of a host without ``banyandb_remove``."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to say where the libraries of the gRPC client are missing."""
+"""Check that the libraries of the gRPC client are installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 
 
 def require_grpc(module: Any) -> None:
-    """End ``module`` (an AnsibleModule) with what to install, unless all of it is there."""
+    """End ``module`` (an AnsibleModule) with an error when grpcio or protobuf is missing. The error names the package to install."""
     for library, error in (("grpcio", GRPC_IMPORT_ERROR), ("protobuf", PROTOBUF_IMPORT_ERROR)):
         if error:
             where = "to ask over gRPC; run the module on the controller or in an execution environment that has it"

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The result of an action plugin that refuses: the first problem is the message, the others are a list beside the message."""
+"""Build the result of an action plugin that refuses: the first problem is the message, the others are a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 
 def refused(problems: Sequence[str]) -> dict[str, Any]:
-    """Return the result of a task that refuses. Ansible prints a failed result as a whole, so that each problem is printed."""
+    """Return the result of a task that refuses. Ansible prints a failed result completely, so the user sees each problem."""
     plain = [" ".join(problem.split()) for problem in problems]
     if len(plain) == 1:
         return {"failed": True, "msg": fitted("", plain[0], "")}

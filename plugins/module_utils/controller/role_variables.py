@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The public variables of roles, held against their argument specifications."""
+"""Check the public variables of roles against their argument specifications."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ROLES = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", "..", "..
 
 
 def validated(roles: Sequence[str], variables: Mapping[str, Any], optional: Collection[str] = ()) -> tuple[dict[str, Any], list[str]]:
-    """The variables in the types that the roles declare, and what is wrong with them: a sentence for each.
+    """Return the variables in the types that the roles declare, and what is wrong with them, as sentences.
 
-    ``optional``: names that may be left out and have no default.
+    ``optional``: names that may be missing and have no default.
     """
-    # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
+    # Imported here: ansible-test imports all of module_utils without any library. ansible-core itself needs yaml.
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -27,7 +27,7 @@ def validated(roles: Sequence[str], variables: Mapping[str, Any], optional: Coll
     for role in roles:
         with open(os.path.join(ROLES, role, "meta", "argument_specs.yml"), "rb") as stream:
             options.update(yaml.load(stream, loader)["argument_specs"]["main"]["options"])
-    # The validator copies what it is given: of Ansible's lazy mappings, every variable of the play with them.
+    # The validator copies its input. A copy of Ansible's lazy mappings would include every variable of the play.
     given = {name: plain(value) for name, value in variables.items() if value is not None}
     found = ArgumentSpecValidator(options).validate(given)
     nulls = [name for name in variables if found.validated_parameters.get(name) is None and name not in optional]
@@ -35,7 +35,7 @@ def validated(roles: Sequence[str], variables: Mapping[str, Any], optional: Coll
 
 
 def plain(value: Any) -> Any:
-    """Return the value with Ansible's lazy containers made plain ones."""
+    """Return the value with Ansible's lazy containers replaced by plain containers."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

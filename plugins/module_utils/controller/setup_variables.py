@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host should be, from the public variables of the roles ``install`` and ``node``."""
+"""Compute the wanted state of a host from the public variables of the roles ``install`` and ``node``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
-#: What comes with the variables and is no variable of a role: the inventory name, and whether the inventory names the server's user.
+#: Variables that belong to no role: the inventory name, and whether the inventory sets the server's user.
 INTERNAL = ("inventory_hostname", "__banyandb_user_is_named")
 
 
 def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What the filter ``host_setup`` documents, from these variables by their names; what is wrong with them is in ``problems``."""
+    """Return the result of the filter ``host_setup``, as its documentation describes it. Errors are in ``problems``.
+
+    ``variables``: name -> value.
+    """
     parts = {name: plain(value) for name, value in variables.items() if name.startswith(PREFIX)}
     named = {name: value for name, value in variables.items() if name not in parts and name not in INTERNAL}
     values, problems = validated(("install", "node"), named)

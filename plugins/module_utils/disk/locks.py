@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One process at a time in a directory. Standard library only, Python 3.9+."""
+"""Lock a directory, so that only one process works in it. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1
 
 
 class Busy(Exception):
-    """Somebody else has held the lock for the whole time. ``holder``: number of the process, 0 where the kernel does not say."""
+    """Another process held the lock for the whole time. ``holder``: id of the process, 0 when the kernel does not report it."""
 
     def __init__(self, directory: str, holder: int) -> None:
         super().__init__(f"{directory}: held by process {holder}" if holder else f"{directory}: held by another process")
@@ -23,15 +23,15 @@ class Busy(Exception):
 
 
 class NotLockable(OSError):
-    """The file system of the directory has no such locks."""
+    """The file system of the directory does not support these locks."""
 
 
 @contextlib.contextmanager
 def locked(directory: str, timeout: float | None = None) -> Iterator[None]:
-    """Hold the lock of ``directory``; wait for the lock up to ``timeout`` seconds, or for ever.
+    """Hold the lock of ``directory`` during the block. Wait for the lock up to ``timeout`` seconds; None: without a limit.
 
-    The lock is a flock(2) on the directory itself: it leaves no file behind, and it goes when its holder dies. Raises Busy, NotLockable, and
-    OSError where there is no such directory.
+    The lock is a flock(2) on the directory itself. It leaves no file behind, and the kernel frees it when its holder dies.
+    Raises Busy, NotLockable, and OSError when the directory does not exist.
     """
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -56,7 +56,7 @@ def _take(handle: int, directory: str, timeout: float | None) -> None:
 
 
 def _holder(handle: int) -> int:
-    """Return the process that holds the flock on the open file, 0 where the kernel does not say (proc_locks(5))."""
+    """Return the process that holds the flock on the open file, 0 when the kernel does not report it (proc_locks(5))."""
     status = os.fstat(handle)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
@@ -64,5 +64,5 @@ def _holder(handle: int) -> int:
             held = [line.split() for line in locks]
     except OSError:
         return 0
-    # A process of another container has the number 0 here. A waiting one has an arrow in the second place.
+    # A process of another container has the id 0 here. A waiting process has an arrow in the second column.
     return next((int(words[4]) for words in held if words[1] == "FLOCK" and words[5] == place), 0)

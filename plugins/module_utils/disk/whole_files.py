@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and links that are written whole or not at all, and outlast a power cut. Standard library only, Python 3.9+.
+"""Write files and links completely or not at all, so that they survive a power cut. Standard library only, Python 3.9+.
 
-The only way in which this collection writes a file on a host or on the controller: temporary file in the same directory, fsync, rename,
+This is the only way in which the collection writes a file on a host or on the controller: temporary file in the same directory, fsync, rename,
 fsync of the directory.
 """
 
@@ -20,7 +20,7 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Ownership:
-    """Numeric owner and group, and permission bits. ``None`` leaves the owner or group as it is, or takes those of this process."""
+    """Numeric owner and group, and permission bits. None: keep the owner or group; a new file gets those of this process."""
 
     uid: int | None
     gid: int | None
@@ -37,10 +37,10 @@ class NotDurable(OSError):
 
 @contextlib.contextmanager
 def writing(path: str, ownership: Ownership) -> Iterator[IO[bytes]]:
-    """Give a stream whose content stands at ``path`` once the block has ended without an error.
+    """Return a stream. Its content becomes the file ``path`` when the block ends without an error.
 
-    A symbolic link at ``path`` is replaced, never followed. Raises OSError, and whatever the block raises: the old file then stands
-    unchanged, except with NotDurable.
+    A symbolic link at ``path`` is replaced, never followed.
+    Raises OSError and every error of the block. The old file then stays unchanged, except with NotDurable.
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, _temporary(name))
@@ -63,26 +63,26 @@ def writing(path: str, ownership: Ownership) -> Iterator[IO[bytes]]:
 
 
 def write(path: str, data: bytes, ownership: Ownership) -> None:
-    """Put ``data`` at ``path``. Raises OSError, NotDurable among them."""
+    """Write ``data`` to ``path``. Raises OSError and its subclass NotDurable."""
     with writing(path, ownership) as stream:
         stream.write(data)
 
 
 def give(handle: int, ownership: Ownership) -> None:
-    """Give an open file its owner, group and mode. Raises OSError."""
+    """Set owner, group and mode of an open file. Raises OSError."""
     # Owner first: a change of owner clears set-id bits.
     os.fchown(handle, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
     os.fchmod(handle, ownership.mode)
 
 
 def ownership_of(path: str) -> Ownership:
-    """Return what the existing file has; a link is not followed. Raises OSError."""
+    """Return owner, group and mode of an existing file. A link is not followed. Raises OSError."""
     status = os.lstat(path)
     return Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
 def put_link(path: str, target: str) -> None:
-    """Put a symbolic link at ``path``, in place of the file or link that is there. Raises OSError, and all is unchanged."""
+    """Make a symbolic link at ``path``, which replaces a file or link there. Raises OSError, and then nothing has changed."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, _temporary(name))
     os.symlink(target, temporary)
@@ -95,15 +95,15 @@ def put_link(path: str, target: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file or a link, so that a power cut does not bring it back. Raises OSError."""
+    """Remove a file or a link, also against a power cut. Raises OSError."""
     os.unlink(path)
     sync(os.path.dirname(path))
 
 
 def make_parents(path: str, inclusive: bool = False) -> None:
-    """Make the missing directories above ``path`` for everyone to enter, regardless of the umask; ``inclusive``: and ``path`` itself. Raises OSError.
+    """Make the missing directories above ``path`` with mode 0755; the umask does not matter. Raises OSError.
 
-    A directory that exists stays unchanged.
+    An existing directory stays unchanged. ``inclusive``: make ``path`` itself too.
     """
     directory = path if inclusive else os.path.dirname(path)
     if os.path.isdir(directory):
@@ -119,7 +119,7 @@ def make_parents(path: str, inclusive: bool = False) -> None:
 
 
 def sync(directory: str) -> None:
-    """Make what was renamed, made or removed in ``directory`` outlast a power cut. Raises OSError."""
+    """Make all renames, new files and removals in ``directory`` survive a power cut. Raises OSError."""
     handle = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -128,7 +128,7 @@ def sync(directory: str) -> None:
 
 
 def leftovers(directory: str, names: str) -> list[str]:
-    """Return the paths of temporary files that killed writers left. ``names``: pattern of the names that they wrote. Raises OSError."""
+    """Return the paths of temporary files of killed writers. ``names``: pattern of the file names. Raises OSError."""
     ours = re.compile(rf"\.({names})\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
     return [os.path.join(directory, entry) for entry in os.listdir(directory) if ours.fullmatch(entry)]
 

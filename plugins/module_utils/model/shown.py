@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values as error messages show them: never long, whatever came from outside. Pure."""
+"""Shorten values and texts for messages: no value from outside makes a message long. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import re
 import reprlib
 from collections.abc import Sequence
 
-#: Longest value, and longest summary of a refusal, a warning or a failed run, in characters.
+#: Longest message, in characters.
 MOST = 200
-#: Longest value in a message.
+#: Longest value in a message, in characters.
 VALUE = 80
 #: Names that a message lists before it counts the rest.
 NAMES = 5
@@ -32,29 +32,32 @@ _SHORTENED = _Shortened()
 
 
 def shown(value: object) -> str:
-    """``repr(value)``, shortened before it is made: a small YAML file with aliases may stand for gigabytes."""
+    """Return ``repr(value)``, shortened while it is built: a small YAML file with aliases may expand to gigabytes."""
     return cut(_SHORTENED.repr(value), VALUE)
 
 
 def cut(text: str, most: int = MOST) -> str:
-    """``text``, or its beginning: ``most`` characters at most."""
+    """Return ``text``, or its beginning, with at most ``most`` characters."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def without_credentials(source: str) -> str:
-    """Return a URL without user, password and query, which may hold a token; anything else unchanged."""
+    """Return a URL without user, password and query, which may hold a token; return any other text unchanged."""
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
         return source
     return re.sub(r"[?#].*", "", re.sub(r"(://)[^/?#]*@", r"\1", source, count=1), count=1, flags=re.DOTALL)
 
 
 def listed(names: Sequence[str], most: int = NAMES) -> str:
-    """Return ``a, b, c and 12 more``: the first ``most`` names, then the number of the others."""
+    """Return the first ``most`` names and the number of the others, such as ``a, b, c and 12 more``."""
     if len(names) <= max(most, 1):
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} hosts"
 
 
 def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
-    """Return ``before``, ``text`` and ``after`` as one text of at most ``most`` characters. ``text`` gives way, down to 20 characters."""
+    """Return ``before``, ``text`` and ``after`` as one text of at most ``most`` characters.
+
+    ``text`` is shortened when needed, down to 20 characters.
+    """
     return cut(before + cut(text, max(20, most - len(before) - len(after))) + after, most)

@@ -106,7 +106,7 @@ def test_a_playbook_for_one_kind_of_change_refuses_all_others():
     looked_at = {"a": service(True, 7, LABELS), "b": service(True, 7, ENVIRONMENT), "c": service(False, 0)}
     changes = wanted_changes(looked_at)
     check_scope("labels", {"a": looked_at["a"]}, {"a": changes["a"]})
-    with pytest.raises(RolloutRefused, match=f"BYDB_NODE_LABELS, which this playbook is for.*c: does not run; b: {ENVIRONMENT.text()}"):
+    with pytest.raises(RolloutRefused, match=f"changes only BYDB_NODE_LABELS\\. .*c: does not run; b: {ENVIRONMENT.text()}"):
         check_scope("labels", looked_at, changes)
 
 

@@ -50,7 +50,7 @@ def test_an_unreadable_file_restarts_the_count_with_a_warning(tmp_path: Path, da
     Path(file.path).write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
     memory, (warning,) = file.load()
     assert memory == Memory()
-    assert warning.startswith(f"{file.path}: not used, observations are counted anew: ")
+    assert warning.startswith(f"{file.path}: not used, observations start again at 0: ")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_the_deadline_of_all_ends_even_many_silent_endpoints():
 
     answers = asyncio.run(run())
     assert {answer.kind for (answer,) in answers.values()} == {"timeout"}
-    assert "the 1 s for all endpoints were over" in answers["39"][0].message
+    assert "not asked within the 1 s for all endpoints" in answers["39"][0].message
 
 
 def test_a_proxy_of_the_environment_is_not_used(monkeypatch):

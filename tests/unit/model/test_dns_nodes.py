@@ -112,7 +112,7 @@ def test_a_stranger_that_is_unreachable_is_left_out_unless_it_is_listed(remember
     one = SeenNode("x.lab.test", candidate("x", 99))
     wanted = topology(Sighting((one,), silent(*RECORDS)), memory=remembered)
     assert set(wanted.entries) == set(HOSTS.entries)
-    assert "grpcio has to be on the controller" in wanted.warnings[0]
+    assert "Install grpcio on the controller" in wanted.warnings[0]
     listed = Live({**LIVE.addresses, "x": "10.0.0.99:17912"}, frozenset())
     assert addresses(topology(Sighting((one,), silent(*RECORDS)), listed, remembered))["x"] == "10.0.0.99:17912"
 
@@ -223,7 +223,7 @@ def test_what_is_left_out_and_silent_leaves_at_the_third_observation() -> None:
     assert (set(wanted.entries), wanted.remove) == ({"d1", "d2", "l1"}, ("d3",))
     assert wanted.warnings == (
         "d3 is gone from DNS for good and leaves the topology",
-        "d3 is in the inventory, and no SRV record leads to it: no server is told of it",
+        "d3 is in the inventory, and no SRV record leads to it, so no server lists it. Add the record",
     )
 
 
@@ -334,7 +334,7 @@ def problem_kinds(kind: str) -> dict[str, Standing]:
 
 @pytest.mark.parametrize("kind", ["alias", "withdrawn"])
 def test_a_zone_that_no_server_may_see_is_refused(kind: str) -> None:
-    assert servers(standings=problem_kinds(kind)).problems == (f"{DATA}: target d9.lab.test. is bad; correct the record, no server may see it",)
+    assert servers(standings=problem_kinds(kind)).problems == (f"{DATA}: target d9.lab.test. is bad. Correct the record before a server asks DNS",)
 
 
 def test_a_target_without_an_address_troubles_no_server() -> None:
@@ -343,17 +343,15 @@ def test_a_target_without_an_address_troubles_no_server() -> None:
 
 def test_a_withdrawn_name_is_refused_whether_something_is_started_or_not() -> None:
     (problem,) = servers(standings={DATA: Standing(NoData(DATA, f"{DATA}: withdrawn", withdrawn=True))}).problems
-    assert "servers drop every node on that answer" in problem
+    assert "a server that asks DNS drops every node" in problem
 
 
 @pytest.mark.parametrize("outcome", [NoData(DATA, "no data"), NoSuchName(DATA, "NXDOMAIN"), ServerFailure(DATA, "SERVFAIL", code="SERVFAIL")])
 def test_a_name_that_gives_nothing_is_refused_only_when_a_server_would_start_without_it(outcome: Any) -> None:
     wanted = servers(without("d1", "d2", "d3"), {DATA: Standing(outcome)})
-    assert wanted.problems == () and wanted.warnings == (f"{outcome.message}. Servers that run keep the nodes that they know",)
+    assert wanted.problems == () and wanted.warnings == (f"{outcome.message}. Running servers keep their nodes",)
     wanted = servers(without("d1", "d2", "d3"), {DATA: Standing(outcome)}, these=Servers(("d1",), True, 30))
-    assert wanted.problems == (
-        f"{outcome.message}. Servers that run keep the nodes that they know (d1 would be started or restarted, with what DNS says now)",
-    )
+    assert wanted.problems == (f"{outcome.message}. Running servers keep their nodes (d1 would be started or restarted, with what DNS says now)",)
 
 
 def test_a_host_without_a_record_is_refused_only_when_a_server_would_start_without_it() -> None:
@@ -395,4 +393,4 @@ def test_a_failure_is_not_taken_for_the_first_of_two_steps() -> None:
 def test_a_removed_node_that_is_still_in_dns_is_reported() -> None:
     wanted = servers(remove=("d3",))
     assert "d3" not in wanted.entries
-    assert wanted.warnings == ("d3 is named for removal, and DNS still lists it: take its record out",)
+    assert wanted.warnings == ("d3 is in banyandb_remove, and DNS still lists it. Delete its record",)

@@ -217,7 +217,7 @@ HOST = {**VARIABLES, "banyandb_artifact": ""}
     ("wrong", "says"),
     [
         ({"banyandb_memory_max": "8 GB"}, 'banyandb_memory_max is "8 GB": expected a size such as 8G'),
-        ({"banyandb_cpu_quota": "2"}, 'banyandb_cpu_quota is "2": expected a share'),
+        ({"banyandb_cpu_quota": "2"}, 'banyandb_cpu_quota is "2": expected a percentage'),
         ({"banyandb_limit_nofile": 100}, "banyandb_limit_nofile is 100: expected 1024 or more"),
         ({"banyandb_keep_versions": 1}, "banyandb_keep_versions is 1: expected 2 or more"),
         ({"banyandb_metrics_port": 17912}, "banyandb_metrics_port and banyandb_pprof_port are 17912 and 6060"),

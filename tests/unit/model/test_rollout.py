@@ -250,7 +250,7 @@ def test_a_gate_opens_when_all_who_watched_found_nothing_and_no_server_dropped_o
         (Seen(["d2"], {"d2": "exited"}, {"l1": OPEN}), "d2: exited"),
         (Seen([], {}, {"l1": OPEN, "l2": "it did not watch"}), "l2 could not watch: it did not watch"),
         (Seen([], {}, {"l1": {**OPEN, "whole": False, "pairs": [PAIR]}}), "l1 shows d1 as evictable in tire2 (expected active). Refresh d1."),
-        (Seen([], {}, {}), "Nobody watched: no server of the cluster takes part in this run."),
+        (Seen([], {}, {}), "No server watched: this run includes no server of the cluster."),
     ],
 )
 def test_a_gate_stays_closed_and_says_why(seen, reason):

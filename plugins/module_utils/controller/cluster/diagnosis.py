@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a gRPC call was UNAVAILABLE, found out by a look at the port itself.
+"""Find out why a gRPC call was UNAVAILABLE, with a connection to the port itself.
 
-gRPC has one code for a closed port, a wrong certificate, a web server and a server that shuts down; what
-tells them apart in its text differs between versions of grpcio. So the port is sent the first bytes of
-HTTP/2 (RFC 9113, section 3.4) and judged by what comes back. Needs the standard library only.
+gRPC has one code for a closed port, a wrong certificate, a web server and a server that shuts down. The text of the error differs between versions
+of grpcio. So this module sends the first bytes of HTTP/2 (RFC 9113, section 3.4) to the port and judges the response. Needs only the standard
+library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, tls_failure, verified_name
 
-# The client's preface and an empty SETTINGS frame; a server's first frame is SETTINGS too, on stream 0.
+# The client's preface and an empty SETTINGS frame. The first frame of a server is also SETTINGS, on stream 0.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 FRAME_HEADER = 9
 SETTINGS = 4
@@ -31,16 +31,16 @@ CLOSED = "closes the connection without a word"
 
 
 async def diagnose(address: str, context: ssl.SSLContext | None, server_name: str, within: float, details: str) -> Failure:
-    """The failure of ``address`` (host:port), found with two connections at most, of ``within`` seconds each.
+    """Return the failure of ``address`` (host:port), found with at most two connections of ``within`` seconds each.
 
-    ``context`` is None without TLS; ``server_name`` stands in for the address's host in the certificate.
-    ``details`` is what gRPC said: the last word where the port itself is in order.
+    ``context``: None without TLS. ``server_name``: name that the certificate must have; empty means the host of the address.
+    ``details``: text of gRPC, used when the port itself is in order.
     """
     try:
         kind, what = await asyncio.wait_for(_look(address, context, server_name), within)
     except TimeoutError:
         kind, what = ErrorKind.TIMEOUT, f"no answer within {within:.3g} s ({details})"
-    # A TLS port that is sent plain bytes closes, sends an alert, or an HTTP/1 error: all look foreign.
+    # A TLS port answers plain bytes with a close, an alert or an HTTP/1 error. None of them looks like BanyanDB.
     if context is None and (kind == ErrorKind.NOT_BANYANDB or what == CLOSED) and await _speaks_tls(address, within):
         kind, what = ErrorKind.TLS, "the port speaks TLS and was asked without"
     return Failure.at(address, kind, what or details, passing=kind in (ErrorKind.REFUSED, ErrorKind.UNAVAILABLE))
@@ -78,7 +78,7 @@ async def _look(address: str, context: ssl.SSLContext | None, server_name: str) 
 
 
 async def _speaks_tls(address: str, within: float) -> bool:
-    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at."""
+    """Return whether the port completes a TLS handshake. The client sends nothing afterwards, so it does not check the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -91,9 +91,9 @@ async def _speaks_tls(address: str, within: float) -> bool:
 
 
 async def _connect(address: str, context: ssl.SSLContext | None, server_name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection to whichever of the host's addresses answers first (RFC 8305), inside TLS where there is a ``context``.
+    """Return a connection to the first address of the host that responds (RFC 8305), inside TLS when there is a ``context``.
 
-    Raises the OSError that says most: asyncio.open_connection() alone sums up several failures as an OSError without a number.
+    Raises the most informative OSError. asyncio.open_connection() combines several failures into an OSError without a number.
     """
     host, port = split_address(address)
     loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ async def _connect(address: str, context: ssl.SSLContext | None, server_name: st
 
 
 async def _attempt(answer: tuple[Any, ...]) -> socket.socket:
-    """Return a socket that is connected by one answer of getaddrinfo(). Raises OSError."""
+    """Return a socket that is connected to one answer of getaddrinfo(). Raises OSError."""
     family, kind, protocol, _name, where = answer
     sock = socket.socket(family, kind, protocol)
     sock.setblocking(False)

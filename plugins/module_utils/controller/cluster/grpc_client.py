@@ -1,13 +1,12 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks many servers over gRPC at once, from one event loop.
+"""Ask many servers over gRPC at once, from one event loop.
 
-Only for processes that Ansible does not fork from: a module, which runs in a process of its own. gRPC's
-threads and locks do not survive a fork, so never call this from an action plugin, a lookup, an
-inventory or a filter, which live in the process that forks the workers.
+Use this only in a process that Ansible does not fork, such as a module. gRPC's threads and locks do not survive a fork. So an action plugin, a
+lookup, an inventory or a filter must not call this: they run in the process that forks the workers.
 
-Importing this module never fails: without grpcio, ``GRPC_IMPORT_ERROR`` holds the traceback.
+An import of this module never fails: without grpcio, ``GRPC_IMPORT_ERROR`` has the traceback.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 
 GRPC_IMPORT_ERROR: str | None = None
 try:
-    # gRPC's core writes failed handshakes to stderr, where a module's caller takes them for a crash.
+    # gRPC's core writes failed handshakes to stderr, and Ansible takes this output for a crash of the module.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
     import grpc.aio
@@ -37,38 +36,39 @@ except ImportError:
     GRPC_IMPORT_ERROR = traceback.format_exc()
 
 CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
-    # The resolver's TXT question for each host name hangs where a nameserver drops packets (contract, section 1).
+    # gRPC's TXT question for each host name hangs when a nameserver drops packets (contract, section 1).
     ("grpc.service_config_disable_resolution", 1),
-    # Nodes of a cluster are asked directly, whatever proxy the environment names.
+    # Ask the nodes of a cluster directly, without the proxies of the environment.
     ("grpc.enable_http_proxy", 0),
-    # A further try connects anew, instead of waiting out the back-off of the connection that failed.
+    # A further try opens a new connection. It does not wait for the back-off of the failed connection.
     ("grpc.use_local_subchannel_pool", 1),
-    # A peer that vanishes during a long call is noticed. Go servers cut off who pings more often than every
-    # 5 minutes, at the third such ping: two are all that is sent between answers.
+    # Pings find a peer that vanishes during a long call. A Go server closes the connection at the third ping within 5 minutes, so the client sends
+    # at most two pings between answers.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 2),
-    # 60 bytes to 1 KiB a node: room for clusters far beyond those this collection is meant for.
+    # A node takes 60 bytes to 1 KiB, so this is enough for clusters far larger than this collection is made for.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
 
-# What a look at a port that was UNAVAILABLE may take: gRPC has just been there, so it answers at once or not at all.
+# Seconds for diagnose(). gRPC has just used the port, so the port responds at once or not at all.
 LOOK_SECONDS = 1.0
 
 Answers = tuple[Any, ...]
 
 
 def ask_all(endpoints: Mapping[str, str], methods: Sequence[Method], terms: Terms) -> dict[str, Answers]:
-    """Call every one of ``methods`` on every endpoint.
+    """Call each of ``methods`` on every endpoint. Takes little more than ``terms.deadline`` seconds.
 
-    ``endpoints``: name -> ``host:port``. Gives, for each name in the same order, one item for each method:
-    what its ``decode`` made of the answer, or a Failure. Ends within a moment of ``terms.deadline`` seconds.
+    Return for each name, in the same order, one item for each method: the result of its ``decode``, or a Failure.
+
+    ``endpoints``: name -> ``host:port``.
     """
     return asyncio.run(ask(endpoints, methods, terms))
 
 
 async def ask(endpoints: Mapping[str, str], methods: Sequence[Method], terms: Terms) -> dict[str, Answers]:
-    """As ask_all(), in a loop that runs already."""
+    """Return the same as ask_all(), from a running event loop."""
     asker = _Asker(methods, terms)
     answers: dict[str, Answers] = dict.fromkeys(endpoints, ())
     waiting = iter(endpoints.items())
@@ -82,7 +82,7 @@ async def ask(endpoints: Mapping[str, str], methods: Sequence[Method], terms: Te
 
 
 class _Asker:
-    """One round of questions: what is common to all its endpoints."""
+    """One round of questions: the settings of all its endpoints."""
 
     def __init__(self, methods: Sequence[Method], terms: Terms) -> None:
         self.methods = methods
@@ -98,7 +98,7 @@ class _Asker:
         self.metadata = (("username", terms.username), ("password", terms.password)) if terms.username else None
 
     async def endpoint(self, address: str) -> Answers:
-        """One item for each method; those that failed in passing are asked again, on a new connection."""
+        """Return one item for each method. Methods with a passing failure are asked again on a new connection."""
         answers = await self._try(address, self.methods)
         for attempt in range(1, self.terms.retries + 1):
             again = [at for at, answer in enumerate(answers) if isinstance(answer, Failure) and answer.passing]
@@ -121,14 +121,14 @@ class _Asker:
             answers = await asyncio.gather(*(self._call(channel, method, address, within) for method in methods))
         broken = [answer for answer in answers if isinstance(answer, _Unavailable)]
         if broken:
-            # All methods share the connection, so one look at the port explains them all.
+            # All methods share the connection, so one diagnosis of the port explains all failures.
             within = max(0.1, min(LOOK_SECONDS, self._until_deadline()))
             why = await diagnose(address, self.ssl_context, self.terms.tls_server_name, within, broken[0].details)
             answers = [why if isinstance(answer, _Unavailable) else answer for answer in answers]
         return answers
 
     def _channel(self, address: str) -> Any:
-        # The scheme in front, or a host that is called "unix" or "dns" would be taken for one.
+        # Without this scheme gRPC would read the host names "unix" and "dns" as a scheme.
         target = f"dns:///{address}"
         if self.credentials is None:
             return grpc.aio.insecure_channel(target, options=self.options)
@@ -145,7 +145,7 @@ class _Asker:
 
 
 class _Unavailable:
-    """gRPC's UNAVAILABLE: no connection, or a server's own word; which of them needs a look at the port."""
+    """gRPC's UNAVAILABLE: no connection, or an answer of a server. Only diagnose() can distinguish them."""
 
     def __init__(self, details: str) -> None:
         self.details = details
@@ -158,7 +158,7 @@ def _failure(address: str, method: Method, error: Any, within: float) -> Failure
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Failure.at(address, ErrorKind.TIMEOUT, f"no answer to {method.path} within {within:.3g} s")
     if "http2 header" in details or "content-type" in details:
-        # What gRPC's core says of an HTTP/2 answer that is not one of gRPC, under the code of its HTTP status.
+        # Text of gRPC's core for an HTTP/2 answer that is not gRPC. The code comes from the HTTP status.
         return Failure.at(address, ErrorKind.NOT_BANYANDB, f"answers HTTP/2, but not as gRPC does ({details})")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return Failure.at(address, ErrorKind.AUTH, f"{code.name}: {details}")

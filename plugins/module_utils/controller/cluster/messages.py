@@ -1,14 +1,13 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The messages and methods that are asked of servers, as protobuf classes built at run time.
+"""Build the server's messages and methods as protobuf classes at run time.
 
-A module travels as an archive of Python files only, so neither ``.proto`` files nor generated code can
-come along. FILES says the same as ``protos/`` in a form that can: a unit test compiles ``protos/``
-and compares the two in both directions. Wire format: section 4 of the contract.
+Ansible sends a module as an archive of Python files, so a module can use neither ``.proto`` files nor generated code. FILES has the content of
+``protos/`` as Python values. A unit test compiles ``protos/`` and compares both in both directions. Wire format: section 4 of the contract.
 
-Importing this module never fails: without protobuf, ``PROTOBUF_IMPORT_ERROR`` holds the traceback
-and ``load()`` is not to be called. Works with protobuf 4.25 and later.
+An import of this module never fails: without protobuf, ``PROTOBUF_IMPORT_ERROR`` has the traceback, and ``load()`` must not be called. Works with
+protobuf 4.25 and later.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ except ImportError:
 
 TIMESTAMP = "google.protobuf.Timestamp"
 
-# (name, number, type), the type as a .proto file writes it; names of messages and enums in full.
+# (name, number, type). The type is as in a .proto file, with full names of messages and enums.
 Field = tuple[str, int, str]
 
 
@@ -39,8 +38,8 @@ Field = tuple[str, int, str]
 class ProtoFile:
     """One .proto file of package ``package``.
 
-    ``enums``: name -> its values in order, numbered from 0; a nested one is called ``Message.Enum``.
-    ``methods``: ``Service/Method`` -> (request, response), names in this package, ``stream`` before a stream.
+    ``enums``: name -> its values in order, numbered from 0. A nested enum has the name ``Message.Enum``.
+    ``methods``: ``Service/Method`` -> (request, response). Names are of this package; ``stream`` before a name means a stream.
     """
 
     package: str
@@ -131,9 +130,8 @@ FILES: Mapping[str, ProtoFile] = {
     ),
 }
 
-# A reading of the cluster state that leaves each registered node as the bytes it came in: on the wire a
-# nested message and bytes are the same. Hundreds of views repeat the same few nodes, so ``views`` decodes
-# each distinct node once. Not a file of ``protos/``: no server knows it.
+# This form of the cluster state has each registered node as bytes, because a nested message and bytes are equal on the wire. Hundreds of views
+# repeat the same few nodes, so ``views`` decodes each distinct node once. This is not a file of ``protos/``: no server knows this form.
 LEAN_FILE = {
     "lean.proto": ProtoFile(
         "lean",
@@ -151,9 +149,9 @@ LEAN_FILE = {
 
 @dataclass(frozen=True)
 class Method:
-    """One unary method: its ``path`` on the wire, its ``request`` bytes, and how an answer is read.
+    """One unary method. ``path``: name on the wire; ``request``: bytes of the request.
 
-    ``decode`` takes the answer's bytes and raises ValueError for bytes that are no such answer.
+    ``decode``: takes the bytes of the answer, and raises ValueError for invalid bytes.
     """
 
     path: str
@@ -163,7 +161,7 @@ class Method:
 
 @cache
 def load() -> Mapping[str, Any]:
-    """Full message name -> message class, for every message of FILES and LEAN_FILE."""
+    """Return full message name -> message class, for every message of FILES and LEAN_FILE."""
     pool = DescriptorPool()
     pool.AddSerializedFile(timestamp_pb2.DESCRIPTOR.serialized_pb)
     names = [TIMESTAMP]
@@ -174,7 +172,7 @@ def load() -> Mapping[str, Any]:
 
 
 def parse(name: str, data: bytes) -> Any:
-    """The message called ``name`` (in full) out of ``data``. Raises ValueError."""
+    """Return the message with the full name ``name`` in ``data``. Raises ValueError."""
     try:
         return load()[name].FromString(data)
     except DecodeError as error:
@@ -182,15 +180,17 @@ def parse(name: str, data: bytes) -> Any:
 
 
 def method(path: str, decode: Callable[[bytes], Any] | None = None) -> Method:
-    """The method called ``package.Service/Method``, with an empty request; ``decode`` reads the
-    answer otherwise than into the message of its declared type."""
+    """Return the method ``package.Service/Method`` with an empty request.
+
+    ``decode``: reads the answer; None reads the message of the declared type.
+    """
     package, _dot, name = path.rpartition(".")
     response = next(proto.methods[name][1] for proto in FILES.values() if proto.package == package and name in proto.methods)
     return Method(f"/{path}", b"", decode or (lambda data: parse(f"{package}.{response}", data)))
 
 
 def describe(path: str, proto: ProtoFile) -> FileDescriptorProto:
-    """The descriptor that protoc would make of the file."""
+    """Return the descriptor that protoc would make for the file."""
     file = FileDescriptorProto(name=path, package=proto.package, syntax="proto3", dependency=proto.imports)
     messages: dict[str, DescriptorProto] = {}
     for name, fields in proto.messages.items():

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks nodes who they are (GetCurrentNode), in this process or in one of its own.
+"""Ask nodes for their identity (GetCurrentNode), in this process or in a new process.
 
-A process that Ansible forks from must not use gRPC (see grpc_client). An inventory plugin lives in one, and so asks through
+A process that forks Ansible's workers must not use gRPC (see grpc_client). An inventory plugin runs in such a process, so it calls
 identities_apart().
 """
 
@@ -26,21 +26,21 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 
 class AskingError(RuntimeError):
-    """The process that asks did not come to an end as it should; the message says how."""
+    """The process that asks the nodes failed; the message says how."""
 
 
 def identities(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Identity | Failure]:
-    """Name -> what the node at ``host:port`` says of itself, or why it says nothing."""
+    """Return name -> identity or failure of the node. ``endpoints``: name -> ``host:port``."""
     question = method("banyandb.database.v1.NodeQueryService/GetCurrentNode", _identity)
     return {name: answer for name, (answer,) in ask_all(endpoints, [question], terms).items()}
 
 
 def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Identity | Failure]:
-    """As identities(), from a process of its own. Raises AskingError."""
+    """Return the same as identities(), from a new process. Raises AskingError."""
     if not endpoints:
         return {}
     if GRPC_IMPORT_ERROR:
-        raise AskingError(f"grpcio is missing, to ask the nodes who they are: install it for {sys.executable}, or set enrich: false")
+        raise AskingError(f"grpcio is missing, so the nodes cannot be asked. Install grpcio for {sys.executable}, or set enrich: false")
     root = next(parent for parent in Path(__file__).parents if parent.name == "ansible_collections").parent
     done = subprocess.run(
         [sys.executable, "-m", __name__],
@@ -69,7 +69,7 @@ def _from_plain(answer: Mapping[str, Any]) -> Identity | Failure:
 
 
 def main() -> None:
-    """The process of identities_apart(): question in on stdin, answers out on stdout."""
+    """Run the process of identities_apart(): read the question from stdin and write the answers to stdout."""
     asked = json.load(sys.stdin)
     answers = identities(asked["endpoints"], Terms(**asked["terms"]))
     json.dump({name: _to_plain(answer) for name, answer in answers.items()}, sys.stdout)

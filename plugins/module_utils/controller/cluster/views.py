@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the messages of servers to the values of the model."""
+"""Convert messages of servers to values of the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 
 def identity(node: Any) -> Identity:
-    """The model's value of a ``banyandb.database.v1.Node``. Raises ValueError for a date that is none."""
+    """Return the identity in a ``banyandb.database.v1.Node``. Raises ValueError for an invalid date."""
     return Identity(
         node_name=node.metadata.name,
         grpc_address=node.grpc_address,
@@ -24,21 +24,21 @@ def identity(node: Any) -> Identity:
 
 
 def roles(node: Any) -> tuple[str, ...]:
-    """Names of the node's roles; one that this collection does not know stands as its number."""
+    """Return the names of the node's roles. A role that this collection does not know becomes its number."""
     names = node.DESCRIPTOR.fields_by_name["roles"].enum_type.values_by_number
     return tuple(names[number].name if number in names else str(number) for number in node.roles)
 
 
 def created_at(node: Any) -> str:
-    """RFC 3339, as the server's JSON has it; empty when the node does not say."""
+    """Return the date as RFC 3339, as in the server's JSON; empty when the node has no date. Raises ValueError."""
     try:
         return str(node.created_at.ToJsonString()) if node.HasField("created_at") else ""
-    except OverflowError as error:  # protobuf 4; later ones raise ValueError
+    except OverflowError as error:  # protobuf 4; later versions raise ValueError
         raise ValueError(f"a node with a created_at that is no date ({error})") from None
 
 
 class _Identities(dict):  # type: ignore[type-arg]
-    """A node's bytes -> its Identity, decoded when first seen."""
+    """Bytes of a node -> its Identity. Each node is decoded at its first use."""
 
     def __missing__(self, data: bytes) -> Identity:
         self[data] = seen = identity(parse("banyandb.database.v1.Node", data))
@@ -46,11 +46,11 @@ class _Identities(dict):  # type: ignore[type-arg]
 
 
 def view_decoder() -> Callable[[bytes], View]:
-    """A reader of GetClusterState answers, for all the endpoints of one round.
+    """Return a decoder of GetClusterState answers, for all endpoints of one round.
 
-    The answers of n nodes repeat the same n nodes, mostly byte for byte: each distinct one is decoded
-    and kept once, which makes 500 answers of 500 nodes cost little more than 500 nodes.
-    The reader raises ValueError for bytes that are no such answer.
+    The answers of n nodes repeat the same n nodes, mostly with equal bytes. The decoder decodes each distinct node once. So 500 answers of 500 nodes
+    cost
+    little more than 500 nodes. The decoder raises ValueError for invalid bytes.
     """
     node = _Identities().__getitem__
 

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs that changed hosts remember of a cluster's nodes in DNS, on the controller's disk beside the snapshots.
+"""Keep the memory of a cluster's nodes in DNS between runs that changed hosts, on the controller's disk beside the snapshots.
 
-``<directory>/clusters/<cluster>-<digest>.json``; the digest is of the cluster's name and SRV names, so that two inventories whose
-clusters have one name do not count each other's observations.
+The file is ``<directory>/clusters/<cluster>-<digest>.json``. The digest is of the cluster's name and SRV names, so clusters of two inventories with
+the same name do not share their observations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 
 
 class MemoryFile:
-    """Of one cluster. ``directory``: that of the snapshots; ``services``: its SRV names."""
+    """The file of one cluster. ``directory``: directory of the snapshots; ``services``: SRV names of the cluster."""
 
     def __init__(self, directory: str, cluster: str, services: Iterable[str]) -> None:
         self.directory = os.path.join(os.path.expanduser(directory), "clusters")
@@ -33,17 +33,20 @@ class MemoryFile:
         self.path = os.path.join(self.directory, f"{plain[:80]}-{digest}.json")
 
     def load(self) -> tuple[Memory, tuple[str, ...]]:
-        """What was remembered, and a warning when it cannot be read: then observations are counted anew, which removes nothing."""
+        """Return the memory, and a warning when the file is not readable.
+
+        Without a memory the observations start at 0, so no node is removed.
+        """
         try:
             with open(self.path, "rb") as stream:
                 return _memory(json.loads(stream.read())), ()
         except FileNotFoundError:
             return Memory(), ()
         except (OSError, ValueError, RecursionError) as error:
-            return Memory(), (f"{self.path}: not used, observations are counted anew: {error}",)
+            return Memory(), (f"{self.path}: not used, observations start again at 0: {error}",)
 
     def save(self, memory: Memory) -> None:
-        """Raises SnapshotError."""
+        """Write the memory. Raises SnapshotError."""
         try:
             os.makedirs(self.directory, mode=0o700, exist_ok=True)
             with locked(self.directory):
@@ -53,7 +56,7 @@ class MemoryFile:
 
 
 def _memory(data: Any) -> Memory:
-    """Raises ValueError, which TopologyError is too."""
+    """Return the memory in parsed JSON. Raises ValueError and its subclass TopologyError."""
     if not isinstance(data, dict) or not all(isinstance(data.get(key), dict) for key in ("missing", "entries", "members")):
         raise ValueError("it is no mapping with missing, entries and members")
     if not all(isinstance(count, int) for count in data["missing"].values()) or not all(isinstance(text, str) for text in data["members"].values()):

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the nodes of a cluster are found: DNS, a topology file, or both.
+"""Find the nodes of a cluster in DNS, in a topology file, or in both.
 
-Two phases: a source lists candidates, and a candidate becomes a node when it answers GetCurrentNode. One that does not
-answer is kept apart with the reason.
+A source lists candidates. A candidate becomes a node when it responds to GetCurrentNode. A candidate that does not respond is kept apart, with the
+reason.
 """
 
 from __future__ import annotations
@@ -28,33 +28,36 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 
-# Bounds on how long an answer is remembered, whatever its TTL: a TTL of 0 must not become a question for each
-# template, nor one of a week hide a change.
+# Bounds in seconds for the time that the registry keeps an answer. A TTL of 0 must not cause a question for each template, and a TTL of a week
+# must not hide a change.
 LEAST_TTL = 5.0
 MOST_TTL = 300.0
 
 
 class Ask(Protocol):
-    """Asks nodes who they are, see node_identities."""
+    """Asks nodes for their identity, see node_identities."""
 
     def __call__(self, endpoints: Mapping[str, str]) -> Mapping[str, Identity | Failure]:
-        """``endpoints``: name -> ``host:port``. Gives name -> identity or failure."""
+        """Return name -> identity or failure. ``endpoints``: name -> ``host:port``."""
 
 
 class NodeRegistry(Protocol):
-    """A place that knows nodes."""
+    """A source that knows nodes."""
 
     def look(self) -> Sighting:
-        """What it knows now."""
+        """Return the nodes that the source knows now."""
 
 
 class DnsNodeRegistry:
     """The targets of SRV names.
 
-    Answers are remembered for their TTL, between LEAST_TTL and MOST_TTL seconds. Where DNS fails or denies a name, the
-    last good answer stands in from ``directory`` (empty: from nowhere), up to ``max_age`` seconds old. ``within_ttl``: what
-    other processes left in ``directory`` is remembered too. ``ask`` None asks no node. Raises SrvTermsError; look() also
-    SnapshotError.
+    The registry keeps answers for their TTL, between LEAST_TTL and MOST_TTL seconds. Where DNS fails or denies a name, the registry uses the last
+    good
+    answer.
+
+    ``directory``: directory of the last good answers; empty: none. ``max_age``: largest age of a last good answer in seconds.
+    ``within_ttl``: also use answers that other processes have left in ``directory``. ``ask``: None asks no node.
+    Raises SrvTermsError; look() also raises SnapshotError.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class DnsNodeRegistry:
             self._recall(Snapshots(directory))
 
     def look(self) -> Sighting:
-        """What the names lead to now."""
+        """Return the nodes that the names lead to now."""
         standings = self.standings()
         warnings = [warning for standing in standings.values() for warning in standing.warnings]
         complete = True
@@ -99,7 +102,7 @@ class DnsNodeRegistry:
         return Sighting(nodes, (*silent, *apart), tuple(warnings), complete)
 
     def _recall(self, snapshots: Snapshots) -> None:
-        """Remember the answers of other processes. One from the future is none: some clock was set meanwhile."""
+        """Load the answers of other processes. An answer from the future does not count, because a clock has changed meanwhile."""
         now = self.clock()
         for service in self.services:
             snapshot, warnings = snapshots.last(canonical(service, self.terms.search))
@@ -108,7 +111,7 @@ class DnsNodeRegistry:
                 self._remembered[service] = standing, snapshot.time + _bounded(snapshot.records.ttl)
 
     def standings(self) -> dict[str, Standing]:
-        """What DNS says of each name, as long as it is remembered, and what stands of it. Raises SrvTermsError and SnapshotError."""
+        """Return SRV name -> standing, from kept answers or from DNS. Raises SrvTermsError and SnapshotError."""
         now = self.clock()
         stale = [service for service in self.services if service not in self._remembered or self._remembered[service][1] <= now]
         for service, standing in consult(stale, self.terms, self.directory, self.max_age, now, hold=True).items():
@@ -119,8 +122,8 @@ class DnsNodeRegistry:
     def _answers(self, candidates: Sequence[Candidate]) -> Mapping[str, Identity | Failure] | None:
         if self.ask is None:
             return None
-        # By address: DNS has just given them, and the controller's own resolver may know others. A node that does not answer at one of its
-        # addresses may answer at the next.
+        # Ask by the addresses that DNS has just given, because the controller's resolver may know others. A node may be unreachable at one address
+        # and respond at the next.
         answers: dict[str, Identity | Failure] = {}
         waiting = names(candidates)
         turn = 0
@@ -142,7 +145,10 @@ def _unusable(standing: Standing, record: SrvRecord) -> Failure:
 
 
 class StaticNodeRegistry:
-    """The entries of a topology.yml, read again when it changes. An invalid file leaves the last good one standing."""
+    """The entries of a topology.yml.
+
+    The registry reads the file again when the file changes. After an invalid change the registry keeps the last valid entries.
+    """
 
     def __init__(self, path: str, ask: Ask | None) -> None:
         self.path = os.path.expanduser(path)
@@ -151,7 +157,7 @@ class StaticNodeRegistry:
         self._warning = ""
 
     def look(self) -> Sighting:
-        """What the file lists now."""
+        """Return the nodes that the file lists now."""
         self._refresh()
         good = self._read[1] if self._read else ()
         answers = self.ask({name: each.endpoint for name, each in names(good).items()}) if self.ask else None
@@ -159,7 +165,7 @@ class StaticNodeRegistry:
         return Sighting(nodes, apart, (self._warning,) if self._warning else (), complete=not self._warning)
 
     def _refresh(self) -> None:
-        # ansible-core has brought it; not above, since ansible-test imports all of module_utils where nothing but Python is.
+        # Imported here: ansible-test imports all of module_utils without any library. ansible-core itself needs yaml.
         import yaml
 
         try:
@@ -178,14 +184,14 @@ class StaticNodeRegistry:
 
 
 class FallbackNodeRegistry:
-    """``second`` stands in when ``first`` is incomplete and has no node."""
+    """The registry ``first``; and ``second`` when ``first`` is incomplete and has no node."""
 
     def __init__(self, first: NodeRegistry, second: NodeRegistry) -> None:
         self.first = first
         self.second = second
 
     def look(self) -> Sighting:
-        """What the first knows, or the second."""
+        """Return the nodes of ``first``, or of ``second``."""
         seen = self.first.look()
         if seen.complete or seen.nodes or seen.apart:
             return seen
@@ -194,14 +200,14 @@ class FallbackNodeRegistry:
 
 
 class OverrideNodeRegistry:
-    """Both, and where both list an address, what ``override`` says of it counts."""
+    """The registries ``base`` and ``override``. When both list an address, the entry of ``override`` wins."""
 
     def __init__(self, base: NodeRegistry, override: NodeRegistry) -> None:
         self.base = base
         self.override = override
 
     def look(self) -> Sighting:
-        """What both know."""
+        """Return the nodes of both."""
         base, over = self.base.look(), self.override.look()
         listed = [*(node.candidate for node in over.nodes), *(each.candidate for each in over.apart)]
         overridden = {canonical_address(candidate.endpoint) for candidate in listed}

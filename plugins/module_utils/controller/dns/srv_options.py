@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DNS asked as the options of a plugin say: what the lookup, the module and the inventory have in common."""
+"""Ask DNS with the options that the lookup, the module and the inventory share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 
 
 class RefusedError(ValueError):
-    """What DNS said is not what the options accept. ``standing`` holds the outcome."""
+    """The options do not accept the answer of DNS. ``standing``: the answer."""
 
     def __init__(self, standing: Standing) -> None:
         super().__init__("; ".join(dict.fromkeys([standing.outcome.message, *standing.warnings])))
@@ -24,7 +24,7 @@ class RefusedError(ValueError):
 
 
 def argument_spec() -> dict[str, Any]:
-    """Of a module; the documentation stands in the fragment ``srv``."""
+    """Return the argument specification of a module. The documentation fragment ``srv`` describes the options."""
     return dict(
         nameservers=dict(type="list", elements="str", default=[]),
         timeout=dict(type="float"),
@@ -43,7 +43,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def terms_of(options: Mapping[str, Any]) -> SrvTerms:
-    """How DNS is asked. Raises SrvTermsError and NameServerError."""
+    """Return the terms in the options. Raises SrvTermsError and NameServerError."""
     return SrvTerms(
         nameservers=tuple(NameServer.parse(text) for text in options["nameservers"]),
         timeout=options["timeout"],
@@ -56,8 +56,10 @@ def terms_of(options: Mapping[str, Any]) -> SrvTerms:
 
 
 def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing]:
-    """What stands of each name, in order. Raises RefusedError for the first that the options do not accept, SrvTermsError,
-    NameServerError and SnapshotError."""
+    """Return the standing of each name, in order.
+
+    Raises RefusedError for the first standing that the options do not accept, SrvTermsError, NameServerError and SnapshotError.
+    """
     terms = terms_of(options)
     directory = options["snapshot_dir"] if options["serve_stale"] else ""
     require_age(options["max_age"])
@@ -65,13 +67,13 @@ def consulted(names: Iterable[str], options: Mapping[str, Any]) -> list[Standing
 
 
 def require_age(seconds: float) -> None:
-    """Raise SrvTermsError unless ``seconds`` is an age of an answer, for the option ``max_age``."""
+    """Check that ``seconds`` is a valid value of the option ``max_age``. Raises SrvTermsError."""
     if not 0 <= seconds < math.inf:
         raise SrvTermsError(f"max_age is {seconds}: expected seconds, 0 or more")
 
 
-def told(standing: Standing) -> list[str]:
-    """Return what to warn of about an accepted answer, each thing once."""
+def warnings_of(standing: Standing) -> list[str]:
+    """Return the warnings about an accepted answer."""
     problems = standing.outcome.problems if isinstance(standing.outcome, Records) else ()
     return [*standing.warnings, *(f"{standing.outcome.name}: {problem.message}" for problem in problems)]
 

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks DNS for SRV records and the addresses of their targets, many names at once, on dnspython's asyncio resolver.
+"""Ask DNS for SRV records and the addresses of their targets, for many names at once, with dnspython's asyncio resolver.
 
-Importing this module never fails: without dnspython, ``DNS_IMPORT_ERROR`` holds the traceback. The process's own
-resolver (``dns.resolver.default_resolver``) is neither used nor changed.
+An import of this module never fails: without dnspython, ``DNS_IMPORT_ERROR`` has the traceback. The module does not use or change the resolver of
+the process (``dns.resolver.default_resolver``).
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ except ImportError:
 else:
 
     class _Server(dns.nameserver.Do53Nameserver):
-        """A server whose long answers are read one at a time. Reading one takes 0.1 s for 500 targets, and while one is read
-        nothing else is: many that came together would let each other's time run out.
+        """A name server whose long answers are parsed one at a time.
 
-        Old servers and firewalls refuse a question with EDNS or drop it: after the first of them, this server is asked without EDNS
-        (RFC 6891, section 6.2.2)."""
+        Parsing takes 0.1 s for 500 targets and blocks the event loop. Without the limit, many long answers at once would let questions time out.
+
+        Old servers and firewalls refuse or drop a question with EDNS. After the first such question, this server is asked without EDNS (RFC 6891,
+        section 6.2.2).
+        """
 
         def __init__(self, address: str, port: int) -> None:
             super().__init__(address, port)
@@ -65,13 +67,13 @@ else:
         async def async_query(
             self, request: Any, timeout: float, source: Any, source_port: int, max_size: bool, backend: Any, *rest: Any, **more: Any
         ) -> Any:
-            """As dnspython's, and once more without EDNS for a server that does not know EDNS."""
+            """Ask as dnspython does, and once more without EDNS when the server does not know EDNS."""
             given = source, source_port, max_size, backend, *rest
             asked = _without_edns(request) if self._plain else request
             try:
                 answer = await self._once(asked, timeout, *given, **more)
             except dns.exception.Timeout:
-                self._plain = self._plain or not max_size  # the next try may get through
+                self._plain = self._plain or not max_size  # the next try, without EDNS, may succeed
                 raise
             if asked.edns < 0 or answer.rcode() not in _EDNS_REFUSED:
                 return answer
@@ -82,7 +84,7 @@ else:
         async def _once(
             self, request: Any, timeout: float, source: Any, source_port: int, max_size: bool, backend: Any, *rest: Any, **more: Any
         ) -> Any:
-            """As dnspython's; only what comes by TCP (``max_size``) is told apart into waiting, which has a time, and reading."""
+            """Ask as dnspython does. By TCP (``max_size``) only the wait for the answer counts against ``timeout``, not the parsing."""
             if not max_size:
                 return await super().async_query(request, timeout, source, source_port, max_size, backend, *rest, **more)
             try:
@@ -90,7 +92,7 @@ else:
             except TimeoutError:
                 raise dns.exception.Timeout from None
             async with self._reading:
-                await asyncio.sleep(0)  # a turn for all who wait, between any two answers
+                await asyncio.sleep(0)  # let other tasks run between two answers
                 answer = dns.message.from_wire(wire)
             if not request.is_response(answer):
                 raise dns.query.BadResponse
@@ -113,50 +115,51 @@ else:
         return plain
 
 
-# Marks a message that came by TCP, so that it cannot be cut off.
+# Marks a message that came by TCP and is therefore complete.
 _BY_TCP = "came_by_tcp"
 
-# DNS without EDNS has so many bytes for an answer (RFC 1035, section 4.2.1). What comes near that is asked for by TCP too: some servers
-# and middleboxes cut an answer off without the bit that says so (measured: 12 of 30 records).
+# Largest answer of DNS without EDNS, in bytes (RFC 1035, section 4.2.1). The resolver asks again by TCP when an answer comes near this size,
+# because some servers and middleboxes shorten an answer without the truncation bit (measured: 12 of 30 records).
 UDP_BYTES = 512
-# Of an SRV record beside its target: compressed name, type, class, TTL, length, priority, weight, port.
+# Bytes of an SRV record without its target: compressed name, type, class, TTL, length, priority, weight, port.
 RECORD_BYTES = 18
 
-# Ways to ask.
+# Values of SrvTerms.tcp.
 AUTO = "auto"
 ALWAYS = "always"
 TCP = (AUTO, ALWAYS)
 
-# After so many targets for which a type of addresses stayed unanswered beside the other type, that type is not waited for.
+# After so many targets without an answer for one address type, the resolver does not wait for this type.
 SILENT_TARGETS = 3
 
-# What counts where neither the caller nor resolv.conf says something else.
+# Defaults when neither the caller nor resolv.conf has a value.
 TIMEOUT = 2.0
 ATTEMPTS = 2
 
-# DNS Flag Day 2020: larger UDP answers risk fragments, which get lost.
+# DNS Flag Day 2020: larger UDP answers may be sent in fragments, which get lost.
 EDNS_PAYLOAD = 1232
 
-# The DNS library's own pause before its second round of silent servers doubles from 0.1 s.
+# dnspython's pause before its second round, in seconds. The pause doubles with each round.
 FIRST_PAUSE = 0.1
 
 
 class SrvTermsError(ValueError):
-    """Terms that DNS cannot be asked on, or a name that is none; the message says what to change."""
+    """The terms are invalid, or a name is no DNS name; the message says what to change."""
 
 
 @dataclass(frozen=True)
 class SrvTerms:
     """How DNS is asked.
 
-    ``nameservers`` in the order in which they are tried; none: those of /etc/resolv.conf, with its options. ``timeout`` is the seconds
-    that a server has for one question, ``attempts`` the rounds through all servers; None: what resolv.conf says, else TIMEOUT and
-    ATTEMPTS. ``search`` lets the system's search list complete names without a trailing dot; otherwise every name is absolute.
-    ``address_types`` are asked for each target. ``tcp``: ALWAYS asks by TCP alone, AUTO also where an answer by UDP is long.
-    ``concurrency`` is the number of questions under way at a time. With ``second_opinion`` an answer that denies the
-    name, or lacks one of the ``known`` targets (name -> ``target:port``), counts only when a second server says so too.
-    With ``serial`` the server that gives records is also asked for the serial of their zone.
-
+    ``nameservers``: servers in the order of use; empty: those of /etc/resolv.conf, with its options.
+    ``timeout``: seconds for one question to one server. ``attempts``: rounds through all servers. None: the value of resolv.conf, else TIMEOUT and
+    ATTEMPTS.
+    ``search``: whether the system's search list completes names without a trailing dot. When False, every name is absolute.
+    ``address_types``: asked for each target. ``tcp``: ALWAYS asks by TCP only; AUTO also asks by TCP when an answer by UDP is long.
+    ``concurrency``: number of parallel questions.
+    ``second_opinion``: whether an answer that denies the name, or lacks a ``known`` target, counts only when a second server gives the same answer.
+    ``known``: name -> set of ``target:port``.
+    ``serial``: whether the server that gives records is also asked for the serial of their zone.
     Raises SrvTermsError.
     """
 
@@ -183,7 +186,7 @@ class SrvTerms:
 
 
 def resolve_all(names: Iterable[str], terms: SrvTerms) -> dict[str, Outcome]:
-    """Ask for every name at once: name -> what DNS said, in the order given. Raises SrvTermsError for a name that is none."""
+    """Return name -> outcome for all names, in the order given. Raises SrvTermsError for an invalid name."""
 
     async def ask() -> dict[str, Outcome]:
         return await SrvResolver(terms).resolve_all(names)
@@ -192,13 +195,13 @@ def resolve_all(names: Iterable[str], terms: SrvTerms) -> dict[str, Outcome]:
 
 
 def canonical(name: str, search: bool = False) -> str:
-    """The name as it stands in outcomes. Raises SrvTermsError."""
+    """Return the name in the form of outcomes. Raises SrvTermsError."""
     text: str = _parsed(name, search).to_text()
     return text
 
 
 class SrvResolver:
-    """One round of questions; a target that several names lead to is asked for once. Raises SrvTermsError."""
+    """One round of questions. A target of several names is asked for once. Raises SrvTermsError."""
 
     def __init__(self, terms: SrvTerms) -> None:
         system = ResolvConf() if terms.nameservers else system_resolver()
@@ -213,7 +216,7 @@ class SrvResolver:
             raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._servers.each)}: name another in nameservers")
 
     async def resolve_all(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """As resolve_all(), in a loop that runs already."""
+        """Return the same as the function resolve_all(), from a running event loop."""
         asked = {name: _parsed(name, self.terms.search) for name in names}
         return dict(zip(asked, await asyncio.gather(*(self._resolve(name) for name in asked.values()))))
 
@@ -228,7 +231,7 @@ class SrvResolver:
         return not isinstance(outcome, Records) or bool(known - _members(outcome))
 
     async def _confirmed(self, name: Any, first: Outcome) -> Outcome:
-        """``first``, if every server that answers says the same when it is asked alone, and at least two do."""
+        """Return ``first`` when at least two servers respond, and every server that responds gives the same answer alone."""
         alone = [_with_servers(self.terms, [server], self._system) for server in self._servers.each]
         opinions = await asyncio.gather(*(self._through(server, name) for server in alone))
         answers = [opinion for opinion in opinions if not isinstance(opinion, (ServerFailure, NoAnswer))]
@@ -239,7 +242,7 @@ class SrvResolver:
         return ServerFailure(first.name, text, code="DISAGREEMENT")
 
     async def _through(self, servers: _Servers, name: Any) -> Outcome:
-        """What ``servers`` say of ``name``, with the addresses of the targets."""
+        """Return what ``servers`` say about ``name``, with the addresses of the targets."""
         answer = await self._ask(servers.services, name, "SRV")
         if isinstance(answer, _Trouble):
             return answer.outcome
@@ -250,13 +253,13 @@ class SrvResolver:
         if [rdata.target for rdata in answer] == [dns.name.root]:
             return NoData(text, f"{text}: its only target is '.', the service is withdrawn (RFC 2782)", withdrawn=True)
         extra = _additional(answer.response)
-        # Side by side with the addresses: it takes time of its own only where it stays unanswered.
+        # In parallel with the addresses, the serial costs time only when no server responds.
         serial = asyncio.create_task(self._serial(answer)) if self.terms.serial else None
         found = await asyncio.gather(*(self._target(servers, rdata.target, extra) for rdata in answer))
         zone_serial = await serial if serial else None
         incomplete = [addresses for addresses in found if isinstance(addresses, _Trouble)]
         if incomplete:
-            # The answer is not whole: a failure of this name, and never a shorter list.
+            # An incomplete answer is a failure of this name, never a shorter list.
             outcome = incomplete[0].outcome
             return replace(outcome, name=text, message=f"{text}: its target {outcome.message}")
         records, problems = [], set()
@@ -284,15 +287,15 @@ class SrvResolver:
         )
 
     def _may_be_cut_off(self, answer: Any) -> bool:
-        """Whether an answer came by UDP and is so long that one more record would not have been sent in plain DNS."""
+        """Return whether an answer came by UDP and has no room for one more record in plain DNS."""
         if getattr(answer.response, _BY_TCP, False):
             return False
         longest = max(len(rdata.target.to_wire()) for rdata in answer) + RECORD_BYTES
-        # What dnspython would write: an answer that compresses its targets is shorter, so this asks once too often rather than too seldom.
+        # This is the size that dnspython would write. A server may compress the targets, so the resolver may ask by TCP without need.
         return len(answer.response.to_wire()) + longest > UDP_BYTES
 
     async def _whole(self, answer: Any, name: Any) -> tuple[Any, str]:
-        """The same by TCP, from the server that gave ``answer``; where there is none, ``answer`` and the reason."""
+        """Return the answer by TCP from the server that gave ``answer``; without one, return ``answer`` and the reason."""
         server = _with_servers(replace(self.terms, attempts=1, tcp=ALWAYS), [_Server(answer.nameserver, answer.port)], self._system)
         by_tcp = await self._ask(server.services, name, "SRV")
         if not isinstance(by_tcp, _Trouble):
@@ -302,8 +305,10 @@ class SrvResolver:
         return answer, reason
 
     async def _serial(self, answer: Any) -> int | None:
-        """The serial of the zone that SRV records stand in, by the server that gave them; None where it does not say, which is
-        no failure. An answer with records does not bring it; the one that the name has no SOA record does (RFC 2308)."""
+        """Return the serial of the zone of the SRV records, from the server that gave them; None when the server does not report it.
+
+        An answer with records has no serial. The answer to a question for SOA has one, also when the name has no SOA record (RFC 2308).
+        """
         server = _with_servers(replace(self.terms, attempts=1), [_Server(answer.nameserver, answer.port)], self._system)
         found = await self._ask(server.addresses, answer.canonical_name, "SOA", must=False)
         if isinstance(found, _Trouble):
@@ -313,14 +318,14 @@ class SrvResolver:
         return serial
 
     def _target(self, servers: _Servers, target: Any, extra: Mapping[Any, Mapping[str, _Addresses]]) -> asyncio.Task[_Addresses | _Trouble]:
-        """The one task that finds the addresses of ``target``, for all names that lead to it."""
+        """Return the one task that finds the addresses of ``target``, for all names with this target."""
         key = servers, target
         if key not in self._targets:
             self._targets[key] = asyncio.create_task(self._addresses(servers, target, extra.get(target, {})))
         return self._targets[key]
 
     async def _addresses(self, servers: _Servers, target: Any, extra: Mapping[str, _Addresses]) -> _Addresses | _Trouble:
-        """All address types of ``target`` side by side; those that came along with the SRV answer are not asked again."""
+        """Return all addresses of ``target``. The address types are asked in parallel. Addresses in the SRV answer are not asked again."""
         if target == dns.name.root:
             return _Addresses(problem=("withdrawn", "stands beside others, where RFC 2782 allows it only alone"))
         found: dict[str, _Addresses | _Trouble] = {kind: extra[kind] for kind in self.terms.address_types if kind in extra}
@@ -338,9 +343,9 @@ class SrvResolver:
         return replace(_together(given), unanswered=unanswered)
 
     async def _gather(self, servers: _Servers, target: Any, kinds: Sequence[str], found: dict[str, _Addresses | _Trouble]) -> None:
-        """Ask for the address types ``kinds`` side by side, into ``found``.
+        """Ask for the address types ``kinds`` in parallel, and put the answers into ``found``.
 
-        Once there are addresses, a type that is still unanswered gets the time of one more question: some servers never answer for AAAA.
+        After the first addresses, the other type gets the time of one more question: some servers never respond to AAAA.
         """
         asked = {asyncio.create_task(self._addresses_of(servers, target, kind)): kind for kind in kinds}
         loop = asyncio.get_running_loop()
@@ -370,7 +375,7 @@ class SrvResolver:
                 self._silent[kind] += 1
 
     async def _addresses_of(self, servers: _Servers, target: Any, kind: str) -> _Addresses | _Trouble:
-        """The addresses of one type."""
+        """Return the addresses of one type."""
         answer = await self._ask(servers.addresses, target, kind)
         if isinstance(answer, _Trouble):
             denied = isinstance(answer.outcome, (NoData, NoSuchName))
@@ -381,7 +386,7 @@ class SrvResolver:
         return _Addresses(tuple(rdata.address for rdata in answer), answer.chaining_result.minimum_ttl)
 
     async def _ask(self, resolver: Any, name: Any, kind: str, must: bool = True) -> Any:
-        """dnspython's answer to one question, or a _Trouble. ``must``: an answer without records is one."""
+        """Return dnspython's answer to one question, or a _Trouble. ``must``: whether an answer without records is a _Trouble."""
         async with self._slots:
             try:
                 search = self.terms.search and not name.is_absolute()
@@ -391,7 +396,7 @@ class SrvResolver:
 
 
 def _unanswered(resolver: Any, name: Any, kind: str, error: Any) -> NoData | NoSuchName | ServerFailure | NoAnswer:
-    """What a question came to that dnspython ended with an exception."""
+    """Return the outcome of a question that dnspython ended with an exception."""
     text = name.to_text()
     servers = ", ".join(_text(server) for server in resolver.nameservers) or "no server"
     if isinstance(error, dns.resolver.NXDOMAIN):
@@ -413,8 +418,10 @@ _DENIED = {
 
 @dataclass(frozen=True)
 class _Addresses:
-    """Addresses of a target; ``problem``: (kind, what) where it has none, by DNS's own word; ``unanswered``: type of addresses -> why
-    nobody knows them."""
+    """The addresses of a target.
+
+    ``problem``: (kind, text) when DNS says that the target has no address. ``unanswered``: address type -> why it is unknown.
+    """
 
     addresses: tuple[str, ...] = ()
     ttl: int = 2**31 - 1
@@ -428,12 +435,15 @@ class _Trouble:
 
 
 def _usable(found: Mapping[str, _Addresses | _Trouble]) -> bool:
-    """Whether a type of addresses is there, so that another that stays unanswered is no reason to lose the target."""
+    """Return whether one type of addresses is known. An unanswered other type is then no reason to lose the target."""
     return any(isinstance(answer, _Addresses) and answer.addresses for answer in found.values())
 
 
 def _together(found: Sequence[_Addresses]) -> _Addresses:
-    """The address types as one. An alias spoils all; a type without records spoils nothing while another has some."""
+    """Return all address types as one value.
+
+    An alias makes all addresses unusable. A type without records does not matter while the other type has some.
+    """
     addresses = tuple(sorted({address for each in found for address in each.addresses}, key=lambda text: (":" in text, text)))
     problems = [each.problem for each in found if each.problem]
     alias = [problem for problem in problems if problem[0] == "alias"]
@@ -447,7 +457,7 @@ def _members(outcome: Outcome) -> frozenset[str]:
 
 
 def _parsed(name: str, search: bool) -> Any:
-    """The name as dnspython has it: absolute unless the search list is wanted, IDNA names as A-labels."""
+    """Return the name in dnspython's form: absolute unless ``search``, IDNA names as A-labels. Raises SrvTermsError."""
     try:
         return dns.name.from_text(name, None if search else dns.name.root).canonicalize()
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
@@ -456,21 +466,25 @@ def _parsed(name: str, search: bool) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Servers:
-    """dnspython's resolvers of the same servers: one for SRV records, which get long, with EDNS; and one for the addresses of
-    a host, which fit into the 512 bytes of plain DNS (and come by TCP where they do not), since EDNS costs a fifth of all
-    processor time."""
+    """Two dnspython resolvers for the same servers.
+
+    ``services``: for SRV records, with EDNS, because these answers are long.
+    ``addresses``: for addresses, without EDNS. These answers fit into the 512 bytes of plain DNS, and come by TCP when they do not. EDNS would take
+    20 %
+    of all processor time.
+    """
 
     services: Any
     addresses: Any
 
     @property
     def each(self) -> list[Any]:
-        """The servers, in the order in which they are tried."""
+        """The servers, in the order of use."""
         return list(self.services.nameservers)
 
 
 def _settled(terms: SrvTerms, system: ResolvConf) -> SrvTerms:
-    """The terms, with what resolv.conf says where the caller does not."""
+    """Return the terms, with the values of resolv.conf where the caller gave none."""
     types = terms.address_types
     if system.no_aaaa and "A" in types:
         types = ("A",)
@@ -513,7 +527,7 @@ def _text(server: Any) -> str:
 
 
 def _additional(response: Any) -> dict[Any, dict[str, _Addresses]]:
-    """Target -> address type -> addresses, of the additional section."""
+    """Return target -> address type -> addresses, from the additional section."""
     found: dict[Any, dict[str, _Addresses]] = {}
     for rrset in response.additional:
         if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
@@ -523,9 +537,9 @@ def _additional(response: Any) -> dict[Any, dict[str, _Addresses]]:
 
 
 def _failure(question: str, errors: Sequence[tuple[str, bool, int, Any, Any]], servers: str) -> ServerFailure | NoAnswer:
-    """What a row of failed tries comes to: a server's own word weighs more than silence.
+    """Return the outcome of several failed tries. A response code of a server counts more than silence.
 
-    ``errors``: dnspython's, one for each try: (server, whether by TCP, port, exception or response code's name, response).
+    ``errors``: from dnspython, one for each try: (server, whether by TCP, port, exception or name of the response code, response).
     """
     name = question.rpartition(" ")[0]
     codes = [str(what) for _server, _tcp, _port, what, _response in errors if isinstance(what, str)]

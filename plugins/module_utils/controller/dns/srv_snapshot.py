@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last good DNS answer of each name, on the controller's disk, for when DNS fails.
+"""Keep the last good DNS answers of each name on the controller's disk, for the time when DNS fails.
 
-``<directory>/<name>/<generation>.json``: five generations, the highest number is the newest. A generation is written as
-a whole or not at all, and carries its own SHA-256; one that does not match is passed over for the one before.
+Files: ``<directory>/<name>/<generation>.json``. There are five generations, and the highest number is the newest. A generation is written completely
+or not at all, and has its own SHA-256. When the SHA-256 does not match, the previous generation is used.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ class SnapshotError(ValueError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A good answer, and when it was given (seconds since 1970, UTC)."""
+    """A good answer, and the time of the answer (seconds since 1970, UTC)."""
 
     records: Records
     time: float
 
 
 def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: float, now: float, hold: bool = False) -> dict[str, Standing]:
-    """Ask DNS for every name; where it fails, the last good answer stands in. ``directory``: of the snapshots, empty for none.
+    """Ask DNS for every name, and use the last good answer where DNS fails.
 
-    ``max_age`` and ``now`` in seconds; ``hold``: see stand(). Raises SrvTermsError and SnapshotError.
+    ``directory``: directory of the snapshots; empty: no snapshots. ``max_age`` and ``now``: seconds. ``hold``: see stand().
+    Raises SrvTermsError and SnapshotError.
     """
     if not directory:
         return {name: stand(outcome, None, 0, 0) for name, outcome in resolve_all(names, terms).items()}
@@ -59,7 +60,7 @@ def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: floa
     standings = {}
     for name, outcome in resolve_all(asked, replace(terms, known=known, serial=True)).items():
         snapshot, warnings = last[asked[name]]
-        # What may be cut off does not replace what is known to be more.
+        # An answer that may be incomplete does not replace a larger known answer.
         cut_off = isinstance(outcome, Records) and outcome.unconfirmed and known.get(outcome.name, frozenset()) - outcome.members
         if isinstance(outcome, Records) and not outcome.problems and not cut_off:
             snapshots.keep(outcome, now)
@@ -69,13 +70,13 @@ def consult(names: Iterable[str], terms: SrvTerms, directory: str, max_age: floa
 
 
 class Snapshots:
-    """The snapshots under one directory, which is made when the first is kept."""
+    """The snapshots in one directory. The first keep() makes the directory."""
 
     def __init__(self, directory: str) -> None:
         self.directory = os.path.expanduser(directory)
 
     def keep(self, records: Records, now: float) -> None:
-        """Make this the newest generation. The same set again only renews its time, TTL and serial. Raises SnapshotError."""
+        """Write the newest generation. The same set of records only renews time, TTL and serial. Raises SnapshotError."""
         place = self._place(records.name)
         try:
             for directory in (self.directory, place):
@@ -94,7 +95,7 @@ class Snapshots:
             raise SnapshotError(f"{place}: the DNS answer cannot be kept for later: {error.strerror}; give another snapshot_dir") from None
 
     def last(self, name: str) -> tuple[Snapshot | None, tuple[str, ...]]:
-        """The newest generation that is whole, and a warning for each newer one that is not."""
+        """Return the newest valid generation, and a warning for each newer invalid generation."""
         place = self._place(name)
         warnings: list[str] = []
         for number in reversed(_generations(place)):
@@ -105,17 +106,17 @@ class Snapshots:
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
-                warnings.append(f"{path}: this snapshot is not used: {error}; the one before it is")
+                warnings.append(f"{path}: this snapshot is not used: {error}. The previous snapshot is used")
         return None, tuple(warnings)
 
     def _place(self, name: str) -> str:
-        # Names are at most 255 octets of which some are no good in file names; a digest keeps them apart.
+        # A DNS name may have signs that a file name must not have. The digest distinguishes the names.
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in name.lower())
         return os.path.join(self.directory, f"{plain[:80].strip('.')}-{hashlib.sha256(name.lower().encode()).hexdigest()[:12]}")
 
 
 def _timeless(records: Records) -> list[SrvRecord]:
-    """Without the TTLs, which a server that remembers answers counts down."""
+    """Return the records without TTLs, which a caching server counts down."""
     return [replace(record, ttl=0) for record in records.records]
 
 
@@ -139,7 +140,7 @@ def _encoded(records: Records, now: float) -> bytes:
 
 
 def _decoded(raw: bytes, name: str) -> Snapshot:
-    """Raises ValueError, which UnicodeDecodeError, JSONDecodeError and RecordsError are too."""
+    """Return the snapshot in ``raw``. Raises ValueError and its subclasses UnicodeDecodeError, JSONDecodeError and RecordsError."""
     try:
         data: Any = json.loads(raw)
     except RecursionError:

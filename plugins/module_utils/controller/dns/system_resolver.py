@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How this machine's resolver is set up."""
+"""Read the settings of the controller's resolver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESOLV_CONF = "/etc/resolv.conf"
 
 
 def system_resolver() -> ResolvConf:
-    """Return what RESOLV_CONF says, nothing where it cannot be read."""
+    """Return the settings in RESOLV_CONF; the defaults when the file is not readable."""
     return _read(RESOLV_CONF)
 
 

@@ -1,15 +1,17 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release tarball on the controller: fetched once, verified, and the one program of it that a host needs.
+"""Fetch and verify a release tarball on the controller, and unpack the one program that a host needs.
 
-Layout of a release (source: the server's release scripts): flat
-``bin/banyand-server-{static,slim}-linux-{amd64,arm64}``, beside it ``<tarball>.sha512`` as sha512sum writes it.
+Layout of a release (source: the server's release scripts): ``bin/banyand-server-{static,slim}-linux-{amd64,arm64}`` without other folders.
+``<tarball>.sha512``, as sha512sum writes it, is beside the tarball.
 
-The cache is addressed by content: ``<cache>/<sha512 of the tarball>/<name of the program>`` exists only if it came out
-of a tarball with that very checksum, so a second host costs no second unpacking. Beside it ``<name>.json`` remembers its SHA-256, and of
-which file (device, inode, size, time of change). What was fetched lies under ``<cache>/fetched``, each source in a directory of its own.
-Locks are on these directories: who takes one artifact does not wait for another one.
+Layout of the cache:
+- ``<cache>/<sha512 of the tarball>/<name of the program>`` exists only when it comes from a tarball with this checksum. So the controller unpacks
+a program once for all hosts.
+- ``<name>.json`` beside the program has its SHA-256 and identifies the file (device, inode, size, time of change).
+- ``<cache>/fetched`` has a directory for each fetched source.
+Locks are on these directories, so two different artifacts do not wait for each other.
 """
 
 from __future__ import annotations
@@ -32,23 +34,23 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 PROGRAM = "banyand-server"
 BLOCK = 1024 * 1024
-# As sha512sum writes a line, as its option --tag does, and a digest alone.
+# A line of sha512sum, a line of sha512sum --tag, or a digest alone.
 _LINE = re.compile(r"(?P<plain>[0-9A-Fa-f]{128})(\s+\*?(?P<name>\S.*))?|SHA512 \((?P<tagged>.+)\) = (?P<tag>[0-9A-Fa-f]{128})")
 _SHA512 = re.compile(r"[0-9A-Fa-f]{128}")
 _CHECKSUM_BYTES = 64 * 1024
 _VERIFIED = "VERIFIED"
 
-#: Opens a URL for reading. Raises OSError or one of its kind.
+#: Opens a URL for reading. Raises OSError.
 Opener = Callable[[str], IO[bytes]]
 
 
 class ArtifactError(Exception):
-    """The artifact cannot be used; the message says what is wrong and what to do."""
+    """The artifact is not usable; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """The program in the controller's cache: its path, its SHA-256, and the SHA-512 of the tarball it is from."""
+    """A program in the controller's cache: its path, its SHA-256, and the SHA-512 of its tarball."""
 
     path: str
     sha256: str
@@ -56,9 +58,9 @@ class Program:
 
 
 def program(artifact: str, checksum: str, architecture: str, flavor: str, cache: str, opener: Opener) -> Program:
-    """Return the program for one architecture (``amd64``, ``arm64``) and flavor (``static``, ``slim``), verified.
+    """Return the verified program for one architecture (``amd64``, ``arm64``) and flavor (``static``, ``slim``).
 
-    ``artifact`` is a URL or a path; ``checksum`` is ``sha512:<hex>``, or the URL or path of a ``.sha512`` file.
+    ``artifact``: URL or path. ``checksum``: ``sha512:<hex>``, or the URL or path of a ``.sha512`` file.
     Raises ArtifactError.
     """
     name = f"{PROGRAM}-{flavor}-linux-{architecture}"
@@ -72,17 +74,17 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
             tarball = _local(artifact, cache, opener)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with locked(os.path.dirname(path)):
-                sha256 = _remembered(path)  # by somebody else, meanwhile
+                sha256 = _remembered(path)  # another process may have unpacked it meanwhile
                 if not sha256:
                     _verify(tarball, sha512, artifact, checksum, cache)
                     sha256 = _unpack(tarball, name, path)
         return Program(path, sha256, sha512)
     except OSError as error:
-        raise ArtifactError(f"{error.filename or cache}: {error.strerror}; give another banyandb_cache_dir or mend it") from error
+        raise ArtifactError(f"{error.filename or cache}: {error.strerror}. Repair the directory, or set another banyandb_cache_dir") from error
 
 
 def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) -> str:
-    """Return the 128 hexadecimal digits that ``checksum`` names for ``artifact``. Raises ArtifactError."""
+    """Return the 128 hexadecimal digits of ``checksum`` for ``artifact``. Raises ArtifactError."""
     if checksum.startswith("sha512:"):
         text = checksum[len("sha512:") :]
         if not _SHA512.fullmatch(text):
@@ -103,7 +105,7 @@ def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) ->
 
 
 def known_sha512(artifact: str, checksum: str) -> str:
-    """Return the 128 hexadecimal digits that ``checksum`` names, where nobody has to be asked for them; else an empty text."""
+    """Return the 128 hexadecimal digits of ``checksum`` when no network is needed to read them; else an empty text."""
     if checksum.startswith("sha512:"):
         text = checksum[len("sha512:") :]
         return text.lower() if _SHA512.fullmatch(text) else ""
@@ -113,17 +115,17 @@ def known_sha512(artifact: str, checksum: str) -> str:
         with open(os.path.expanduser(checksum), encoding="ascii", errors="replace") as stream:
             return _sha512_in(stream.read(_CHECKSUM_BYTES), _name(artifact))
     except OSError:
-        return ""  # whatever needs it says so
+        return ""  # expected_sha512() reports the error
 
 
 def _sha512_in(text: str, name: str) -> str:
-    """Return the digest of the file ``name``, of the only file that is listed, or an empty text."""
+    """Return the digest of the file ``name``, or of the only listed file; else an empty text."""
     digests = _digests(text)
     return digests.get(name) or (next(iter(digests.values())) if len(digests) == 1 else "")
 
 
 def _digests(text: str) -> dict[str, str]:
-    """Return the digest of each file in a list of checksums, by the file's name; nothing where the text is anything else, such as a page of HTML."""
+    """Return file name -> digest of a list of checksums; empty for any other text, such as an HTML page."""
     digests: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         match = _LINE.fullmatch(line)
@@ -134,7 +136,7 @@ def _digests(text: str) -> dict[str, str]:
 
 
 def _read_checksum(checksum: str, cache: str, opener: Opener) -> str:
-    """Return the text of a ``.sha512`` file. One that was fetched is kept only when it is a list of checksums. Raises OSError and ArtifactError."""
+    """Return the text of a ``.sha512`` file. A fetched text is kept only when it is a list of checksums. Raises OSError and ArtifactError."""
     path = _fetched(checksum, cache) if _is_url(checksum) else os.path.expanduser(checksum)
     if not _is_url(checksum) or os.path.exists(path):
         with open(path, encoding="ascii", errors="replace") as stream:
@@ -142,7 +144,7 @@ def _read_checksum(checksum: str, cache: str, opener: Opener) -> str:
     try:
         with contextlib.closing(opener(checksum)) as incoming:
             text = incoming.read(_CHECKSUM_BYTES).decode("ascii", "replace")
-    except OSError as error:  # what urllib raises is of its kind
+    except OSError as error:  # errors of urllib are OSErrors
         raise _not_fetched(checksum, error) from error
     if _digests(text):
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -151,7 +153,7 @@ def _read_checksum(checksum: str, cache: str, opener: Opener) -> str:
 
 
 def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str) -> None:
-    """Raise ArtifactError unless the tarball has this checksum. Call with the lock of the content held."""
+    """Check that the tarball has this checksum. The caller holds the lock of the content. Raises ArtifactError."""
     shown = without_credentials(artifact)
     note = os.path.join(cache, sha512, _VERIFIED)
     try:
@@ -179,7 +181,10 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
 
 
 def _unpack(tarball: str, name: str, path: str) -> str:
-    """Take the one member out and return its SHA-256; never by the member's own path, so a hostile name leads nowhere."""
+    """Unpack one member of the tarball and return its SHA-256. Raises ArtifactError and OSError.
+
+    The path inside the tarball is not used, so a hostile path has no effect.
+    """
     shown = os.path.basename(tarball)
     digest = hashlib.sha256()
     try:
@@ -192,7 +197,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
                     f"{shown} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
                     + (", ".join(there) or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?")
                 )
-            # Never None here: only what is no regular file has no stream.
+            # Never None: every regular file has a stream.
             stream = cast(IO[bytes], archive.extractfile(chosen[0]))
             with stream, writing(path, READABLE) as target:
                 for block in iter(lambda: stream.read(BLOCK), b""):
@@ -205,7 +210,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
 
 
 def _remembered(path: str) -> str:
-    """Return the SHA-256 of the unpacked program, or an empty text unless the program is the very file that was unpacked. Raises OSError."""
+    """Return the SHA-256 of the unpacked program; empty when the file is not the one that was unpacked. Raises OSError."""
     note = _read_note(f"{path}.json")
     try:
         same = note.get("file") == _signature(path)
@@ -215,7 +220,7 @@ def _remembered(path: str) -> str:
 
 
 def _signature(path: str) -> list[int]:
-    """Return what tells a file from one that replaced or changed it. Raises OSError."""
+    """Return the values that change when a file is replaced or changed. Raises OSError."""
     status = os.stat(path)
     return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
 
@@ -230,7 +235,7 @@ def _read_note(path: str) -> dict[str, Any]:
 
 
 def _local(source: str, cache: str, opener: Opener) -> str:
-    """Return the path of a source on the controller; a URL is fetched unless it already was. Raises ArtifactError and OSError."""
+    """Return the path of a source on the controller. A URL is fetched once. Raises ArtifactError and OSError."""
     if not _is_url(source):
         return os.path.expanduser(source)
     path = _fetched(source, cache)
@@ -242,7 +247,7 @@ def _local(source: str, cache: str, opener: Opener) -> str:
             with contextlib.closing(opener(source)) as incoming, writing(path, READABLE) as outgoing:
                 for block in iter(lambda: incoming.read(BLOCK), b""):
                     outgoing.write(block)
-        except OSError as error:  # what urllib raises is of its kind
+        except OSError as error:  # errors of urllib are OSErrors
             raise _not_fetched(source, error) from error
     return path
 
@@ -256,13 +261,13 @@ def _not_fetched(source: str, error: OSError) -> ArtifactError:
 
 
 def _fetched(url: str, cache: str) -> str:
-    """Return where a URL is kept: neither its user nor its password is part of the name, so that another password finds the same file."""
+    """Return the path of a fetched URL. User and password are not part of the path, so another password finds the same file."""
     public = re.sub(r"(://)[^/?#]*@", r"\1", url, count=1)
     return os.path.join(cache, "fetched", hashlib.sha256(public.encode()).hexdigest()[:16], _name(url))
 
 
 def _name(source: str) -> str:
-    """Return the name of the file that a URL or a path leads to."""
+    """Return the file name in a URL or a path."""
     return os.path.basename(re.split("[?#]", source)[0] if _is_url(source) else source) or "artifact"
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what DNS lists to the nodes of a cluster: which SRV record leads to which node, and what may become of the nodes that run.
+"""Compute the nodes of a cluster from DNS: which SRV record leads to which node, and which running nodes may leave. Pure.
 
-Pure. In the topology source ``dns`` the answer is held against what the hosts' files list now, and ``guard`` decides what may
-leave. In the discovery mode ``dns`` the servers decide, and what is told here is what their views should show.
+Topology source ``dns``: the answer is compared with the entries in the hosts' topology.yml, and ``removal_guard`` decides which may leave.
+Discovery mode ``dns``: the servers decide, and the result is the list of nodes that their views should show.
 """
 
 from __future__ import annotations
@@ -29,19 +29,21 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, Identity
 
-# An entry of a cluster, as model/inventory makes them: name, role, grpc_address, node_name, roles, labels, and with TLS
+# An entry of a cluster, as cluster_inventory makes it: name, role, grpc_address, node_name, roles, labels, and with TLS
 # tls_enabled and ca_cert_path.
 Entry = dict[str, Any]
 
-#: Names that a problem lists, and its characters: the name of the cluster comes before it.
+#: Names in a problem, and its longest length in characters. The message also has the name of the cluster.
 FEW = 3
 LONGEST = 185
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """The nodes that the inventory describes. ``entries``: name -> entry; ``known_as``: name -> the host names and addresses by which
-    its host is known, as canonical_host() has them."""
+    """The nodes of the inventory.
+
+    ``entries``: name -> entry. ``known_as``: name -> host names and addresses of its host, as canonical_host() returns them.
+    """
 
     entries: Mapping[str, Entry]
     known_as: Mapping[str, frozenset[str]]
@@ -55,19 +57,22 @@ class Hosts:
         return {entry["node_name"]: name for name, entry in self.entries.items()}
 
     def at(self, candidate: Candidate) -> str:
-        """Name of the node on whose host the candidate is; empty when it is on none."""
+        """Return the name of the node whose host has the candidate's address; empty when there is none."""
         places = map(canonical_host, (candidate.host, *candidate.addresses))
         return next((self._by_place[place] for place in places if place in self._by_place), "")
 
     def called(self, node_name: str) -> str:
-        """Name of the node that says of itself that it is ``node_name``; empty when there is none."""
+        """Return the name of the node that reports the name ``node_name``; empty when there is none."""
         return self._by_node_name.get(node_name, "")
 
 
 @dataclass
 class Found:
-    """What DNS leads to. ``candidates``: name of a node -> the records that lead to it; ``entries``: name -> its entry, whose address is
-    still to be chosen; ``apart``: name -> why it is taken for no node; ``problems``: sentences."""
+    """The nodes that DNS leads to.
+
+    ``candidates``: name of a node -> records that lead to the node. ``entries``: name -> entry, whose address is chosen later.
+    ``apart``: name -> why the candidate does not count as a node. ``problems``: sentences.
+    """
 
     candidates: dict[str, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -77,14 +82,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Live:
-    """What the hosts' files list now. ``addresses``: name -> ``host:port``; ``answering``: the names that answered on any host."""
+    """The entries in the hosts' topology files now. ``addresses``: name -> ``host:port``; ``answering``: names that responded to any host."""
 
     addresses: Mapping[str, str]
     answering: frozenset[str]
 
     @classmethod
     def of(cls, looks: Iterable[Mapping[str, Any]]) -> Live:
-        """From what ``host_info`` gave of each host's file."""
+        """Return the entries of all hosts. ``looks``: for each host, its topology file as ``host_info`` returned it."""
         addresses: dict[str, str] = {}
         answering: set[str] = set()
         for look in looks:
@@ -98,7 +103,7 @@ class Live:
         return {canonical_address(address): name for name, address in sorted(self.addresses.items(), reverse=True)}
 
     def named(self, candidate: Candidate) -> str:
-        """Name of the entry that lists the candidate, by address or by name; empty when none does."""
+        """Return the name of the entry that lists the candidate, by address or by name; empty when there is none."""
         places = [_address(place, candidate.port) for place in (candidate.host, *candidate.addresses)]
         found = next((self._by_address[place] for place in places if place in self._by_address), "")
         return found or (candidate.host if candidate.host in self.addresses else "")
@@ -106,8 +111,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Memory:
-    """What earlier runs that changed hosts left on the controller. ``missing``: name -> observations in a row that left it out;
-    ``entries``: name -> its entry when it was last wanted; ``members``: name -> ``target:port`` that led to it."""
+    """The memory of earlier runs that changed hosts, kept on the controller.
+
+    ``missing``: name -> number of consecutive observations without the name.
+    ``entries``: name -> its entry when the node was last wanted. ``members``: name -> ``target:port`` that led to the node.
+    """
 
     missing: Mapping[str, int] = field(default_factory=dict)
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -116,8 +124,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Wanted:
-    """``entries``: the nodes of the cluster by name; ``remove``: names that may leave besides those that somebody named; ``memory``: for
-    the next run, if this one changes anything."""
+    """The nodes that a cluster should have.
+
+    ``entries``: name -> entry. ``remove``: names that may leave, in addition to ``banyandb_remove``.
+    ``memory``: for the next run, if this run changes a host.
+    """
 
     entries: Mapping[str, Entry]
     remove: tuple[str, ...] = ()
@@ -128,10 +139,14 @@ class Wanted:
 
 
 def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found:
-    """Sort out what was seen: by the name that a node gives itself, else by the host of the inventory that the address is of, else by
-    the node that the same record led to before, else by the entry that lists the address.
+    """Sort the candidates into nodes and problems.
 
-    What the inventory describes is what is expected of its node, as a deployment may be about to make it so.
+    The first source that knows the candidate gives the name of the node:
+    - the node's own name,
+    - a host of the inventory with this address,
+    - the node with the same record in an earlier run,
+    - the entry with this address.
+    The entry of an inventory node comes from the inventory, because a deployment may be about to change the node.
     """
     result = Found()
     before = {member: name for name, member in memory.members.items()}
@@ -141,11 +156,11 @@ def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found
         if name in hosts.entries:
             _add(result, name, hosts.entries[name], candidate)
         elif identity is None:
-            not_asked = Failure(ErrorKind.NOT_ASKED, f"{candidate.endpoint}: not asked who it is, for that grpcio has to be on the controller")
+            not_asked = Failure(ErrorKind.NOT_ASKED, f"{candidate.endpoint}: not asked for its name. Install grpcio on the controller")
             _silent(result, seen.name, candidate, not_asked, name, live)
         elif not role_of(identity):
             says = ", ".join(identity.roles) or "no roles"
-            result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, which says that it is neither data node nor liaison ({says})")
+            result.problems.append(f"{candidate.source} leads to {candidate.endpoint}, which reports to be neither data node nor liaison ({says})")
         else:
             _add(result, name or seen.name, _entry(name or seen.name, role_of(identity), identity), candidate)
     for each in sighting.apart:
@@ -158,7 +173,10 @@ def found(sighting: Sighting, hosts: Hosts, live: Live, memory: Memory) -> Found
 
 
 def _silent(result: Found, name: str, candidate: Candidate, failure: Failure, before: str, live: Live) -> None:
-    """One that does not say who it is: a node if it is listed, by its address or under the name that it had ``before``, else kept apart."""
+    """Add a candidate without an identity.
+
+    The candidate counts as a node when an entry has its address, or when an entry has the name ``before``. Else it goes into ``apart``.
+    """
     listed = live.named(candidate) or (before if before in live.addresses else "")
     if listed:
         result.candidates[listed].append(candidate)
@@ -177,12 +195,12 @@ def _add(result: Found, name: str, entry: Entry, candidate: Candidate) -> None:
 
 
 def member(candidate: Candidate) -> str:
-    """What a server in DNS mode tells its nodes by (contract, section 2)."""
+    """Return ``target:port``, by which a server in DNS mode distinguishes nodes (contract, section 2)."""
     return f"{candidate.host}.:{candidate.port}"
 
 
 def role_of(identity: Identity) -> str:
-    """The kind of node behind what it says of itself; empty for one that no cluster has."""
+    """Return the role of a node from its identity; empty when no cluster node has these roles."""
     data, liaison = "ROLE_DATA" in identity.roles, "ROLE_LIAISON" in identity.roles
     return "" if data == liaison else DATA if data else LIAISON
 
@@ -209,32 +227,32 @@ def wanted_topology(
     cas: Mapping[str, str],
     policy: Policy | None = None,
 ) -> Wanted:
-    """The nodes that topology.yml should list (source ``dns``).
+    """Return the nodes that topology.yml should list (topology source ``dns``).
 
-    ``whole``: whether DNS answered every name as a whole; otherwise nothing leaves, and the look is no observation. ``remove``: names
-    that somebody named. ``override``: see guard. ``cas``: SRV name -> CA, for those whose nodes speak TLS.
+    ``whole``: whether DNS gave a complete answer for every name. When False, no node leaves, and the look does not count as an observation.
+    ``remove``: names in ``banyandb_remove``. ``override``: see removal_guard. ``cas``: SRV name -> CA, for the names whose nodes use TLS.
     """
     live = _renamed(live, seen, remove)
     observed = {name: _role(name, seen, hosts, live, memory) for name in seen.candidates if name not in remove}
     standing = {name: _role(name, seen, hosts, live, memory) for name in live.addresses if name not in remove}
     policy = policy or Policy()
     decision = decide(standing, observed if whole else None, live.answering, memory.missing, policy, override)
-    # What has left is not counted anew when a host that was away still lists it, unless DNS has listed it meanwhile: be it in part, or
-    # beside a removal that somebody named, what it left out before counts no more.
+    # A node that has left keeps its count when the file of an unreachable host still lists the node. A node that DNS lists again loses its count,
+    # also when DNS answered only in part or banyandb_remove has the node.
     gone = {**memory.missing, **dict.fromkeys(decision.removed, policy.observations)}
     missing = {**{name: count for name, count in gone.items() if name not in standing or name in decision.removed}, **decision.missing}
     missing = {name: count for name, count in missing.items() if name not in seen.candidates}
     names = {**decision.keep, **({} if whole else observed)}
     entries = {name: _listed(name, seen, hosts, live, memory, cas) for name in sorted(names)}
     warnings = [
-        f"{held.name} stays, though DNS no longer lists it: {held.reason}. Name it in banyandb_remove; to accept this whole answer, "
+        f"{held.name} stays, though DNS no longer lists it: {held.reason}. Add it to banyandb_remove, or accept the whole answer: "
         f"run with banyandb_override={decision.digest}"
         for held in decision.held
     ]
     warnings += [f"{name} is gone from DNS for good and leaves the topology" for name in decision.removed]
     warnings += [f"{name} is in DNS and left out: {failure.message}" for name, failure in sorted(seen.apart.items())]
     warnings += [
-        f"{name} is in the inventory, and no SRV record leads to it: no server is told of it"
+        f"{name} is in the inventory, and no SRV record leads to it, so no server lists it. Add the record"
         for name in sorted(hosts.entries)
         if name not in entries and name not in remove
     ]
@@ -252,7 +270,10 @@ def wanted_topology(
 
 
 def _renamed(live: Live, seen: Found, remove: Sequence[str]) -> Live:
-    """Live entries under the names that DNS's nodes go by now, where the address is the same: an entry name is a label of ours."""
+    """Return the live entries under the names that the nodes have in DNS now, when the address is equal.
+
+    The name of an entry is only a label of this collection.
+    """
     places = {
         _address(place, candidate.port): name
         for name, candidates in seen.candidates.items()
@@ -276,7 +297,7 @@ def _role(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory) -> s
 
 
 def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, cas: Mapping[str, str]) -> Entry:
-    """The entry of a node with the address that it is to be listed under: the one that it has, while DNS still gives it."""
+    """Return the entry of a node with the address to list: the current address, while DNS still gives it."""
     address = live.addresses.get(name, "")
     known = seen.entries.get(name) or hosts.entries.get(name) or memory.entries.get(name)
     role = _role(name, seen, hosts, live, memory)
@@ -284,7 +305,7 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
     given = [
         (_address(place, candidate.port), candidate.source) for candidate in sorted(seen.candidates.get(name, ())) for place in candidate.addresses
     ]
-    # Another name or address of the same host, which DNS still leads to: no reason to change a running view.
+    # The host has another name or address that DNS still gives. This is no reason to change a running view.
     known_as = hosts.known_as.get(name, frozenset())
     same = [
         (_address(place, candidate.port), candidate.source)
@@ -292,12 +313,12 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
         if known_as.intersection(map(canonical_host, candidate.addresses))
         for place in known_as
     ]
-    listed = address or str(entry["grpc_address"])  # what stands where DNS gives no address
+    listed = address or str(entry["grpc_address"])  # used when DNS gives no address
     chosen, source = next((each for each in given + same if each[0] == canonical_address(address)), given[0] if given else (listed, ""))
     if address and _may_be_given(address, seen.candidates.get(name, ())):
         chosen = canonical_address(address)
     if chosen == canonical_address(address):
-        chosen = address  # in the spelling that the files have: to a server another spelling is another address
+        chosen = address  # keep the spelling of the files: for a server, another spelling is another address
     entry.update(name=name, grpc_address=chosen)
     ca = cas.get(source, "" if source else entry.get("ca_cert_path", ""))
     entry.pop("tls_enabled", None)
@@ -308,12 +329,15 @@ def _listed(name: str, seen: Found, hosts: Hosts, live: Live, memory: Memory, ca
 
 
 def _may_be_given(address: str, candidates: Iterable[Candidate]) -> bool:
-    """Whether DNS may still give this address: it did not tell of all addresses of the node, so its silence is no reason to re-address."""
+    """Return whether DNS may still have this address.
+
+    DNS did not give all addresses of the node, so a missing address is no reason to re-address the node.
+    """
     host = split_address(address)[0]
     try:
         kinds = {"AAAA" if ipaddress.ip_address(host).version == 6 else "A"}
     except ValueError:
-        kinds = {"A", "AAAA"}  # a name, which is known by the addresses
+        kinds = {"A", "AAAA"}  # a host name may have addresses of both types
     return any(kinds.intersection(candidate.unanswered) for candidate in candidates)
 
 
@@ -323,8 +347,11 @@ def _members(seen: Found) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of a cluster as this run finds them. ``starting``: hosts whose server it would start or restart; ``polling``: whether one
-    runs that asks DNS already; ``interval``: seconds between two of its questions."""
+    """The servers of a cluster at the start of this run.
+
+    ``starting``: hosts whose server this run would start or restart. ``polling``: whether a running server already asks DNS.
+    ``interval``: seconds between two questions of a server.
+    """
 
     starting: Sequence[str]
     polling: bool
@@ -340,14 +367,16 @@ def followed(
     override: str,
     servers: Servers,
 ) -> Wanted:
-    """The nodes that servers in DNS mode should show: those that DNS lists and those that the inventory has. And why this run must
-    not go on (``problems``)."""
+    """Return the nodes that servers in DNS mode should show: the nodes in DNS and the nodes of the inventory.
+
+    ``problems`` of the result says why this run must stop.
+    """
     problems = [*seen.problems, *_zone_problems(standings)]
     failed = [standing.outcome.message for standing in standings.values() if not isinstance(standing.outcome, (Records, NoData))]
     failed += [each.outcome.message for each in standings.values() if isinstance(each.outcome, NoData) and not each.outcome.withdrawn]
     left_out = [name for name in sorted(hosts.entries) if name not in seen.candidates and name not in remove]
-    warnings = [f"{name} is in DNS and not shown by anybody: {failure.message}" for name, failure in sorted(seen.apart.items())]
-    doubtful = [fitted("", message, ". Servers that run keep the nodes that they know", LONGEST) for message in failed]
+    warnings = [f"{name} is in DNS and in no view: {failure.message}" for name, failure in sorted(seen.apart.items())]
+    doubtful = [fitted("", message, ". Running servers keep their nodes", LONGEST) for message in failed]
     doubtful += [] if failed else [f"no SRV record leads to {name}: a server that asks DNS does not know it. Add the record" for name in left_out]
     if servers.starting and doubtful:
         which = f"{listed(servers.starting, FEW)} would be started or restarted, with what DNS says now"
@@ -357,31 +386,31 @@ def followed(
     for name, candidates in sorted(seen.candidates.items()):
         if len(candidates) > 1:
             records = " and ".join(sorted(map(member, candidates)))
-            problems.append(f"{records} are one node, {name}: when one of the records goes, every server loses it for good. Leave one record for it")
+            problems.append(f"{records} are one node, {name}: when one record goes, every server loses the node for good. Keep one record")
     members = _members(seen)
     changed = {name: now for name, now in members.items() if memory.members.get(name, now) != now}
     plan = digest(memory.members, members)
     if changed and servers.polling and override != plan:
         steps = ", ".join(f"{name} from {memory.members[name]} to {now}" for name, now in sorted(changed.items()))
-        # Servers that see this in one step lose the node for good, also when the record changes back.
+        # A server that sees the change in one step loses the node for good, even when the record changes back.
         then = f"Delete it, wait {servers.interval} s, add the new one, then run with banyandb_override={plan}"
         problems.append(fitted("", steps, f": the record of a node changed. {then}", LONGEST))
-    # A host without a record is asked for all the same: that it is in no view is what a verdict has to say.
+    # A host without a record stays in the list, so that the verdict reports that the host is in no view.
     entries = {name: dict(entry) for name, entry in sorted({**hosts.entries, **seen.entries}.items()) if name not in remove}
-    warnings += [f"{name} is named for removal, and DNS still lists it: take its record out" for name in sorted(seen.candidates) if name in remove]
+    warnings += [f"{name} is in banyandb_remove, and DNS still lists it. Delete its record" for name in sorted(seen.candidates) if name in remove]
     return Wanted(entries, (), tuple(warnings), tuple(problems), Memory({}, {}, members if not failed else memory.members), plan)
 
 
 def _zone_problems(standings: Mapping[str, Standing]) -> list[str]:
-    """What must not reach a server that asks for itself."""
+    """Return the DNS answers that must not reach a server that asks DNS, as messages."""
     problems = []
     for name, standing in standings.items():
         outcome = standing.outcome
         if isinstance(outcome, NoData) and outcome.withdrawn:
-            problems.append(f"{outcome.message}: servers drop every node on that answer. Restore its records")
+            problems.append(f"{outcome.message}: a server that asks DNS drops every node. Restore its records")
         for problem in outcome.problems if isinstance(outcome, Records) else ():
             if problem.kind in ("alias", "withdrawn"):
-                problems.append(f"{name}: {problem.message}; correct the record, no server may see it")
+                problems.append(f"{name}: {problem.message}. Correct the record before a server asks DNS")
     return problems
 
 

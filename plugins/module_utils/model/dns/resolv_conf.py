@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the text of a resolv.conf(5) asks of a resolver. Pure."""
+"""Parse the text of a resolv.conf(5). Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# The most that glibc takes for each option with a number (resolv/resolv.h); a larger number counts as this one.
+# The largest value of each numeric option in glibc (resolv/resolv.h). glibc uses this value for a larger number.
 _NUMBERS = {"ndots": 15, "timeout": 30, "attempts": 5}
 _FLAGS = {"use-vc": "use_vc", "no-aaaa": "no_aaaa", "edns0": "edns0", "rotate": "rotate"}
 
 
 @dataclass(frozen=True)
 class ResolvConf:
-    """``nameservers``: IP addresses in order; ``search``: domains; ``timeout`` in seconds; None: the file does not say.
+    """The settings of a resolv.conf; None: the file has no such setting.
 
-    ``use_vc``: ask by TCP alone; ``no_aaaa``: ask for no IPv6 addresses; ``edns0``: every question with EDNS; ``rotate``: start with
-    another server at each question.
+    ``nameservers``: IP addresses in order. ``search``: domains. ``timeout``: seconds.
+    ``use_vc``: ask by TCP only. ``no_aaaa``: ask for no IPv6 addresses. ``edns0``: send every question with EDNS.
+    ``rotate``: start with another server at each question.
     """
 
     nameservers: tuple[str, ...] = ()
@@ -35,7 +36,10 @@ class ResolvConf:
 
     @classmethod
     def parse(cls, text: str) -> ResolvConf:
-        """Read the text as glibc does: of ``search`` and ``domain`` the last line counts, what is unknown does not count."""
+        """Return the settings in ``text``, as glibc reads them.
+
+        The last line with ``search`` or ``domain`` wins. Unknown lines and options do not count.
+        """
         nameservers: list[str] = []
         search: tuple[str, ...] = ()
         options: dict[str, Any] = {}

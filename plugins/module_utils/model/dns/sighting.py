@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a registry of nodes saw: addresses that turned out to be nodes, and those that did not, with the reason."""
+"""Sort the addresses that a registry found into nodes and other addresses, with the reason. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 @dataclass(frozen=True, order=True)
 class Candidate:
-    """An address that may be a node. ``source``: the SRV name or file that lists it; ``addresses``: the host's, by DNS; ``unanswered``: the
-    types of addresses (``A``, ``AAAA``) that DNS did not tell of, so that it may have more."""
+    """An address that may be a node.
+
+    ``source``: the SRV name or the file that lists the address. ``addresses``: IP addresses of the host from DNS.
+    ``unanswered``: address types (``A``, ``AAAA``) for which DNS gave no answer, so the host may have more addresses.
+    """
 
     host: str
     port: int
@@ -29,20 +32,20 @@ class Candidate:
 
     @property
     def endpoint(self) -> str:
-        """``host:port``; an IPv6 host stands in brackets."""
+        """``host:port``, with an IPv6 host in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
 class SeenNode:
-    """A candidate that answered, and what it says of itself; ``identity`` is None when nobody asked."""
+    """A candidate that is a node. ``identity``: the node's answer to GetCurrentNode; None when the registry did not ask the node."""
 
     name: str
     candidate: Candidate
     identity: Identity | None = None
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain data for host variables and results."""
+        """Return plain data for host variables and results."""
         return {
             "name": self.name,
             "address": self.candidate.endpoint,
@@ -54,7 +57,7 @@ class SeenNode:
 
 @dataclass(frozen=True)
 class Apart:
-    """A candidate that is not taken for a node, and why."""
+    """A candidate that does not count as a node, and why."""
 
     name: str
     candidate: Candidate
@@ -63,7 +66,7 @@ class Apart:
 
 @dataclass(frozen=True)
 class Sighting:
-    """One look. ``complete`` is False when a source failed and what stands is old, or nothing."""
+    """The result of one look. ``complete``: False when a source failed, so the nodes are stale or missing."""
 
     nodes: tuple[SeenNode, ...] = ()
     apart: tuple[Apart, ...] = ()
@@ -72,14 +75,20 @@ class Sighting:
 
 
 def names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
-    """A name for each: the host alone, or ``host:port`` where a host stands with several ports. Ordered by name."""
+    """Return name -> candidate, sorted by name.
+
+    The name is the host, or ``host:port`` when the host has several ports.
+    """
     unique = sorted({(canonical_host(each.host), each.port): each for each in sorted(candidates, reverse=True)}.values())
     count = Counter(canonical_host(candidate.host) for candidate in unique)
     return dict(sorted((each.host if count[canonical_host(each.host)] == 1 else each.endpoint, each) for each in unique))
 
 
 def sorted_out(candidates: Iterable[Candidate], answers: Mapping[str, Identity | Failure] | None) -> tuple[tuple[SeenNode, ...], tuple[Apart, ...]]:
-    """Candidates by what they answered. ``answers``: name -> identity or failure; None when nobody was asked."""
+    """Return the candidates that are nodes, and the other candidates.
+
+    ``answers``: name -> identity or failure; None when the registry asked no candidate.
+    """
     named = names(candidates)
     if answers is None:
         return tuple(SeenNode(name, candidate) for name, candidate in named.items()), ()
@@ -95,7 +104,7 @@ def sorted_out(candidates: Iterable[Candidate], answers: Mapping[str, Identity |
 
 
 def _nameless(candidate: Candidate, identity: Identity) -> Failure | None:
-    """Why nothing can be known by the name that a node gives itself, such as ``:17912`` of a server without a node host."""
+    """Return a failure when the node's own name is no address, such as ``:17912`` of a server without a node host."""
     try:
         split_address(identity.node_name)
     except TopologyError:

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What DNS said of a service: SRV records (RFC 2782), or which of the other things it said instead.
+"""Represent the DNS answers for a service: SRV records (RFC 2782), or one of four other outcomes. Pure.
 
-An empty list never stands for a failure: each outcome is a type of its own, and only ``Records`` has records.
+An empty list never means a failure: each outcome is a type of its own, and only ``Records`` has records.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ DNS_PORT = 53
 
 @dataclass(frozen=True)
 class SrvRecord:
-    """One SRV record. ``target`` is absolute, in lower case and A-labels, with the trailing dot; ``ttl`` in seconds is
-    the least of all records that led to ``addresses`` (aliases of the name, SRV, A, AAAA). ``unanswered``: the types of addresses (``A``,
-    ``AAAA``) that no server told of, beside those that are there."""
+    """One SRV record.
+
+    ``target``: absolute name in lower case and A-labels, with the trailing dot.
+    ``ttl``: seconds; the smallest TTL of all records that led to ``addresses`` (aliases of the name, SRV, A, AAAA).
+    ``unanswered``: address types (``A``, ``AAAA``) for which DNS gave no answer, while ``addresses`` has the other type.
+    """
 
     target: str
     port: int
@@ -34,11 +37,11 @@ class SrvRecord:
 
     @property
     def member(self) -> str:
-        """What tells it from other nodes: ``target:port``, as the server does (contract, section 2)."""
+        """``target:port``, by which the server distinguishes nodes (contract, section 2)."""
         return f"{self.target}:{self.port}"
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain data for results and snapshots."""
+        """Return plain data for results and snapshots."""
         return {
             "target": self.target,
             "port": self.port,
@@ -52,9 +55,9 @@ class SrvRecord:
 
 @dataclass(frozen=True)
 class TargetProblem:
-    """Why a record of an answer has no addresses: DNS itself says so, asking again would not help.
+    """Why a record has no addresses. DNS itself gave the reason, so a second question would not help.
 
-    ``kind``: ``alias`` (RFC 2782 forbids one at a target), ``withdrawn`` (a target ``.`` beside others), ``port`` (the port is 0),
+    ``kind``: ``alias`` (RFC 2782 forbids an alias as a target), ``withdrawn`` (a target ``.`` among other targets), ``port`` (the port is 0),
     ``no_data``, ``no_such_name``.
     """
 
@@ -63,14 +66,16 @@ class TargetProblem:
     message: str
 
     def to_mapping(self) -> dict[str, str]:
-        """Plain data for results."""
+        """Return plain data for results."""
         return {"target": self.target, "kind": self.kind, "message": self.message}
 
 
 @dataclass(frozen=True)
 class AddressGap:
-    """Targets that have addresses of one type, and nobody told of the ``address_type`` (``A`` or ``AAAA``). ``reason``: what was asked, and
-    what came of it, for the first of the ``targets``."""
+    """Targets with addresses of one type for which DNS gave no answer for the other type.
+
+    ``address_type``: the type without an answer, ``A`` or ``AAAA``. ``reason``: the question and its outcome, for the first of the ``targets``.
+    """
 
     address_type: str
     targets: tuple[str, ...]
@@ -78,20 +83,21 @@ class AddressGap:
 
     @property
     def message(self) -> str:
-        """Which addresses are used without the others, and why."""
+        """Which addresses are missing, and why."""
         first = ", ".join(self.targets[:3]) + (f" and {len(self.targets) - 3} more" if len(self.targets) > 3 else "")
         return f"addresses of type {self.address_type} are left out for {first}: {self.reason}"
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain data for results."""
+        """Return plain data for results."""
         return {"address_type": self.address_type, "targets": list(self.targets), "reason": self.reason}
 
 
 @dataclass(frozen=True)
 class Records:
-    """The name has SRV records. ``ttl`` is the least of theirs; ``server`` gave the answer; ``serial`` is the zone's, where it is known.
+    """The name has SRV records.
 
-    ``unconfirmed``: why a long answer by UDP could not be had by TCP too; it may be cut off. Empty for an answer that is whole.
+    ``ttl``: the smallest TTL of the records. ``server``: the server that answered. ``serial``: serial of the zone, when known.
+    ``unconfirmed``: why TCP gave no answer after a long answer by UDP, which may be incomplete; empty when the answer is complete.
     """
 
     name: str
@@ -109,12 +115,12 @@ class Records:
 
     @property
     def message(self) -> str:
-        """What was found, and what is wrong with it."""
+        """The number of records, and the problems of their targets."""
         return "; ".join([f"{self.name}: {len(self.records)} SRV records", *(problem.message for problem in self.problems)])
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is missing though the records can be used."""
+        """What is missing although the records are usable."""
         gaps = (f"{self.name}: {gap.message}" for gap in self.gaps)
         return (*gaps, self.unconfirmed) if self.unconfirmed else tuple(gaps)
 
@@ -125,7 +131,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Missing:
-    """No records, for the reason that the type says; ``message`` says what, where and what to do."""
+    """No records. The type is the reason; ``message`` says what happened, where, and what to do."""
 
     name: str
     message: str
@@ -133,7 +139,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class NoData(Missing):
-    """The name exists without SRV records, or says with the single target ``.`` that the service is withdrawn."""
+    """The name has no SRV records, or its single target ``.`` says that the service is withdrawn."""
 
     withdrawn: bool = False
     kind = "no_data"
@@ -148,8 +154,11 @@ class NoSuchName(Missing):
 
 @dataclass(frozen=True)
 class ServerFailure(Missing):
-    """A server answered, but not the question. ``code``: its DNS response code (``SERVFAIL``, ``REFUSED``, ...),
-    ``TRUNCATED`` when the whole answer could not be had by TCP, ``MALFORMED``, or ``DISAGREEMENT`` of two servers."""
+    """A server responded without an answer to the question.
+
+    ``code``: DNS response code (``SERVFAIL``, ``REFUSED``, ...), ``TRUNCATED`` when TCP gave no complete answer, ``MALFORMED``, or
+    ``DISAGREEMENT`` of two servers.
+    """
 
     code: str = ""
     kind = "server_failure"
@@ -157,7 +166,7 @@ class ServerFailure(Missing):
 
 @dataclass(frozen=True)
 class NoAnswer(Missing):
-    """No server answered in time."""
+    """No server responded in time."""
 
     kind = "no_answer"
 
@@ -169,10 +178,10 @@ KINDS = (Records.kind, NoData.kind, NoSuchName.kind, ServerFailure.kind, NoAnswe
 
 @dataclass(frozen=True)
 class Standing:
-    """What may be used of an outcome: its own records, or the last good ones.
+    """The records to use after an outcome: the outcome's own records, or the last good records.
 
-    ``age``: seconds since the last good ones were given, None for fresh ones. ``warnings``: for the user. ``serial``: of the
-    zone when it gave them, None where that is not known.
+    ``age``: age of the last good records in seconds; None for fresh records. ``warnings``: for the user.
+    ``serial``: serial of the zone when the server gave the records; None when unknown.
     """
 
     outcome: Outcome
@@ -183,10 +192,12 @@ class Standing:
 
 
 def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, hold: bool = False) -> Standing:
-    """Which records stand after ``outcome``, when ``last`` were the good ones ``age`` seconds ago.
+    """Return the records to use after ``outcome``.
 
-    They stand in for an answer that could not be had, up to ``max_age`` seconds. A denial is an answer, for which nothing
-    stands in, unless the caller ``hold``s what it has until somebody has looked.
+    The last good records replace a missing answer, up to ``max_age`` seconds. A denial (no data, no such name) is an answer: the last good records
+    do not replace it, unless ``hold`` is true.
+
+    ``last``: last good records; None without any. ``age``: their age in seconds.
     """
     if isinstance(outcome, Records):
         return Standing(outcome, outcome.records, warnings=outcome.warnings, serial=outcome.serial)
@@ -201,7 +212,7 @@ def stand(outcome: Outcome, last: Records | None, age: float, max_age: float, ho
 
 
 def duration(seconds: float) -> str:
-    """``90`` -> ``1 min 30 s``; the two largest units."""
+    """Return seconds as text with the two largest units: ``90`` -> ``1 min 30 s``."""
     rest = round(seconds)
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -212,7 +223,7 @@ def duration(seconds: float) -> str:
 
 
 def membership(records: Iterable[SrvRecord]) -> tuple[SrvRecord, ...]:
-    """The same set in the same order, whatever order the server gave it in: by target and port."""
+    """Return the records sorted by target and port, without copies. The order in the answer of the server does not matter."""
     return tuple(
         sorted(
             set(records),
@@ -222,9 +233,11 @@ def membership(records: Iterable[SrvRecord]) -> tuple[SrvRecord, ...]:
 
 
 def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing]) -> list[str]:
-    """Return for each name of two looks, one after the other, why its members cannot be taken for whole: a sentence each.
+    """Return why the answers of two consecutive looks may be incomplete, one sentence for each name.
 
-    A server that cuts an answer off without a word gives other records each time, or fails at times.
+    A server that silently shortens an answer gives other records each time, or sometimes fails.
+
+    ``first`` and ``second``: name -> standing.
     """
     found = []
     for name, standing in first.items():
@@ -244,20 +257,23 @@ def disagreements(first: Mapping[str, Standing], second: Mapping[str, Standing])
 
 
 class NameServerError(ValueError):
-    """A name server that cannot be asked; the message says what was expected."""
+    """The collection cannot ask this name server; the message says what was expected."""
 
 
 @dataclass(frozen=True)
 class NameServer:
-    """Where DNS is asked: an IP address and a port."""
+    """A name server: IP address and port."""
 
     address: str
     port: int = DNS_PORT
 
     @classmethod
     def parse(cls, text: str) -> NameServer:
-        """``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``. Raises NameServerError."""
-        expected = f"name server '{text}': expected an address, address:port or [IPv6 address]:port; a name would itself have to be looked up"
+        """Return the name server in ``text``.
+
+        Valid forms: ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` and ``[2001:db8::1]:5353``. Raises NameServerError.
+        """
+        expected = f"name server '{text}': expected an address, address:port or [IPv6 address]:port. Write an IP address, not a name"
         address, port = text, str(DNS_PORT)
         if text.startswith("["):
             address, closed, rest = text[1:].partition("]")
@@ -279,11 +295,11 @@ class NameServer:
 
 
 class RecordsError(ValueError):
-    """Plain data that are not SRV records; the message names the key."""
+    """The plain data are no SRV records; the message names the key."""
 
 
 def record_from_mapping(data: Mapping[str, Any]) -> SrvRecord:
-    """The inverse of SrvRecord.to_mapping(). Raises RecordsError."""
+    """Return the record that SrvRecord.to_mapping() gave. Raises RecordsError."""
     for key, kind in (("target", str), ("port", int), ("priority", int), ("weight", int), ("ttl", int), ("addresses", list)):
         if not isinstance(data.get(key), kind) or isinstance(data.get(key), bool):
             raise RecordsError(f"{key} is {data.get(key)!r}, expected {kind.__name__}")

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what a registry saw to the hosts, variables and groups of an inventory."""
+"""Turn the nodes that a registry found into hosts, variables and groups of an inventory. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, ROLES, STANDALONE
 
 APART = "banyandb_apart"
-"""Group of the candidates that did not answer."""
+"""Group of the candidates that did not respond."""
 
 
 class ServicesError(ValueError):
-    """``services`` of an inventory file is not what it should be; the message names the key and what was expected."""
+    """``services`` of an inventory file is invalid; the message names the key and the expected value."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,10 @@ class Host:
 
 
 def services(value: Any) -> dict[str, str]:
-    """SRV name -> role, which is empty where only the node's own word counts. Raises ServicesError."""
+    """Return SRV name -> role. An empty role means that only the node's own answer counts.
+
+    ``value``: list of mappings with ``name`` and ``role``. Raises ServicesError.
+    """
     example = "such as - {name: _data._tcp.example.org, role: data}"
     if not isinstance(value, list) or not value:
         raise ServicesError(f"services: expected a list of mappings with at least one, {example}, got {type(value).__name__}")
@@ -57,7 +60,7 @@ def services(value: Any) -> dict[str, str]:
 
 
 def hosts(sighting: Sighting, roles: Mapping[str, str], cluster: str) -> list[Host]:
-    """The hosts of the inventory by name. ``roles``: SRV name -> role of those that do not say it themselves."""
+    """Return the hosts of the inventory, sorted by name. ``roles``: SRV name -> role for nodes that do not report their role."""
     seen = [_seen(node, roles.get(node.candidate.source, ""), cluster) for node in sighting.nodes]
     return sorted([*seen, *(_apart(each, roles.get(each.candidate.source, ""), cluster) for each in sighting.apart)], key=lambda host: host.name)
 
@@ -105,5 +108,5 @@ def _role_groups(role: str) -> list[str]:
 
 
 def _group_name(text: str) -> str:
-    """What Ansible takes for a group's name: letters, digits and underscores."""
+    """Return ``text`` as a valid name of an Ansible group: letters, digits and underscores."""
     return re.sub(r"[^A-Za-z0-9_]", "_", text)

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that ran another kind of server before. Pure.
+"""Find hosts that ran another kind of server before. Pure.
 
-A data server that goes on beside a new liaison holds its ports, and the liaison exits again and again.
+A data server that still runs beside a new liaison holds the liaison's ports. The liaison then exits again and again.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 
 def service_of(kind: str) -> str:
-    """Return the name of the systemd unit of a kind of server."""
+    """Return the name of the systemd unit for a kind of server."""
     return f"banyandb-{kind}.service"
 
 
 def others(kind: str) -> list[str]:
-    """Return the units of all other kinds of server."""
+    """Return the names of the systemd units of all other kinds."""
     return [service_of(role) for role in ROLES if role != kind]
 
 
 def problems(kind: str, beside: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return what is wrong with a host of this ``kind``; ``beside``: unit -> its facts by ``host_info``, of the units in others()."""
+    """Return what is wrong with a host of this ``kind``, as messages.
+
+    ``beside``: unit -> the facts that ``host_info`` returned, for each unit in others().
+    """
     found = []
     for role in ROLES:
         facts = beside.get(service_of(role))
         if role != kind and facts and (facts["main_pid"] or facts["enabled"] == "enabled"):
             state = "runs" if facts["main_pid"] else "is enabled"
             found.append(
-                f"{service_of(role)} {state}, and the host is in banyandb_{kind} now. Put it back into banyandb_{role}, remove it with the "
-                f"playbook skywalking.banyandb.remove, then move it."
+                f"{service_of(role)} {state}, and the host is in banyandb_{kind} now. Return the host to banyandb_{role}, run "
+                f"skywalking.banyandb.remove for the host, then move the host."
             )
     return found

@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cluster loses when the data of a data node leaves, and the record of the nodes whose data has left. Pure.
+"""Compute which points a cluster loses when a data node's data leaves, and record the nodes whose data has left. Pure.
 
-The server never copies a point to another node after the write (measured). A point is lost when all nodes that got the point have left, and
-the TTL of its group has not passed. So each departure is recorded on the hosts, and counts until everything that the node held has expired.
-A data node that comes back with an empty disk is a departure too: the same points are missing (measured).
+The server never copies a point to another node after the write (measured). The cluster loses a point when every node that holds the point
+has left before the TTL of the group ends. So the hosts record each departure. A departure counts until all data of the node has expired.
+A data node that returns with an empty disk is a departure too: the same points are missing (measured).
 
 All times are in seconds since 1970, in UTC.
 """
@@ -23,15 +23,15 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 FORMAT = 1
-#: In ``banyandb_accept_data_loss``: every group of a cluster whose groups no liaison reports. No group has that name.
+#: Name in ``banyandb_accept_data_loss`` for every group of a cluster whose groups no liaison reports. No group has this name.
 EVERY_GROUP = "*"
-#: Part of the expected copies that may lack in a segment. A point that was written twice counts twice until a node merges its parts, each node at
-#: another time (measured: still twice after 30 s). So nearly equal counts prove nothing.
+#: Fraction of the expected copies that may be missing in a segment. A point that was written twice counts twice until the node merges its parts
+#: (measured: still twice after 30 s), and each node merges at another time. So counts that are nearly equal are no evidence.
 TOLERANCE = 0.1
 
 
 class BadRecord(ValueError):
-    """A file is no record of departures."""
+    """The file is not a record of departures."""
 
 
 class Cause(Enum):
@@ -52,7 +52,10 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Held:
-    """What a node held of a group when it left. ``end``: of its last segment. ``life``: seconds until a segment is deleted, None for never."""
+    """The data of one group that a node held when the node left.
+
+    ``end``: end of the last segment. ``life``: seconds until the server deletes a segment; None: never.
+    """
 
     end: int
     life: int | None
@@ -60,7 +63,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Departure:
-    """A node whose data has left. ``node``: its name in views. ``groups``: what it held by group; None when the groups were unknown."""
+    """A node whose data has left.
+
+    ``node``: name of the node in views.
+    ``groups``: group -> data that the node held; None when no liaison reported the groups.
+    """
 
     cluster: str
     host: str
@@ -70,13 +77,16 @@ class Departure:
     groups: Mapping[str, Held] | None = field(default_factory=dict)
 
     def until(self, group: Group) -> float:
-        """Return when the last point of ``group`` that the node held has expired: ``at`` where it held none, infinity for never."""
+        """Return when the last point of ``group`` on the node has expired.
+
+        The result is ``at`` when the node held no point of the group, and infinity when the points never expire.
+        """
         held = Held(self.at + group.longest_interval, group.life) if self.groups is None else self.groups.get(group.name)
         if held is None:
             return self.at
         if held.life is None or group.life is None:
             return float("inf")
-        # The TTL of a group may have changed since, and servers that run take the change at once.
+        # A user may have changed the TTL of the group since then. Running servers apply the change at once.
         return held.end + max(held.life, group.life)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -94,7 +104,7 @@ class Departure:
 
     @classmethod
     def from_mapping(cls, item: Mapping[str, Any]) -> Departure:
-        """Raises BadRecord."""
+        """Return the departure that to_mapping() gave. Raises BadRecord."""
         try:
             groups = item["groups"]
             if groups is not None:
@@ -105,13 +115,13 @@ class Departure:
 
 
 def record_text(departures: Iterable[Departure]) -> str:
-    """Return the text of a record, which a person can read."""
+    """Return the text of a record: JSON that a person can read."""
     content = {"written_by": "skywalking.banyandb", "format": FORMAT, "departures": [each.to_mapping() for each in merged(departures)]}
     return json.dumps(content, indent=2) + "\n"
 
 
 def record_from(text: str) -> list[Departure]:
-    """Return the departures of a record. Raises BadRecord."""
+    """Return the departures in the text of a record. Raises BadRecord."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -122,22 +132,24 @@ def record_from(text: str) -> list[Departure]:
 
 
 def merged(departures: Iterable[Departure]) -> list[Departure]:
-    """Return each departure once, the oldest first: the union of what several hosts have recorded."""
+    """Return each departure of several hosts' records once, the oldest first."""
     found = {(each.cluster, each.node, each.at): each for each in departures}
     return [found[key] for key in sorted(found, key=lambda key: (key[2], key[0], key[1]))]
 
 
 def without_returned(departures: Iterable[Departure], since: Mapping[str, int]) -> list[Departure]:
-    """Return the departures of data that is still gone. ``since``: node -> since when the node has had all of its data directories.
+    """Return the departures of data that is still missing.
 
-    A removed node leaves its data on its disk. When the node comes back with the same directories, all its points are back.
+    A removed node keeps its data on its disk. When the node returns with the same directories, all its points are back.
+
+    ``since``: node -> time since which the node has all of its data directories.
     """
     return [each for each in departures if each.cause is not Cause.REMOVED or since.get(each.node, each.at + 1) > each.at]
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """A node whose data is about to leave. ``labels`` choose its lifecycle stage."""
+    """A node whose data is about to leave. ``labels`` select the lifecycle stage of the node."""
 
     host: str
     node: str
@@ -147,11 +159,12 @@ class Leaving:
 
 @dataclass(frozen=True)
 class Content:
-    """What the servers of a cluster report.
+    """The groups and points that the servers of a cluster report.
 
-    ``members``: node names of all data nodes that should be counted. ``properties``: node -> group -> documents, from the metrics of the
-    node. ``failed_parts``: group -> directories that hold parts which a liaison does not try to pass on any more. ``unseen``: liaisons whose
-    failed parts are unknown.
+    ``members``: names of all data nodes that a liaison should count.
+    ``properties``: node -> group -> number of documents, from the metrics of the node.
+    ``failed_parts``: group -> directories with parts that a liaison has stopped sending to data nodes.
+    ``unseen``: liaisons whose failed parts are unknown.
     """
 
     groups: Sequence[Group]
@@ -162,14 +175,14 @@ class Content:
     unseen: Sequence[str] = ()
 
     def segments(self, group: Group, node: str, now: int) -> tuple[Segment, ...] | None:
-        """What a node has of a group and what has not expired; None when that is unknown."""
+        """Return the segments of a group that a node holds and that have not expired; None when they are unknown."""
         found = self.counts.get(group.name, {}).get(node)
         if found is None or group.life is None:
             return None
         return tuple(segment for segment in found if segment.end + group.life > now)
 
     def held(self, group: Group, leaving: Leaving, now: int) -> int | None:
-        """Points (documents of properties) that a node has of a group; None when that is unknown."""
+        """Return the number of points (or of documents of properties) of a group on a node; None when it is unknown."""
         if leaving.cause is Cause.EMPTY_DISK:
             return None
         if group.has_properties:
@@ -180,9 +193,11 @@ class Content:
 
 @dataclass(frozen=True)
 class Risk:
-    """Points of a group that are lost, or may be, with the data of a host. ``points``: at most so many; None: unknown.
+    """Points of a group that the cluster loses, or may lose, with the data of a host.
 
-    ``safe_from``: when removal is safe, None when no date is known. ``names``: nodes, liaisons or directories that are the evidence.
+    ``points``: upper bound; None: unknown.
+    ``safe_from``: when the removal becomes safe; None when no date is known.
+    ``names``: nodes, liaisons or directories that are the evidence.
     """
 
     group: str
@@ -201,7 +216,7 @@ def departure(content: Content | None, leaving: Leaving, cluster: str, now: int)
     groups = {}
     for group in content.groups:
         held = content.held(group, leaving, now)
-        # Points may come in until the other servers drop the node. A node without a shard of a group that has points gets none.
+        # The node may receive points until the other servers drop the node. A node without a shard of the group receives none.
         if held == 0 and _has_points(content, group, now):
             continue
         segments = () if leaving.cause is Cause.EMPTY_DISK else content.segments(group, leaving.node, now) or ()
@@ -210,7 +225,7 @@ def departure(content: Content | None, leaving: Leaving, cluster: str, now: int)
 
 
 def still_counting(departures: Iterable[Departure], group: Group, now: int) -> dict[str, float]:
-    """Return node -> when its points of a group have expired, for the departures whose points have not."""
+    """Return the departures that still count for a group: node -> when the node's points expire."""
     found: dict[str, float] = {}
     for each in departures:
         until = each.until(group)
@@ -220,10 +235,10 @@ def still_counting(departures: Iterable[Departure], group: Group, now: int) -> d
 
 
 def risks(content: Content, leaving: Sequence[Leaving], departures: Sequence[Departure], cluster: str, now: int) -> list[Risk]:
-    """Return what is at risk when the data of these nodes leaves, one node after the other.
+    """Return the points at risk when the data of the nodes ``leaving`` leaves, one node after the other.
 
-    A point of a node X is lost when all its other copies were on nodes that have left. So nothing of a group is at risk from X while fewer
-    nodes have left than a point has other copies, if each point was written while at least ``copies`` data nodes were active.
+    The cluster loses a point of node X when all other copies were on nodes that have left. So X puts no point at risk while the number of nodes
+    that have left is smaller than the number of other copies. This holds when at least ``copies`` data nodes were active at each write.
     """
     found = []
     known = list(departures)
@@ -258,9 +273,10 @@ def _risks_of(content: Content, group: Group, leaving: Leaving, departures: Sequ
 
 
 def _too_few(content: Content, group: Group, risk: Risk, node: str, gone: Iterable[str], needed: int, now: int) -> list[Risk]:
-    """Points that were written with too few copies: the other nodes have fewer of a segment than its copies would be.
+    """Return the points that were written with too few copies.
 
-    Segments are compared by their times, the same on all nodes. Nodes that are gone are left out, whether they came back or not.
+    The other nodes then have fewer points of a segment than all copies would be. Segments are compared by their times, which are equal on all nodes.
+    Nodes in ``gone`` do not count, even when they have returned.
     """
     others = [
         segments
@@ -279,12 +295,15 @@ def _too_few(content: Content, group: Group, risk: Risk, node: str, gone: Iterab
 
 
 def _alike(other: Segment, segment: Segment) -> int:
-    """What ``other`` has of what ``segment`` holds: points, or where it holds none the documents of the series index."""
+    """Return the number in ``other`` to compare with ``segment``: points, or documents of the series index when ``segment`` has no points."""
     return other.points if segment.points else other.series
 
 
 def _safe_from(copies: int, gone: Mapping[str, float]) -> int | None:
-    """When so few of the nodes that are gone still count that a point has a copy elsewhere. A group without replicas has no such date."""
+    """Return when enough departures have expired that each point has a copy elsewhere; None when there is no such date.
+
+    A group without replicas never has such a date.
+    """
     ends = sorted(gone.values())
     last = len(ends) - copies + 1
     return int(ends[last]) if last < len(ends) and ends[last] != float("inf") else None
@@ -298,12 +317,12 @@ def _has_points(content: Content, group: Group, now: int) -> bool:
 
 
 def stamp(seconds: float) -> str:
-    """``2026-11-28T20:15:00Z``."""
+    """Return a time as text, such as ``2026-11-28T20:15:00Z``."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> int:
-    """Seconds since 1970 of what stamp() gave. Raises ValueError."""
+    """Return the seconds since 1970 of a text that stamp() made. Raises ValueError."""
     return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp())
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person reads of points that would leave with a data node. Pure."""
+"""Format the points at risk when a data node leaves, as lines and messages. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(cluster: str, risks: Sequence[Risk], hosts: Mapping[str, str]) -> list
 
 
 def refusal(risks: Sequence[Risk], accepted: Collection[str]) -> str:
-    """Return the message for the groups at risk that are not accepted; empty when each is."""
+    """Return the message for the groups at risk that the user has not accepted; empty when the user accepted all."""
     groups = sorted({risk.group for risk in risks} - set(accepted))
     if not groups:
         return ""
@@ -44,7 +44,7 @@ def refusal(risks: Sequence[Risk], accepted: Collection[str]) -> str:
 
 
 def unknown_groups(accepted: Collection[str], known: Collection[str]) -> str:
-    """Return the message for accepted names that no group has; empty when each is a group."""
+    """Return the message for accepted names that are no group; empty when each name is a group."""
     unknown = sorted(set(accepted) - set(known))
     if not unknown:
         return ""
@@ -59,7 +59,7 @@ def no_groups(cluster: str, reason: str) -> str:
 
 
 def warnings(cluster: str, content: Content, leaving: Sequence[Leaving]) -> list[str]:
-    """Return what is no loss and worth to know."""
+    """Return the warnings about a removal that loses no point."""
     gone = {each.node for each in leaving}
     left = len([name for name in content.members if name not in gone])
     found = []

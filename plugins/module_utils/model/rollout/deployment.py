@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which step of a deployment a host takes part in. Pure."""
+"""Sort the hosts into the Ansible groups of the playbook ``deploy``. Pure."""
 
 from __future__ import annotations
 
@@ -20,30 +20,34 @@ ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
 EMPTIED = "__banyandb_emptied"
 DISK_LOST = "__banyandb_disk_lost"
-# What a server needs, as need() says it.
+# The results of need().
 START = "start"
 RESTART = "restart"
 MOVE = "move"
 KEEP = "keep"
 ENTER_FILE_MODE = "__banyandb_enter_file_mode"
-# A process that was started with another value of it reads its nodes from another place.
+# A process that was started with another value of this variable reads its nodes from another source.
 MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
 
 
 def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Host -> the groups of the playbook ``deploy`` that it belongs to.
+    """Return the groups of the playbook ``deploy`` for each host: host -> names of groups.
 
-    ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
-    that is in no cluster any more (it is named for removal) is left alone: it has no groups.
-    ``__banyandb_stay`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
-    time, ``__banyandb_configure`` others that are not yet as they should be, and
-    ``__banyandb_start_<kind>`` those whose server has to be started, but for ``__banyandb_start_first_liaison``, one liaison of each cluster, and
-    ``__banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
-    ``__banyandb_install`` are the hosts of ``__banyandb_change`` and ``__banyandb_configure``. While any server is to be changed,
-    ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
-    ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk; while there is any, ``__banyandb_disk_lost`` are all hosts.
-    ``__banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
-    Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
+    ``clusters``: the clusters of the inventory. When the nodes come from DNS, the key ``hosts`` of a cluster has the nodes of the inventory.
+    ``found``: host -> result of the module ``probe``.
+    A host that is in no cluster (a host in ``banyandb_remove``) has no groups, and the playbook does not change the host.
+
+    ``__banyandb_stay``: all hosts of the clusters.
+    ``__banyandb_change``: hosts whose server runs with other settings than the inventory has. The playbook changes these hosts wave by wave.
+    ``__banyandb_configure``: other hosts with an installation or a configuration to change.
+    ``__banyandb_install``: the hosts of ``__banyandb_change`` and ``__banyandb_configure``.
+    ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
+    ``__banyandb_start_first_liaison``: one liaison of each cluster.
+    ``__banyandb_start_other_data``: data nodes without the META role. Such a node listens only after a node with the META role has responded.
+    ``__banyandb_rollout`` and ``__banyandb_drainable``: all hosts, and all liaisons, when any server is to be changed.
+    ``__banyandb_emptied``: data nodes that return without the data of a lost disk.
+    ``__banyandb_disk_lost``: all hosts, when any host is in ``__banyandb_emptied``.
+    ``__banyandb_enter_file_mode``: hosts whose server is to read topology.yml but runs without topology.yml. The file on these hosts is stale.
     """
     groups: dict[str, list[str]] = {}
     for cluster in clusters.values():
@@ -77,16 +81,21 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
 
 def changes_mode(service: Mapping[str, Any]) -> bool:
-    """Return whether the server runs in another discovery mode than it is to; ``service`` is of the module ``host_info``."""
+    """Return whether the server runs in another discovery mode than the inventory has.
+
+    ``service``: as the module ``host_info`` returns it.
+    """
     return concerns(read(service["needs_restart"]), [MODE_VARIABLE])
 
 
 def need(service: Mapping[str, Any]) -> str:
-    """What a server needs to run as it should; ``service`` is of the module ``host_info``.
+    """Return what a server needs to run with the settings of the inventory.
 
-    ``start``: no process, or one that neither listens nor would do so after a restart alone. ``restart``: an older
-    configuration. ``move``: the same, and it listens elsewhere than it is to (a changed port), so it cannot be asked until
-    it is restarted. ``keep``: nothing.
+    ``start``: the server has no process, or the process does not listen and a restart alone does not help.
+    ``restart``: the server runs with a stale configuration.
+    ``move``: as ``restart``, but the server listens on another port than the inventory has. The collection cannot ask the server before the restart.
+    ``keep``: nothing.
+    ``service``: as the module ``host_info`` returns it.
     """
     if not service["main_pid"] or not (service["ready"] or service["needs_restart"]):
         return START

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether whole clusters may be destroyed, and what that does. Pure."""
+"""Check whether clusters may be destroyed, and list what the destruction does. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 
 def confirmed_names(given: object) -> list[str]:
-    """Return the cluster names that ``banyandb_confirm`` has: a list, or a text with commas."""
+    """Return the cluster names in ``banyandb_confirm``. ``given``: a list, or a text with commas."""
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, (list, tuple)) else [given] if given is not None else []
     return [name for part in parts if (name := str(part).strip())]
 
 
 def problems(clusters: Mapping[str, Cluster], confirmed: Sequence[str], in_run: Collection[str], given: Collection[str]) -> list[str]:
-    """Return why nothing may be destroyed, in lines with what to do.
+    """Return why no cluster may be destroyed, as messages.
 
-    ``in_run``: the hosts of this run. ``given``: names of the variables from the command line.
+    ``confirmed``: cluster names that the user confirmed. ``in_run``: hosts of this run. ``given``: names of variables on the command line.
     """
     known = ", ".join(sorted(clusters))
     found = []
@@ -53,13 +53,16 @@ def problems(clusters: Mapping[str, Cluster], confirmed: Sequence[str], in_run: 
 
 
 def destroyed(clusters: Mapping[str, Cluster], confirmed: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return host -> its node, for all hosts of the ``confirmed`` clusters, liaisons first: they stop while their data nodes still serve."""
+    """Return host -> its node, for all hosts of the ``confirmed`` clusters.
+
+    Liaisons come first: they stop while the data nodes still serve.
+    """
     nodes = [node for name in sorted(set(confirmed)) for node in clusters[name].nodes]
     return {node["name"]: node for node in sorted(nodes, key=lambda node: node["role"] != LIAISON)}
 
 
 def lines(clusters: Mapping[str, Cluster], confirmed: Collection[str], removes_data: bool) -> list[str]:
-    """Return what is going to be done, a line for each host."""
+    """Return the plan of the destruction, one line for each host."""
     after = "its data and configuration removed" if removes_data else "its data left where it is"
     cluster_of = {node["name"]: name for name in confirmed for node in clusters[name].nodes}
     return [

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed wave is reported with: one line for the run, one line for each further finding. Pure."""
+"""Report a failed wave: one line for the run, one line for each further finding. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 #: Findings that a gate prints before it counts the rest.
 FINDINGS = 10
-# Characters of a reason that names give way to.
+# Lists of names become shorter until the reason has this many characters.
 _ROOM = 80
 
 
@@ -29,7 +29,10 @@ class Failure:
 
 
 def failures_of(noted: Mapping[str, Any]) -> dict[str, Failure]:
-    """Return the failures that the hosts of a play noted, by host: mappings with ``reason`` and ``log``. Anything empty is no failure."""
+    """Return the failures that the hosts of a play noted: host -> failure.
+
+    ``noted``: host -> mapping with ``reason`` and ``log``. An empty value is no failure.
+    """
     return {
         host: Failure(" ".join(str(value.get("reason", "")).split()), str(value.get("log", "")))
         for host, value in sorted(noted.items())
@@ -38,7 +41,12 @@ def failures_of(noted: Mapping[str, Any]) -> dict[str, Failure]:
 
 
 def without_consequences(watches: Mapping[str, Any], failed: Collection[str]) -> dict[str, Any]:
-    """Return the watches without the findings about hosts whose change failed: that their servers do not respond is no second fault."""
+    """Return the watches without the findings about failed hosts.
+
+    A server whose change failed does not respond. This finding is a consequence of the failure, not a second failure.
+
+    ``watches``: host -> result of the module ``cluster_watch``, or why there is no result. ``failed``: hosts whose change failed.
+    """
     return {
         host: watch
         if isinstance(watch, str)
@@ -48,7 +56,10 @@ def without_consequences(watches: Mapping[str, Any], failed: Collection[str]) ->
 
 
 def gate_lines(title: str, reasons: Sequence[str], keep_first: bool) -> list[str]:
-    """Return what a gate prints. With ``keep_first`` the first finding is left for the summary of the run, so that it stands there alone."""
+    """Return the lines that a gate prints.
+
+    ``keep_first``: leave out the first finding, which the summary of the run prints.
+    """
     if not reasons:
         return [f"gate {title}: open"]
     rest = reasons[1:] if keep_first else reasons
@@ -60,23 +71,24 @@ def gate_lines(title: str, reasons: Sequence[str], keep_first: bool) -> list[str
 def wave_summary(wave: Mapping[str, Any], reasons: Sequence[str], noted: Mapping[str, Any], rolled_back: bool | None, left: Sequence[str]) -> str:
     """Return the one line that ends a run, at most MOST characters.
 
-    ``wave``: number, hosts and cluster. ``reasons`` and ``noted``: of the gate that closed. ``rolled_back``: None before the wave began, else
-    whether the cluster is healthy after the roll back. ``left``: hosts whose waves did not start.
-    Hosts with the same reason stand together. Names give way first, then the reason.
+    ``wave``: number, hosts and cluster. ``reasons`` and ``noted``: findings of the gate, and failures of hosts.
+    ``rolled_back``: None before the wave began; else whether the cluster is healthy after the roll back.
+    ``left``: hosts whose waves did not start.
+    Hosts with the same reason share one text. When the line is too long, the lists of names become shorter first, then the reason.
     """
     failures = failures_of(noted)
     failure = next(iter(failures.values()), Failure((reasons[0] if reasons else "no reason is known").rstrip(".")))
     same = [host for host, other in failures.items() if other.reason == failure.reason]
     texts = [_parts(wave, failure, same, len(failures) - len(same), rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
     before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])
-    mark = '"' if failure.reason.endswith('"') else ""  # what is cut keeps its closing mark
+    mark = '"' if failure.reason.endswith('"') else ""  # a shortened reason keeps its closing quote
     return fitted(before, failure.reason.removesuffix(mark), mark + after)
 
 
 def _parts(
     wave: Mapping[str, Any], failure: Failure, failed: Sequence[str], others: int, rolled_back: bool | None, left: Sequence[str], names: int
 ) -> tuple[str, str]:
-    """Return the text before and after the reason, with at most ``names`` names in a list. ``failed``: the hosts with this reason."""
+    """Return the text before and after the reason, with at most ``names`` names in each list. ``failed``: hosts with this reason."""
     number, hosts = wave["number"], listed(wave["hosts"], names)
     cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
     if rolled_back is None:

@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which copy of a server's files is the one that its process was started with. Pure.
+"""Choose the copy of each file that a server's process was started with. Pure.
 
-A run that is cut off between a change of the files and the restart leaves files that no process ever ran with. What is rolled back must be what
-ran, so each file is judged by the process, and not by which run wrote it. The topology is none of these files: servers take it while they run,
-and an older one would drop nodes that live.
+A run may stop between the change of the files and the restart. Then the files on the host are files that no process ever ran with.
+A roll back must restore the files that the process ran with, so the process is the evidence for each file.
+topology.yml is not among these files: a server reads topology.yml while it runs, and a stale topology.yml would drop live nodes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Evidence(IntEnum):
-    """Whether the process was started with an item: it was not, nothing tells, it was."""
+    """Whether the process was started with an item: no, unknown, yes."""
 
     REFUTED = 0
     UNKNOWN = 1
@@ -26,10 +26,12 @@ class Evidence(IntEnum):
 def chosen(
     now: Mapping[str, Any], kept: Mapping[str, Any], of_now: Mapping[str, Evidence], of_kept: Mapping[str, Evidence]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what to keep of each path, and the paths of which neither copy is what the process was started with.
+    """Return the item to keep for each path, and the paths for which no copy is what the process was started with.
 
-    ``now``: path -> item as it is on the host; ``kept``: the same as an earlier run kept it, perhaps not of all paths; ``of_now`` and ``of_kept``:
-    the evidence for each. The item on the host wins where the evidence is the same.
+    ``now``: path -> item that is on the host.
+    ``kept``: path -> item that an earlier run kept; a path may be missing.
+    ``of_now`` and ``of_kept``: path -> the evidence for each item.
+    The item on the host wins when the evidence is equal.
     """
     found, unproved = {}, []
     for path, item in now.items():

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether nodes may leave a cluster for good. Pure."""
+"""Check whether nodes may leave a cluster for good. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON
 
-#: Of each of these a cluster that has any keeps one at least: without META no liaison starts, without a liaison nobody gets in.
+#: A cluster keeps at least so many servers of each group. No liaison starts without META, and clients need a liaison.
 KEPT = {META: 1, DATA: 1, LIAISON: 1}
 
 
 def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Mapping[str, Limits]) -> list[str]:
-    """Return why they may not leave, in sentences with what to do.
+    """Return why the nodes ``leaving`` may not leave, as messages.
 
-    ``clusters``: name -> its nodes, those ``leaving`` (entry names) included; ``limits``: of each cluster.
+    ``clusters``: cluster name -> its nodes, with the nodes that leave. ``leaving``: entry names. ``limits``: cluster name -> its limits.
     """
     known = {node["name"] for nodes in clusters.values() for node in nodes}
     found = []
@@ -47,15 +47,15 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
 
 
 def lines(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], clean_up: bool) -> list[str]:
-    """What is going to be done, as a person reads it."""
-    told = []
+    """Return the plan of the removal, one line for each node."""
+    found = []
     for cluster, nodes in sorted(clusters.items()):
         for node in nodes:
             if node["name"] in leaving:
                 first = "drained, " if node["role"] == LIAISON else ""
                 after = "its data and configuration removed" if clean_up else "its data left where it is"
                 others = sum(other["name"] not in leaving for other in nodes)
-                told.append(
+                found.append(
                     f"cluster {cluster}: {node['name']} ({node['role']}) is {first}dropped from the views of {others} servers, stopped, {after}"
                 )
-    return told
+    return found

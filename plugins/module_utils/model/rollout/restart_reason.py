@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a server has to be started or restarted, as a value. Pure.
+"""Represent the reasons to start or restart a server as values. Pure.
 
-A host reports reasons as plain data, the controller decides by them, and ``text`` makes the sentence where a person reads it.
+A host reports reasons as plain data. The controller decides by these values. text() makes the sentence for a person.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Reason(str, Enum):
-    """The kind of a reason. The first four come from the module ``host_info``, the others from a request to restart."""
+    """The kind of a reason. The module ``host_info`` reports the first four kinds; a request to restart adds the others."""
 
     ENVIRONMENT_CHANGED = "environment_changed"
     ENVIRONMENT_LEFT_OVER = "environment_left_over"
@@ -25,7 +25,7 @@ class Reason(str, Enum):
     NOT_RESPONDING = "not_responding"
 
 
-#: Reasons for which a server does not serve while nobody touches it.
+#: Reasons for which a server does not serve before the change.
 NOT_SERVING = (Reason.STOPPED, Reason.NOT_RESPONDING)
 
 
@@ -39,16 +39,16 @@ class RestartReason(NamedTuple):
 
     @classmethod
     def from_mapping(cls, value: Mapping[str, Any]) -> RestartReason:
-        """Read back what to_mapping() gave. Raises KeyError or ValueError for anything else."""
+        """Return the reason that to_mapping() gave. Raises KeyError or ValueError for other data."""
         return cls(Reason(value["reason"]), tuple(value.get("variables", ())), value.get("running", ""), value.get("wanted", ""))
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain data for the result of a module; what is empty is left out."""
+        """Return plain data for the result of a module, without empty fields."""
         fields = {"variables": list(self.variables), "running": self.running, "wanted": self.wanted}
         return {"reason": self.reason.value, **{name: value for name, value in fields.items() if value}}
 
     def text(self) -> str:
-        """The reason as a person reads it in a plan."""
+        """Return the reason as text for a plan."""
         return {
             Reason.ENVIRONMENT_CHANGED: f"started with other values of {', '.join(self.variables)}",
             Reason.ENVIRONMENT_LEFT_OVER: f"started with {', '.join(self.variables)}, which should not be set",
@@ -65,10 +65,10 @@ class RestartReason(NamedTuple):
 
 
 def read(values: Sequence[Mapping[str, Any]]) -> tuple[RestartReason, ...]:
-    """Return the reasons of a service, from ``needs_restart`` of the module ``host_info``."""
+    """Return the reasons of a service. ``values``: ``needs_restart`` of the module ``host_info``."""
     return tuple(RestartReason.from_mapping(value) for value in values)
 
 
 def concerns(reasons: Sequence[RestartReason], variables: Collection[str]) -> bool:
-    """Return whether any of the reasons names one of these environment variables."""
+    """Return whether any reason names one of these environment variables."""
     return any(set(reason.variables) & set(variables) for reason in reasons)

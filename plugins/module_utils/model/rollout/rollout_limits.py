@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many servers of a cluster are changed together, as its user set it. Pure.
+"""Read how many servers of a cluster may change together, as the user set it. Pure.
 
-These settings belong to a cluster: its hosts must agree on them, and they say nothing of another cluster of the same inventory.
+The settings belong to one cluster, so all hosts of the cluster must have the same values. Another cluster may have other values.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS
 
-#: Upper bounds of how many servers of a rank have been changed when a stage ends: one first, to see what the change does.
+#: Upper bounds of the number of changed servers of a rank at the end of each stage. The first stage is one server, to see the effect.
 STAGES: tuple[int | str, ...] = (1, "5%", "25%", "100%")
 
-# With one replica, which is what section 8 was measured with, two data nodes may hold the only two copies of a shard.
+# With one replica (measured so, section 8), two data nodes may hold the only two copies of a shard.
 DATA_AT_ONCE = 1
 
 
 class RolloutRefused(ValueError):
-    """No order of these changes keeps what has to be kept; the message names the host, the group and what to do."""
+    """No order of the changes keeps the limits; the message names the host, the group and what to do."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the user of one cluster may set.
+    """The limits of one cluster.
 
-    ``stages``: numbers and percentages, each of a rank's servers; ``data_at_once``: data nodes that may be down together, at most as many as
-    shards have replicas; ``minimum``: group -> servers that stay. Of a gate, in seconds: ``soak``, for which nothing may be wrong, and
-    ``stall``, without progress until it fails.
+    ``stages``: numbers and percentages of the servers of a rank.
+    ``data_at_once``: data nodes that may be down together; at most the number of replicas of the shards.
+    ``minimum``: group -> number of servers that must stay.
+    ``soak``: seconds without a finding before a gate opens. ``stall``: seconds without progress before a gate fails.
     """
 
     stages: tuple[int | str, ...] = STAGES
@@ -45,7 +46,10 @@ class Limits:
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, Any]) -> Limits:
-        """Return the limits that variables of Ansible set, by their names; what is not there or None has its default. Raises RolloutRefused."""
+        """Return the limits in Ansible variables. ``variables``: name -> value; None or a missing name means the default.
+
+        Raises RolloutRefused for an invalid value.
+        """
         given = {name: value for name, value in variables.items() if value is not None}
         stages: Any = given.get("banyandb_waves", STAGES)
         data_at_once, minimum = given.get("banyandb_data_at_once", DATA_AT_ONCE), given.get("banyandb_minimum", {})
@@ -69,22 +73,24 @@ class Limits:
         )
 
 
-#: The variables that limits are read from.
+#: The variables with the limits.
 VARIABLES = ("banyandb_waves", "banyandb_data_at_once", "banyandb_minimum", "banyandb_soak", "banyandb_stall")
 
 
 def limits_of(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Limits]:
-    """Return cluster -> its limits, from the variables of all its hosts, whatever the run is limited to.
+    """Return cluster -> its limits, from the variables of all its hosts. A limit of the run (``--limit``) does not matter.
 
-    ``clusters``: name -> its nodes. Raises RolloutRefused for a value that cannot be meant, and for hosts of one cluster that do not agree.
+    ``clusters``: cluster name -> its nodes.
+    Raises RolloutRefused for an invalid value, and when hosts of one cluster have different values.
     """
     return {cluster: Limits.from_variables(agreed(cluster, nodes, hostvars, VARIABLES)) for cluster, nodes in clusters.items()}
 
 
 def agreed(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], variables: Sequence[str]) -> dict[str, Any]:
-    """Return the value of each variable that all hosts of a cluster have, None where none has it. Raises RolloutRefused.
+    """Return the common value of each variable for a cluster; None for a variable that no host sets.
 
-    A standalone server has no say beside others: it is a cluster of its own.
+    The values of standalone servers beside other servers do not count: a standalone server is a cluster of its own.
+    Raises RolloutRefused when the hosts have different values.
     """
     asked = [node["name"] for node in nodes if node["role"] != STANDALONE] or [node["name"] for node in nodes]
     found = {}

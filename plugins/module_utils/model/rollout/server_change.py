@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to become of each server of a rollout. Pure."""
+"""Decide what a rollout changes on each server. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused
 
-#: Of the environment of a server: what makes its node name, and what else it says of itself.
+#: Environment variables that make the node name of a server, and those that make its labels and roles.
 NAME_VARIABLES = ("BYDB_NODE_HOST", "BYDB_GRPC_PORT")
 IDENTITY_VARIABLES = ("BYDB_NODE_LABELS", "BYDB_HAS_META_ROLE")
-#: A server that was started with other values of these listens, and elsewhere than it is to.
+#: A server that was started with other values of these variables listens on other ports.
 PORT_VARIABLES = ("BYDB_GRPC_PORT", "BYDB_HTTP_PORT")
 
-#: What a playbook that is for one kind of change may change: variables of a server's environment.
+#: Kind of change -> the environment variables that the playbook for this kind may change.
 SCOPES = {
     "labels": ("BYDB_NODE_LABELS",),
     "addresses": ("BYDB_NODE_HOST", "BYDB_GRPC_PORT", "BYDB_HTTP_PORT", "BYDB_HTTP_GRPC_ADDR", "BANYANDB_UNIT_SHA256"),
@@ -34,10 +34,11 @@ SCOPES = {
 
 @dataclass(frozen=True)
 class Change:
-    """What is to become of one server.
+    """The change of one server.
 
-    ``reasons``: why it is started or restarted; ``renamed``: it gets another node name, under which no other server knows it before;
-    ``described``: other labels or roles.
+    ``reasons``: why the rollout starts or restarts the server.
+    ``renamed``: whether the change gives the server a new node name, which no other server knows yet.
+    ``described``: whether the change gives the server other labels or roles.
     """
 
     reasons: tuple[RestartReason, ...]
@@ -56,7 +57,10 @@ class Change:
 
 
 def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Change]:
-    """Return host -> change of each server that runs and is not as it should be; ``services``: host -> service of ``host_info``."""
+    """Return the changes of the servers that run with other settings than the inventory has: host -> change.
+
+    ``services``: host -> service, as the module ``host_info`` returns it.
+    """
     found = {}
     for host, service in services.items():
         if need(service) in (RESTART, MOVE):
@@ -69,10 +73,13 @@ def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Chang
 def requested_restarts(
     services: Mapping[str, Mapping[str, Any]], requested: Sequence[str], serving: Collection[str], inventory: Collection[str]
 ) -> dict[str, Change]:
-    """Return host -> change of each server in ``requested``, or of all in ``services`` when it is empty.
+    """Return the requested restarts: host -> change.
 
-    ``services``: host -> service of ``host_info``; ``serving``: hosts whose server responds; ``inventory``: hosts that are a node.
-    Raises RolloutRefused for a host that is not in ``services``.
+    ``requested``: hosts to restart; an empty list means every host in ``services``.
+    ``services``: host -> service, as the module ``host_info`` returns it.
+    ``serving``: hosts whose server responds.
+    ``inventory``: hosts of the inventory that are a node.
+    Raises RolloutRefused for a requested host that is not in ``inventory`` or not in ``services``.
     """
     unknown = sorted(set(requested) - {*inventory})
     if unknown:
@@ -92,13 +99,16 @@ def requested_restarts(
 
 
 def check_scope(only: str | None, services: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Change]) -> None:
-    """Raise RolloutRefused when anything outside of the scope ``only`` would be changed."""
+    """Check that a playbook for one kind of change changes nothing else.
+
+    ``only``: a key of SCOPES; None permits every change. ``services`` and ``changes``: by host.
+    Raises RolloutRefused when a change is outside of the scope.
+    """
     if only is None:
         return
     beside = [f"{host}: does not run" for host, service in services.items() if need(service) == START]
     beside += [f"{host}: {reason.text()}" for host, change in changes.items() for reason in change.reasons if not reason.within(SCOPES[only])]
     if beside:
         raise RolloutRefused(
-            f"Other things differ than {', '.join(SCOPES[only])}, which this playbook is for. skywalking.banyandb.deploy sees to all of them; run "
-            f"that first, or instead. {'; '.join(beside)}"
+            f"This playbook changes only {', '.join(SCOPES[only])}. Run skywalking.banyandb.deploy for the other changes: {'; '.join(beside)}"
         )

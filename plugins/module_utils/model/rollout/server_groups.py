@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which groups servers stand in for each other, and how many of a group must stay. Pure."""
+"""Compute the groups in which servers replace each other, and how many servers of a group must stay. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIFECYCLE = "lifecycle"
 
 
 def groups_of(node: Mapping[str, Any]) -> list[str]:
-    """Return the groups in which servers stand in for each other: the role, META among data nodes, and each label of a data node."""
+    """Return the groups of a node: its role, and for a data node the META role and each label."""
     if node["role"] != DATA:
         return [str(node["role"])]
     meta = [META] if "ROLE_META" in (node["roles"] or ()) else []
@@ -24,10 +24,11 @@ def groups_of(node: Mapping[str, Any]) -> list[str]:
 
 
 def minimum_of(group: str, size: int, limits: Limits) -> int:
-    """Return how many of a group of ``size`` servers must stay.
+    """Return how many servers of a group must stay.
 
-    That is what the user set; else half of the liaisons, which take over what the others served, and one of any other group. A group of one
-    has no other server to take over.
+    ``size``: number of servers in the group.
+    The user's value wins. Without one, half of the liaisons and one server of any other group must stay. The remaining liaisons take over the
+    clients of the others. A group of one server has no other server that could take over.
     """
     if group in limits.minimum:
         return limits.minimum[group]
@@ -37,7 +38,10 @@ def minimum_of(group: str, size: int, limits: Limits) -> int:
 
 
 def lacking(leaving: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]], away: Collection[str], limits: Limits) -> str:
-    """Return which group would have too few servers without those ``leaving`` and those ``away``, as a sentence with what to do; or nothing."""
+    """Return which group would have too few servers, as a message; empty when every group has enough.
+
+    ``leaving``: nodes that the plan makes unavailable. ``away``: hosts that this run does not reach.
+    """
     gone = {node["name"] for node in leaving} | {*away}
     for group in dict.fromkeys(group for node in leaving for group in groups_of(node)):
         members = [node["name"] for node in nodes if group in groups_of(node)]

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a server that runs is reached, from the environment that its process was started with. Pure.
+"""Read the ports of a running server from the environment of its process. Pure.
 
-The inventory says where it is to listen after its restart, which may be elsewhere. Defaults are those of the server (section 5 of the contract).
+The inventory has the ports after the next restart, which may differ. The defaults are those of the server (section 5 of the contract).
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ EVERY_ADDRESS = ("", "0.0.0.0", "[::]", "::")
 
 @dataclass(frozen=True)
 class ServerPorts:
-    """``clients``: ports of clients; ``http``: the one of them that shows the view; ``metrics``: address of the metrics, as ``host:port``."""
+    """The ports of a running server.
+
+    ``clients``: the gRPC port and the HTTP port.
+    ``http``: the client port that shows the view.
+    ``metrics``: address of the metrics, as ``host:port``.
+    """
 
     clients: tuple[int, int]
     http: int
@@ -27,7 +32,10 @@ class ServerPorts:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> ServerPorts:
-        """Return the ports of a process with this environment. Raises ValueError for what the server would not have started with."""
+        """Return the ports of a process with this environment.
+
+        Raises ValueError for a value with which the server would not start.
+        """
         grpc, http = (int(environment.get(name) or default) for name, default in ((GRPC_VARIABLE, GRPC_PORT), (HTTP_VARIABLE, HTTP_PORT)))
         host, _colon, port = (environment.get(METRICS_VARIABLE) or METRICS_ADDRESS).rpartition(":")
         return cls((grpc, http), http, f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{int(port)}")

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order the servers of a cluster that runs are changed, and how many of them together. Pure.
+"""Plan the order in which a rollout changes the servers of a running cluster, and how many servers change together. Pure.
 
-The rules stand here as data, each with its reason and its source; sections are those of the contract.
+The rules are data, each with its reason and its source. Section numbers are those of the contract.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 @dataclass(frozen=True)
 class Rank:
-    """Servers that have their turn together. ``meta`` tells data nodes with the META role from those without."""
+    """Servers with the same place in the order. ``meta``: whether the data nodes have the META role; None: the role does not matter."""
 
     name: str
     role: str
@@ -29,10 +29,11 @@ class Rank:
     source: str
 
     def has(self, node: Mapping[str, Any]) -> bool:
+        """Return whether a node is of this rank."""
         return node["role"] == self.role and self.meta in (None, "ROLE_META" in (node["roles"] or ()))
 
 
-#: Who comes before whom.
+#: The order of the servers of a cluster.
 ORDER = (
     Rank("data nodes with the META role", DATA, True, "they keep the schema, which all others ask them for", "section 5"),
     Rank("other data nodes", DATA, False, "they take what the liaisons pass on", "section 5"),
@@ -44,12 +45,14 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Wave:
-    """Hosts of one cluster that are changed together, and why these, now.
+    """Hosts of one cluster that change together.
 
-    ``before``: of the first wave of a cluster, the entry names of the nodes that have to serve, and be used, before anything is changed;
-    ``expected``: of those that have to when it is done, ``stands``: when it has been put back; ``identities``: those of them that were
-    changed by then, so that they must be as the inventory says; ``pushes``: whether a host of it is another node afterwards (name,
-    labels or roles), which the others learn by a push alone; ``later``: hosts that become so in a later wave.
+    ``before``: nodes that must serve, and that the liaisons must use, before the first wave of a cluster starts. Empty for later waves.
+    ``expected``: the same nodes after the wave. ``stands``: the same nodes after the wave was rolled back.
+    ``identities``: the nodes of ``expected`` that have changed by then. Their name, labels and roles must be those of the inventory.
+    ``pushes``: whether the wave changes the name, labels or roles of a node. The other servers learn such a change only by a push.
+    ``later``: hosts whose name, labels or roles change in a later wave.
+    All nodes are entry names.
     """
 
     number: int
@@ -75,11 +78,14 @@ def waves(
     new: Collection[str] = (),
     limits: Mapping[str, Limits] | None = None,
 ) -> list[Wave]:
-    """Return the waves, one cluster after the other, numbered from 1.
+    """Return the waves of a rollout, one cluster after the other, numbered from 1.
 
-    ``clusters``: name -> its nodes (``name``, ``role``, ``roles``, ``labels``). ``changes``: what is to be changed, by host;
-    ``away``: hosts that this run does not reach; ``new``: those that no server knows yet; ``limits``: of each cluster.
-    Servers that do not serve come first: whatever is changed while they are down would be down beside them. Raises RolloutRefused.
+    Servers that do not serve come first. If the rollout changed others first, those would be down at the same time.
+
+    ``clusters``: cluster name -> its nodes (``name``, ``role``, ``roles``, ``labels``).
+    ``changes``: host -> its change. ``away``: hosts that this run does not reach. ``new``: hosts that no server knows yet.
+    ``limits``: cluster name -> its limits.
+    Raises RolloutRefused when no order keeps the limits.
     """
     limits = limits or {}
     _check_minimum(clusters, limits)
@@ -111,7 +117,7 @@ def waves(
 
 
 def lines(planned: Sequence[Wave], changes: Mapping[str, Change]) -> list[str]:
-    """The plan as a person reads it: each wave, why it comes then, and what changes on each host."""
+    """Return the plan as lines: each wave with its reason, and the changes of each host."""
     result = []
     for cluster in dict.fromkeys(wave.cluster for wave in planned):
         here = [wave for wave in planned if wave.cluster == cluster]
@@ -132,7 +138,10 @@ def _of_rank(
     down: Collection[str],
     limits: Limits,
 ) -> list[Wave]:
-    """Return the waves of one rank. A server that is ``down`` takes nothing away when it is changed."""
+    """Return the waves of one rank.
+
+    ``down``: hosts whose server does not serve. Their change makes no other server unavailable.
+    """
     queue = sorted((node for node in nodes if rank.has(node) and node["name"] in changing), key=lambda node: str(node["name"]))
     total = len(queue)
     found: list[Wave] = []
@@ -163,11 +172,11 @@ def _why(rank: Rank, stage: int | str, done: int, total: int, size: int, cut: bo
     if not done:
         first = f"the first of {total} {rank.name}: {rank.why}" if total > 1 else f"{rank.name}: {rank.why}"
         return first if size == 1 else f"{size} of {total} {rank.name}: {rank.why}"
-    return f"{done + size} of {total} {rank.name} then, stage {stage}" + (", as many as may be away together" if cut else "")
+    return f"{done + size} of {total} {rank.name} then, stage {stage}" + (", as many as may be down together" if cut else "")
 
 
 def _check_minimum(clusters: Mapping[str, Sequence[Mapping[str, Any]]], limits: Mapping[str, Limits]) -> None:
-    """Raise RolloutRefused for a minimum of a group in which no server of the inventory is: a typing error."""
+    """Raise RolloutRefused when ``banyandb_minimum`` names a group without servers, which is a typing error."""
     known = {group for each in clusters.values() for node in each for group in groups_of(node)}
     unknown = sorted({group for each in limits.values() for group in each.minimum} - known)
     if unknown:
@@ -177,6 +186,6 @@ def _check_minimum(clusters: Mapping[str, Sequence[Mapping[str, Any]]], limits: 
 
 
 def _bound(stage: int | str, total: int) -> int:
-    """How many of ``total`` have been changed when the stage ends, at least one."""
+    """Return how many of ``total`` servers have changed when the stage ends, at least 1."""
     text = str(stage)
     return min(total, -(-total * int(text[:-1]) // 100) if text.endswith("%") else int(text))

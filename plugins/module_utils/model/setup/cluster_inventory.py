@@ -1,10 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clusters that an Ansible inventory describes: their nodes, and what is wrong with them.
+"""Read the clusters of an Ansible inventory: their nodes, and what is wrong with them. Pure.
 
-Pure. Every host of the inventory counts, whatever a run is limited to: a topology made of fewer hosts would
-drop the others from every server's view.
+Every host of the inventory counts, also with ``--limit``. A topology with fewer hosts would drop the other hosts from every server's view.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ FALSE = ("false", "no", "off", "0", "f", "n")
 
 INVENTORY = "inventory"
 NONE = "none"
-# How servers find each other, and where the topology of those that read it from a file comes from.
+# Discovery modes of a server. SOURCES: where the entries of topology.yml come from.
 MODES = (NONE, FILE, DNS)
-# A server of a cluster has to find the others: with the mode none it starts and shows no node.
+# A server of a cluster must find the other servers. With the mode none, the server starts and shows no node.
 CLUSTER_MODES = (FILE, DNS)
 SOURCES = (INVENTORY, DNS)
 
-# What banyandb_env must not set, because the topology or the proof depends on it, and what decides it instead.
+# Variable that banyandb_env must not set -> the variable that sets it. The topology or the proof depends on the value.
 DECIDED_ELSEWHERE = {
     "BYDB_GRPC_PORT": "banyandb_grpc_port",
     "BYDB_HTTP_PORT": "banyandb_http_port",
@@ -61,16 +60,19 @@ DECIDED_ELSEWHERE = {
 }
 
 
-# Variable -> value -> one of the hosts that say so.
+# Variable -> value -> one of the hosts with this value.
 _Choices = dict[str, dict[str, str]]
 
 
 @dataclass
 class Cluster:
-    """One cluster. ``nodes``: for each host the entry that the module ``topology`` takes;
-    ``remove``: names of entries that are to leave; ``problems``: sentences, each with its host and what to do.
-    ``mode``: ``dns`` when the servers ask DNS themselves, else ``file``. ``source``: where the nodes come from, ``dns`` (to be
-    asked yet, ``nodes`` are those of the inventory so far) or ``inventory``."""
+    """One cluster.
+
+    ``nodes``: for each host, the entry that the module ``topology`` takes. ``remove``: names of entries that leave.
+    ``problems``: sentences, each with its host and what to do.
+    ``mode``: ``dns`` when the servers ask DNS themselves, else ``file``.
+    ``source``: ``inventory`` or ``dns``. With ``dns`` the nodes are those of the inventory until DNS is asked.
+    """
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Cluster:
 
 
 def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Cluster]:
-    """Cluster name -> Cluster, for all hosts in the groups banyandb_data, banyandb_liaison, banyandb_standalone."""
+    """Return cluster name -> Cluster, for all hosts in the groups banyandb_data, banyandb_liaison and banyandb_standalone."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for group, role in GROUPS.items():
         for host in groups.get(group, ()):
@@ -119,7 +121,10 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
 
 
 def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
-    """Note what one host says of how its cluster finds its nodes. A server that is alone has no say. Raises TopologyError."""
+    """Note the discovery mode and the topology source of one host in ``choices``. A standalone server does not count.
+
+    Raises TopologyError.
+    """
     for variable, default, expected in (("banyandb_discovery_mode", FILE, CLUSTER_MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
         if STANDALONE in roles:
             continue
@@ -130,11 +135,11 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
 
 
 def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str]:
-    """Mode and source of a cluster. Either is that of all its hosts, or a problem."""
+    """Return the mode and the source of a cluster. Hosts with different values become a problem."""
     for variable, found in choices.items():
         if DNS in found and len(found) > 1:
-            said = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
-            problems.append(f"{variable} is {said}: set one for all hosts of the cluster {name}")
+            values = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
+            problems.append(f"{variable} is {values}: set one for all hosts of the cluster {name}")
     mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
     return mode, DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
 
@@ -148,7 +153,7 @@ def _names(value: Any, where: str) -> list[str]:
 
 
 def _text(value: Any, where: str) -> str:
-    """A value as text: YAML makes numbers and booleans of what stands there without quotes."""
+    """Return a value as text. YAML reads a value without quotes as a number or a boolean. Raises TopologyError."""
     if not isinstance(value, (str, int, float)) or (isinstance(value, int) and value.bit_length() > 64):
         raise TopologyError(f"{where} is {shown(value)}, expected text")
     return str(value)
@@ -243,7 +248,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
-    """Two nodes at one host name: their fixed ports (metrics, schema, gossip) clash, whatever else differs."""
+    """Return the nodes with the same host name, as problems. Their fixed ports (metrics, schema, gossip) clash."""
     at: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, cluster in found.items():
         for node in cluster.nodes:

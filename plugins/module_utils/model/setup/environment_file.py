@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment of a server: from a mapping to the text of a systemd ``EnvironmentFile``.
+"""Write the environment of a server as the text of a systemd ``EnvironmentFile``. Pure.
 
-Pure functions. The quoting follows systemd.exec(5), "EnvironmentFile=": every value stands in double quotes, in
-which only the backslash and the double quote are escaped; that is read alike by every systemd since 219 (newer
-ones also accept an escaped dollar or backquote, older ones keep the backslash, so neither is escaped).
+The quotes follow systemd.exec(5), "EnvironmentFile=". Every value is in double quotes, and only the backslash and the double quote are escaped.
+Every systemd since 219 reads this form alike. Newer versions also accept an escaped dollar or backquote, but older versions keep the backslash,
+so these two signs are not escaped.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
-#: How the first line of each file begins that this collection writes for systemd; by it a file is known to be ours.
+#: Start of the first line of each file that this collection writes for systemd. The line identifies a file of this collection.
 MARK = "# Written by the Ansible collection skywalking.banyandb"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class BadEnvironment(ValueError):
-    """A variable cannot be given to a server; the message names it (never its value) and says what to do."""
+    """A server cannot get this variable; the message names the variable (never its value) and what to do."""
 
 
 def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The variables as the server sees them: booleans as ``true`` and ``false``, numbers as text, ``None`` left out.
+    """Return the variables as the server reads them.
 
+    Booleans become ``true`` and ``false``, numbers become text, and ``None`` is left out.
     Raises BadEnvironment for a name or a value that an environment file cannot carry.
     """
     if not isinstance(environment, Mapping):
@@ -42,17 +43,17 @@ def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def environment_file(environment: Mapping[str, Any]) -> str:
-    """The text of the environment file: one ``NAME="value"`` a line, by name. Errors as in ``normalised``."""
+    """Return the text of the environment file: one ``NAME="value"`` a line, sorted by name. Raises BadEnvironment."""
     return "".join(f"{name}={quoted(value)}\n" for name, value in normalised(environment).items())
 
 
 def marked_file(environment: Mapping[str, Any]) -> str:
-    """Return the text of the environment file behind a line that says who wrote the file. Errors as in ``normalised``."""
+    """Return the text of the environment file after a line that names the writer of the file. Raises BadEnvironment."""
     return f"{MARK}; change banyandb_env and deploy.\n{environment_file(environment)}"
 
 
 def read_back(text: str) -> dict[str, str]:
-    """Return the variables of a file that ``environment_file`` wrote; lines of another form are passed over."""
+    """Return the variables of a file that ``environment_file`` wrote. Other lines do not count."""
     lines = (line.partition("=") for line in text.splitlines())
     return {
         name: re.sub(r"\\(.)", r"\1", value[1:-1])
@@ -62,17 +63,17 @@ def read_back(text: str) -> dict[str, str]:
 
 
 def digests(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every value, by name: enough to compare with a running process without sending a secret."""
+    """Return name -> SHA-256 of the value. The digests compare with a running process without sending a secret. Raises BadEnvironment."""
     return {name: digest(value) for name, value in normalised(environment).items()}
 
 
 def digest(value: str) -> str:
-    """The SHA-256 (hex) of one value; bytes that are no UTF-8 count as Python's os.environ gives them."""
+    """Return the SHA-256 (hex) of one value. Bytes that are not UTF-8 count as in Python's os.environ."""
     return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def quoted(value: str) -> str:
-    """One value between double quotes, as systemd reads it back."""
+    """Return one value between double quotes, as systemd reads it back."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

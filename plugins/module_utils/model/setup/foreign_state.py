@@ -1,7 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What on a host belongs to somebody else: an operator, a package, another tool. A deployment refuses what it would have to take away. Pure."""
+"""Find what on a host was not made by this collection, but by an operator, a package or another tool. Pure.
+
+A deployment refuses to take such things away.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import DECIDED_ELSEWHERE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import DECIDED, HAS_A_VARIABLE, OF_THE_ENVIRONMENT
 
-# Variables that say where and how the server is asked, or that it is the one that was configured.
+# Variables that decide where and how the collection asks the server, or that identify the configured server.
 PROOF_NEEDS = frozenset(
     {
         *DECIDED_ELSEWHERE,
@@ -37,16 +40,16 @@ AGAIN = "then run this again"
 
 @dataclass(frozen=True)
 class Finding:
-    """``refuses``: nothing may be changed on the host. The message is one line that says what to do."""
+    """One finding. ``refuses``: whether the run must change nothing on the host. ``message``: one line with what to do."""
 
     refuses: bool
     message: str
 
 
 def findings(setup: Mapping[str, Any], host: Mapping[str, Any]) -> list[Finding]:
-    """Return what on the host is not of this collection.
+    """Return what on the host this collection did not make.
 
-    ``setup``: what the filter ``host_setup`` gives, for a host that is a node; ``host``: what the module ``host_info`` found there.
+    ``setup``: result of the filter ``host_setup`` for a node. ``host``: result of the module ``host_info``.
     """
     paths = setup["paths"]
     name = paths["service"]
@@ -72,7 +75,7 @@ def findings(setup: Mapping[str, Any], host: Mapping[str, Any]) -> list[Finding]
 
 
 def _of_paths(differs: Sequence[Mapping[str, Any]], known: Collection[str]) -> Iterator[Finding]:
-    """What stands where this collection keeps something of its own."""
+    """Find files, links and directories of other writers at the paths of this collection."""
     for each in differs:
         path, expected, found = each["path"], each["expected"], each["found"]
         if path in known or each["what"] not in ("file", "link", "directory"):
@@ -98,7 +101,7 @@ def _of_drop_in(name: str, drop_in: Mapping[str, Any], ours: Collection[str]) ->
 def _of_environment(what: str, setting: Mapping[str, Any], ours: Collection[str]) -> Iterator[Finding]:
     if setting["reset"] and setting["option"] == "EnvironmentFile":
         yield Finding(True, f"{what} empties EnvironmentFile, so the server would start without its settings. {_instead('')}")
-    # A file that is read later wins over ours; what Environment= says loses against ours (systemd.exec(5)).
+    # A later EnvironmentFile= wins over the file of this collection; Environment= loses (systemd.exec(5)).
     wins = setting["option"] == "EnvironmentFile"
     for variable in setting["variables"]:
         if variable in PROOF_NEEDS and (wins or variable not in ours):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment that the inventory gives a server, from several variables. Pure."""
+"""Merge the environment of a server from several variables of the inventory. Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PREFIX = f"{BASE}_"
 
 
 class GivenEnvironmentError(ValueError):
-    """One of the variables is no mapping; the message names the variable."""
+    """A variable is no mapping; the message names the variable."""
 
 
 def names_in(variables: Iterable[str]) -> list[str]:
-    """Return the names of the variables that add to the environment, in the order in which they are merged.
+    """Return the names of the variables with an environment, in the order of the merge.
 
-    Every ``banyandb_env_<anything>`` in the order of its name, then ``banyandb_env``: the later one wins.
+    The order is every ``banyandb_env_<anything>`` sorted by name, then ``banyandb_env``. The later variable wins.
     """
     return [*sorted(name for name in variables if name.startswith(PREFIX)), BASE]
 
 
 def given_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merged environment. ``variables``: those of one host, by name. Raises GivenEnvironmentError."""
+    """Return the merged environment. ``variables``: variables of one host. Raises GivenEnvironmentError."""
     merged: dict[str, Any] = {}
     for name in names_in(variables):
         value = variables.get(name) or {}

@@ -1,11 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labels of a node as the value of the server's flag ``--node-labels``. Pure functions.
+"""Write the labels of a node as the value of the server's flag ``--node-labels``. Pure.
 
-The server splits the value like a CSV line, then each part at ``=``, trims both sides, and drops without a word a
-part that has no or more than one ``=`` (source: api/common/id.go, ParseNodeFlags). So what it would change or drop
-is refused here.
+The server splits the value like a CSV line, splits each part at ``=`` and trims both sides. It silently drops a part with no ``=`` or with more
+than one ``=`` (source: api/common/id.go, ParseNodeFlags). So this module refuses each label that the server would change or drop.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
-# What the server would split at, and what its environment file cannot carry.
+# Signs at which the server would split a label, and signs that an environment file cannot carry.
 _FORBIDDEN = re.compile('[=,"\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
 class BadLabel(ValueError):
-    """A label that the server would drop or change; the message names it and says what is allowed."""
+    """The server would drop or change this label; the message names the label and what is allowed."""
 
 
 def labels_flag(labels: Mapping[str, Any]) -> str:
-    """``{"zone": "a", "type": "hot"}`` -> ``type=hot,zone=a`` (by name). Raises BadLabel."""
+    """Return the value of the flag, sorted by name: ``{"zone": "a", "type": "hot"}`` -> ``type=hot,zone=a``. Raises BadLabel."""
     return ",".join(f"{name}={value}" for name, value in sorted(labels_read(labels).items()))
 
 
 def labels_read(labels: Mapping[str, Any]) -> dict[str, str]:
-    """The labels as the server reads and shows them: all text, booleans as ``true`` and ``false``. Raises BadLabel."""
+    """Return the labels as the server reads and shows them: all text, booleans as ``true`` and ``false``. Raises BadLabel."""
     if not isinstance(labels, Mapping):
         raise BadLabel(f"node labels must be a mapping of names to values, not {type(labels).__name__}")
     read: dict[str, str] = {}
@@ -45,9 +44,11 @@ def labels_read(labels: Mapping[str, Any]) -> dict[str, str]:
 
 
 def labels_expected(labels: Mapping[str, Any] | None, where: str) -> tuple[tuple[str, str], ...] | None:
-    """Return the labels that a view must show of a node, by name; None when none are expected. Raises BadLabel that begins with ``where``.
+    """Return the labels that a view must show for a node, sorted by name; None when ``labels`` is None.
 
-    The server shows labels as text, just as its flag has them (tests/contract/test_identity.py): of ``{ssd: true}`` it shows ``true``.
+    The server shows labels as text, as in its flag (tests/contract/test_identity.py): for ``{ssd: true}`` the server shows ``true``.
+
+    ``where``: start of the message. Raises BadLabel.
     """
     try:
         return None if labels is None else tuple(sorted(labels_read(labels).items()))

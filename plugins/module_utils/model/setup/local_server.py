@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the server on a host listens, for whoever asks the server from the same host. Pure.
+"""Compute where the server on a host listens, for clients on the same host. Pure.
 
-The only place that decides the address of a local server: no playbook, role or module spells one.
+Only this module decides the address of a local server. No playbook, role or other module contains one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 METRICS_PORT = 2121
 PPROF_PORT = 6060
 LOOPBACK = "127.0.0.1"
-# Go listens on every address of the host for each of them.
+# For each of these hosts Go listens on every address of the machine.
 WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
 
 @dataclass(frozen=True)
 class LocalServer:
-    """Addresses are ``host:port``, with IPv6 hosts in brackets. ``internal_address``: where the other nodes reach a liaison."""
+    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets.
+
+    ``internal_address``: where the other nodes reach a liaison.
+    """
 
     url: str
     http_address: str
@@ -36,10 +39,13 @@ class LocalServer:
 
 
 def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
-    """Return where the server of a host listens. ``role``: kind of the node; ``variables``: public variables, absent ones count as default.
+    """Return where the server of a host listens.
 
-    A data node takes one host for gRPC and HTTP (``grpc-host``, read in the server's banyand/queue/sub/server.go); a liaison and a standalone
-    server have one for each. Raises GivenEnvironmentError, and ValueError for a port that is no number.
+    A data node has one host for gRPC and HTTP (``grpc-host``, read in the server's banyand/queue/sub/server.go). A liaison and a standalone server
+    have one host for each.
+
+    ``role``: kind of the node. ``variables``: public variables; a missing variable means its default.
+    Raises GivenEnvironmentError, and ValueError for a port that is no number.
     """
     given = given_environment(variables)
     grpc_host = reachable(given.get("BYDB_GRPC_HOST"))
@@ -58,7 +64,7 @@ def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
 
 
 def reachable(host: Any) -> str:
-    """Return the host by which a listener on ``host`` is reached from its own machine, IPv6 in brackets."""
+    """Return the host that reaches a listener on ``host`` from the same machine, IPv6 in brackets."""
     text = str(host or "").strip()
     if text in WILDCARDS:
         return LOOPBACK

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What preflight has found of each host, what the user reads of it, and whether a run may go on. Pure."""
+"""Collect the findings of preflight for each host, and format them for a person. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import FILE, STANDALONE
 
-#: Names that a message spells out.
-
 
 class Check(str, Enum):
-    """What preflight checks of each host."""
+    """The checks of preflight for each host."""
 
     HOST = "host"
     MACHINE = "machine"
@@ -29,21 +27,23 @@ class Check(str, Enum):
 
 
 class Level(str, Enum):
+    """The severity of a finding, in rising order."""
+
     PASS = "pass"
     WARN = "warn"
     FAIL = "fail"
 
 
-#: Why a name has no address, by the module ``host_info``, as a message says it.
+#: Reason of the module ``host_info`` -> text for a message.
 REASONS = {"no_such_name": "no such name", "no_answer": "no answer from DNS", "no_name": "not a host name"}
 
-#: Names that a message lists before it counts the rest: two lists share one line.
+#: Names that a message lists before it counts the rest. Two lists share one line.
 FEW = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with ``hosts``, and the line that says what to do."""
+    """One fault of ``hosts``. ``message``: one line with the fault and what to do."""
 
     hosts: tuple[str, ...]
     check: Check
@@ -55,9 +55,9 @@ class Finding:
 
 
 def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Finding]:
-    """Return which hosts are one machine (fail), and which others share a machine-id (warn).
+    """Return the hosts that are one machine (fail), and other hosts with the same machine-id (warn).
 
-    ``identities``: host -> what the module ``host_info`` returned as ``machine``.
+    ``identities``: host -> ``machine`` as the module ``host_info`` returned it.
     """
     machines: dict[tuple[str, ...], list[str]] = defaultdict(list)
     clones: dict[str, list[str]] = defaultdict(list)
@@ -91,9 +91,11 @@ def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Findin
 
 
 def names_to_resolve(host: str, clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the host names that the server of ``host`` has to resolve: those of its cluster's nodes that are no IP addresses.
+    """Return the host names that the server of ``host`` must resolve: the names of its cluster's nodes that are no IP addresses.
 
-    ``clusters``: what the filter ``clusters`` gave. A server that is alone has none, and where nodes come from DNS they are not known yet.
+    A standalone server has no such names. When the nodes come from DNS, the names are not known yet.
+
+    ``clusters``: result of the filter ``clusters``.
     """
     for cluster in clusters.values():
         node = next((node for node in cluster["nodes"] if node["name"] == host), None)
@@ -106,7 +108,7 @@ def names_to_resolve(host: str, clusters: Mapping[str, Mapping[str, Any]]) -> li
 
 
 def name_findings(unresolved: Mapping[str, Mapping[str, str]], clusters: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Return which names have no address on which hosts: one finding for all names that fail for one reason on the same hosts.
+    """Return the names without an address. Names that fail for the same reason on the same hosts share one finding.
 
     ``unresolved``: host -> name -> reason, as the module ``host_info`` returned it.
     """
@@ -132,13 +134,13 @@ def name_findings(unresolved: Mapping[str, Mapping[str, str]], clusters: Mapping
 
 
 def table(hosts: Sequence[str], findings: Sequence[Finding]) -> list[str]:
-    """Return the lines of the table: a row for each host, a column for each check, then each finding."""
+    """Return the lines of the table, with a row for each host and a column for each check, then the lines of the findings."""
     cells = [["preflight", *(check.value for check in Check)]]
     for host in hosts:
         of_host = [finding for finding in findings if host in finding.hosts]
         broken = any(finding.check is Check.HOST and finding.level is Level.FAIL for finding in of_host)
         levels = {check: _worst([finding.level for finding in of_host if finding.check is check]) for check in Check}
-        # A host that was not looked at has passed nothing.
+        # preflight did not check this host, so the host has passed no check.
         cells.append([host, *("-" if broken and check is not Check.HOST else levels[check].value for check in Check)])
     widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment of a server, and what follows from it: its ports, how long its flush takes. Pure."""
+"""Compute the environment of a server, its ports and the time of its flush. Pure."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.st
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, STANDALONE
 
-# Seconds from a flush to its end: 7 s covered flushes of 5 s (section 8).
+# Seconds to add to a flush timeout: 7 s covered timeouts of 5 s (section 8).
 BEYOND_FLUSH = 2.0
 
 
 def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment of the server: ``BYDB_<FLAG>`` is its flag ``--<flag>``.
+    """Return the environment of the server: the variable ``BYDB_<FLAG>`` sets the flag ``--<flag>``.
 
-    GRPC_ENABLE_TXT_SERVICE_CONFIG: otherwise a nameserver that does not answer keeps the server from ever listening.
-    The digest of the unit lets a probe see in the running process whether it was started by the unit as it is now.
+    GRPC_ENABLE_TXT_SERVICE_CONFIG is false, because the server never listens when a nameserver does not respond to TXT questions.
+    BANYANDB_UNIT_SHA256 lets a probe see whether the running process was started with the current unit.
     Raises BadLabel.
     """
     grpc_address = local_server(variables["banyandb_kind"], variables).grpc_address
-    # By the name that a certificate of the server has to be for, unless the server listens on one address alone.
+    # A certificate of the server has the name localhost. A server that listens on one address alone is asked at this address.
     gateway = {"BYDB_HTTP_GRPC_ADDR": grpc_address.replace(f"{LOOPBACK}:", "localhost:")}
     of_kind: dict[str, dict[str, Any]] = {
-        # A new node reads the schema of the others in 6 s, not 150 s (measured). Until then every query through a liaison that uses it fails,
-        # and points of groups without replicas are lost.
+        # A new node then reads the schema of the other nodes in 6 s instead of 150 s (measured). Before that, every query through a liaison that
+        # uses the node fails, and points of groups without replicas are lost.
         DATA: {"BYDB_HAS_META_ROLE": _is_true(variables["banyandb_has_meta_role"]), "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL": "1s"},
-        # The health check: a stopped node is left alone within 1 s, not 10 s.
+        # With this health check a liaison stops using a stopped node within 1 s instead of 10 s.
         LIAISON: {
             **gateway,
             "BYDB_DATA_CLIENT_HEALTH_CHECK_INTERVAL": "1s",
@@ -46,7 +46,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
     }
     of_mode: dict[str, dict[str, Any]] = {
         NONE: {},
-        # The poll heals a lost watch in 30 s instead of 5 min.
+        # With this poll a server with a lost inotify watch loads the file within 30 s instead of 5 min.
         FILE: {
             "BYDB_NODE_DISCOVERY_FILE_PATH": f"{variables['banyandb_config_dir']}/topology.yml",
             "BYDB_NODE_DISCOVERY_FILE_FETCH_INTERVAL": "30s",
@@ -61,7 +61,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         "BYDB_NODE_DISCOVERY_MODE": variables["banyandb_discovery_mode"],
         "BYDB_LOGGING_LEVEL": variables["banyandb_log_level"],
         "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{variables['banyandb_metrics_port']}",
-        # Profiles show what the server holds in memory: for people on the host.
+        # Profiles show the memory of the server, so only the host itself may read them.
         "BYDB_PPROF_LISTENER_ADDR": f"{LOOPBACK}:{variables['banyandb_pprof_port']}",
         "BYDB_GRPC_PORT": variables["banyandb_grpc_port"],
         "BYDB_HTTP_PORT": variables["banyandb_http_port"],
@@ -74,7 +74,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What a server needs to poll DNS: the names as they are asked for, the intervals, and a CA for each name where they have one."""
+    """Return the variables for the discovery mode ``dns``: the absolute names, the intervals, and the CA of each name."""
     names = srv_names(variables["banyandb_srv_names"])
     found: dict[str, Any] = {
         "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": ",".join(each.absolute for each in names),
@@ -88,7 +88,7 @@ def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ports(variables: Mapping[str, Any]) -> list[int]:
-    """Where the server's own process has to listen before it counts as up."""
+    """Return the ports on which the server's process must listen before the server counts as started."""
     wanted = list(local_server(variables["banyandb_kind"], variables).client_ports)
     if variables["banyandb_kind"] == LIAISON:
         wanted.append(int(variables["banyandb_env"].get("BYDB_LIAISON_SERVER_GRPC_PORT") or LIAISON_PORT))
@@ -96,16 +96,17 @@ def ports(variables: Mapping[str, Any]) -> list[int]:
 
 
 def flush_seconds(variables: Mapping[str, Any]) -> float:
-    """How long a liaison is left alone before it stops, so that all it has acknowledged has been passed on.
+    """Return the seconds that a liaison runs without clients before its stop, so that it sends all acknowledged points to data nodes.
 
-    7 s by default, since the servers' flush time-outs are 5 s (section 8 of the contract); more when one that is set asks for it.
+    The default is 7 s, because the flush timeouts of the server are 5 s (section 8 of the contract). A longer flush timeout in ``banyandb_env``
+    makes the time longer.
     """
     given = [_seconds(str(value)) for name, value in variables["banyandb_env"].items() if name.endswith("_FLUSH_TIMEOUT")]
     return max([float(variables["banyandb_liaison_flush"]), *(seconds + BEYOND_FLUSH for seconds in given)])
 
 
 def _seconds(duration: str) -> float:
-    """A duration as Go writes it (``1m30s``); what is none counts as nothing, the server refuses it."""
+    """Return the seconds of a Go duration (``1m30s``). An invalid duration counts as 0, because the server refuses it."""
     parts = re.findall(r"([0-9.]+)(h|ms|m|s)", duration)
     return sum(float(number) * {"h": 3600, "m": 60, "s": 1, "ms": 0.001}[unit] for number, unit in parts if number.count(".") < 2 and number != ".")
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd unit of a server: its name, its text, where its files are. Pure."""
+"""Write the systemd unit of a server, and name its files. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Description=Apache SkyWalking BanyanDB, {kind} node
 Documentation=https://skywalking.apache.org/docs/skywalking-banyandb/next/readme/
 Wants=network-online.target
 After=network-online.target
-# A node that finds nobody yet exits and is started again, for as long as it takes.
+# A node that finds no other node exits, and systemd starts it again without a limit.
 StartLimitIntervalSec=0
-# Without its marker a data directory is a disk that is not mounted; the server must not start on an empty directory.
+# A data directory without its marker is a disk that is not mounted. The server must not start on an empty directory.
 RequiresMountsFor={data_dirs}
 {asserts}
 
@@ -39,10 +39,10 @@ RestartSec=2s
 TimeoutStopSec={stop_timeout}s
 {limits}
 
-# The server talks to its own cluster: a proxy in the environment of systemd (DefaultEnvironment) is not for it. banyandb_env can set one.
+# The server needs no proxy for its own cluster, so the unit removes the proxies of systemd's DefaultEnvironment. banyandb_env can set one.
 UnsetEnvironment={proxies}
 
-# It needs its ports and its data, and nothing else of the host. No ExecReload: SIGHUP makes it exit.
+# The server needs its ports and its data, and nothing else of the host. No ExecReload: the server exits on SIGHUP.
 UMask=0077
 ReadWritePaths={data_dirs}
 ProtectSystem=strict
@@ -74,7 +74,7 @@ WantedBy=multi-user.target
 
 
 def unit(variables: Mapping[str, Any]) -> str:
-    """The text of the systemd unit."""
+    """Return the text of the systemd unit."""
     low = min(int(variables[name]) for name in ("banyandb_grpc_port", "banyandb_http_port")) < LOWEST_FREE_PORT
     return UNIT.format(
         kind=variables["banyandb_kind"],
@@ -94,7 +94,7 @@ def unit(variables: Mapping[str, Any]) -> str:
 
 
 def _limits(variables: Mapping[str, Any]) -> list[str]:
-    """Return the lines that limit what the server may take of the host; an empty variable is no limit."""
+    """Return the lines with the limits of the server. An empty variable means no limit."""
     options = {
         "LimitNOFILE": variables["banyandb_limit_nofile"],
         "MemoryMax": variables["banyandb_memory_max"],
@@ -109,7 +109,7 @@ def digest(variables: Mapping[str, Any]) -> str:
 
 
 def paths(variables: Mapping[str, Any]) -> dict[str, str]:
-    """The name of the service, and where its files are."""
+    """Return the name of the service and the paths of its files."""
     kind = variables["banyandb_kind"]
     name = f"banyandb-{kind}.service"
     return {

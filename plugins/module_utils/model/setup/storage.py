@@ -1,13 +1,13 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The storage of a node: its directories, the marker in each of them, and whether the node may use a directory. Pure.
+"""Decide whether a node may use its directories, and write their markers. Pure.
 
-A *store* is one kind of data (measure, stream, ...). A *root* is a directory of this node: ``banyandb_data_dir``, and each other directory
-that ``banyandb_storage`` names. The server makes one directory for each store below the root of that store.
+A *store* is one kind of data (measure, stream, ...). A *root* is a directory of a node: ``banyandb_data_dir``, and each directory in
+``banyandb_storage``. The server makes one directory for each store below the root of the store.
 
-Each root has a *marker*, a file that says which node the root belongs to. The host has a *record* beside the configuration, which says
-where each store is. A root that the record names and that has neither marker nor data is a disk that is lost or not mounted.
+Each root has a *marker*: a file that names the node of the root. Each host has a *record* beside the configuration: a file that names the root of
+each store. When the record names a root that has neither marker nor data, a disk is lost or not mounted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MARKER = ".banyandb-node.json"
 FORMAT = 1
 MARKER_MODE = 0o600
 ROOT_MODE = 0o700
-#: Store -> the variable of the server that has its root, and the directory that the server makes there (read in the source of the server).
+#: Store -> the server's variable with its root, and the directory that the server makes in the root (read in the source of the server).
 STORES = {
     "measure": ("BYDB_MEASURE_ROOT_PATH", "measure"),
     "stream": ("BYDB_STREAM_ROOT_PATH", "stream"),
@@ -34,22 +34,25 @@ STORES = {
     "property": ("BYDB_PROPERTY_ROOT_PATH", "property"),
     "schema": ("BYDB_SCHEMA_SERVER_ROOT_PATH", "schema-property"),
 }
-#: What a liaison keeps: the points that it has not passed on yet.
+#: Stores of a liaison: points that the liaison has not sent to data nodes yet.
 LIAISON_STORES = ("measure", "stream", "trace")
-#: Every file system of the kind ext has it.
+#: Every ext file system has this directory.
 IGNORED = ("lost+found",)
 LIAISON = "liaison"
 
 HOME = "/home"
-#: The sandbox of the unit hides these from the server, or a reboot empties them.
+#: The sandbox of the unit hides these directories from the server, or a reboot empties them.
 HIDDEN = ("/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var/run", "/var/tmp")
-#: The system's own; nothing below them is for data.
+#: Directories of the operating system, which must not hold data.
 SYSTEM = ("/bin", "/boot", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr")
 _PATH = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")
 
 
 def roots(variables: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Root -> its stores, ``banyandb_data_dir`` first and the others by path. ``banyandb_data_dir`` is a root even without a store."""
+    """Return root -> its stores. ``banyandb_data_dir`` comes first, the other roots are sorted by path.
+
+    ``banyandb_data_dir`` is a root even without a store.
+    """
     chosen = stores(variables)
     found: dict[str, list[str]] = {variables["banyandb_data_dir"]: []}
     for path in sorted(set(chosen.values())):
@@ -60,18 +63,18 @@ def roots(variables: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def stores(variables: Mapping[str, Any]) -> dict[str, str]:
-    """Store -> its root, for the stores that a node of this kind has."""
+    """Return store -> its root, for the stores of a node of this kind."""
     names = LIAISON_STORES if variables["banyandb_kind"] == LIAISON else tuple(STORES)
     return {name: variables["banyandb_storage"].get(name) or variables["banyandb_data_dir"] for name in names}
 
 
 def storage_environment(variables: Mapping[str, Any]) -> dict[str, str]:
-    """The variables of the server that say where each store is."""
+    """Return the server's environment variables with the root of each store."""
     return {STORES[store][0]: path for store, path in stores(variables).items()}
 
 
 def storage_problems(variables: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the paths of a host, whatever the host has: sentences, each with what to do."""
+    """Return what is wrong with the paths in a host's variables, as messages. The state of the host does not matter."""
     given = variables["banyandb_storage"]
     unknown = sorted(set(map(str, given)) - set(STORES))
     if unknown:
@@ -99,12 +102,12 @@ def storage_problems(variables: Mapping[str, Any]) -> list[str]:
 
 
 def is_path(path: object) -> bool:
-    """Whether a value is an absolute path as units and environment files carry it."""
+    """Return whether a value is an absolute path that units and environment files can carry."""
     return isinstance(path, str) and bool(_PATH.match(path)) and not {".", ".."} & set(path.split("/"))
 
 
 def place_problem(path: str, of_data: bool) -> str:
-    """Why no server can keep its files at a path, in a few words; empty where it can. ``of_data``: the path is a root."""
+    """Return why no server can keep files at a path; empty when a server can. ``of_data``: whether the path is a root."""
     for hidden in HIDDEN:
         if path == hidden or is_below(path, hidden):
             return f"the server cannot use a directory in {hidden}"
@@ -117,18 +120,21 @@ def place_problem(path: str, of_data: bool) -> str:
 
 
 def is_below(path: str, above: str) -> bool:
-    """Whether ``path`` is within the directory ``above``, and not ``above`` itself."""
+    """Return whether ``path`` is inside the directory ``above``. A directory is not inside itself."""
     return path != above and path.startswith(f"{above.rstrip('/')}/")
 
 
 def protect_home(variables: Mapping[str, Any]) -> str:
-    """The value of the unit's ``ProtectHome=``: ``read-only`` where the server has a directory in /home, so that it sees the directory."""
+    """Return the value of the unit's ``ProtectHome=``.
+
+    The value is ``read-only`` when the server uses a directory in /home, because the server must see this directory.
+    """
     used = [variables["banyandb_config_dir"], variables["banyandb_root"], *roots(variables)]
     return "read-only" if any(is_below(path, HOME) for path in used) else "true"
 
 
 def mount_drop_in(real_roots: Mapping[str, str]) -> str:
-    """The text of the drop-in that has the unit wait for the mounts of real paths; empty where no root is reached by a link.
+    """Return the text of the drop-in that makes the unit wait for mounts; empty when no root is a link.
 
     ``real_roots``: root -> its real path. systemd does not follow links in ``RequiresMountsFor=`` (systemd.unit(5)).
     """
@@ -138,16 +144,16 @@ def mount_drop_in(real_roots: Mapping[str, str]) -> str:
     return f"# Written by the Ansible collection skywalking.banyandb: a root is a link.\n[Unit]\nRequiresMountsFor={' '.join(linked)}\n"
 
 
-# ---- who a root belongs to
+# ---- the node of a root
 
 
 class BadMarker(ValueError):
-    """A marker or a record is not what this collection writes."""
+    """The text is not a marker or record of this collection."""
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """Which node a directory belongs to. ``host`` is the inventory name, ``node`` the name of the node in views, ``role`` the kind."""
+    """The node that a directory belongs to. ``host``: inventory name; ``node``: name in views; ``role``: kind of node."""
 
     cluster: str
     host: str
@@ -155,7 +161,10 @@ class NodeFacts:
     role: str
 
     def is_same_node(self, other: NodeFacts) -> bool:
-        """Whether both are one node: a node may change its address or its inventory name, and not both at once."""
+        """Return whether both are one node.
+
+        A node may change its address or its inventory name, but not both at once.
+        """
         return (self.cluster, self.role) == (other.cluster, other.role) and (self.host == other.host or self.node == other.node)
 
     def __str__(self) -> str:
@@ -164,21 +173,24 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class Marker:
-    """A marker or a record. ``since``: when the node began to use it, in UTC, as ISO 8601. ``stores``: store -> its root, of a marker those there."""
+    """A marker or a record.
+
+    ``since``: when the node began to use the root, in UTC, as ISO 8601. ``stores``: store -> its root; a marker has only the stores of its root.
+    """
 
     facts: NodeFacts
     since: str
     stores: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The text of the file: JSON that a person can read."""
+        """Return the text of the file: JSON that a person can read."""
         facts = {"cluster": self.facts.cluster, "host": self.facts.host, "node": self.facts.node, "role": self.facts.role}
         content = {"written_by": "skywalking.banyandb", "format": FORMAT, **facts, "since": self.since, "stores": dict(sorted(self.stores.items()))}
         return json.dumps(content, indent=2) + "\n"
 
 
 def read_marker(text: str) -> Marker:
-    """Return what a marker or a record says. Raises BadMarker."""
+    """Return the content of a marker or a record. Raises BadMarker."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -200,16 +212,16 @@ def read_marker(text: str) -> Marker:
 
 
 class State(Enum):
-    """What a root is to this node."""
+    """The state of a root that a node may use."""
 
-    NEW = "new"  # absent, or without content
-    EMPTIED = "emptied"  # without data that the node is known to have had, which the operator has accepted
-    OURS = "ours"  # its marker says so
-    ADOPTED = "adopted"  # data of this node, from before there were markers, or that the operator gave it
+    NEW = "new"  # absent or empty
+    EMPTIED = "emptied"  # the node lost its data, and the operator accepted the loss
+    OURS = "ours"  # the marker names this node
+    ADOPTED = "adopted"  # data of this node without a marker, or data that the operator gave to this node
 
 
 class Reason(Enum):
-    """Why a root may not be used."""
+    """Why a node may not use a root."""
 
     NOT_A_DIRECTORY = "not_a_directory"
     BAD_PLACE = "bad_place"
@@ -226,13 +238,14 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What stands at a root on its host.
+    """The state of a root on its host.
 
-    ``real``: the path without links. ``what``: ``absent``, ``directory`` or another word. ``entries``: the names there, but for the marker, what
-    file systems make themselves, and the ways to other roots of the node. ``marker``: its text. ``owner``: of the root. ``strangers``: name ->
-    owner, of stores that do not belong to the server's user. ``in_unit``: the unit on the host uses the root. ``closed``: the first parent that
-    the user cannot enter, and its mode. ``unmounted``: the mount point of fstab at or above the root that has nothing mounted. ``left``: store ->
-    its former root, of stores whose data may still be there.
+    ``real``: path without links. ``what``: ``absent``, ``directory`` or another word.
+    ``entries``: names in the root, without the marker, the files of the file system, and the directories that lead to other roots of the node.
+    ``marker``: text of the marker. ``owner``: owner of the root. ``strangers``: name -> owner, for stores with another owner than the server's user.
+    ``in_unit``: whether the unit on the host uses the root. ``closed``: the first parent that the user cannot enter, and its mode.
+    ``unmounted``: a mount point in fstab at or above the root, where nothing is mounted.
+    ``left``: store -> its former root, for stores whose data may still be there.
     """
 
     path: str
@@ -250,7 +263,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a node wants of one root. ``accept_empty`` and ``adopt`` are the operator's word for this node."""
+    """The root that a node wants. ``accept_empty`` and ``adopt``: whether the operator permits an empty disk, or to take over existing data."""
 
     facts: NodeFacts
     user: str
@@ -261,7 +274,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a root is to the node, or why the node may not use the root; ``message`` is for a person. ``marker``: what the marker is to say."""
+    """The state of a root, or why the node may not use the root.
+
+    ``message``: for a person. ``marker``: the marker to write.
+    """
 
     state: State | None
     reason: Reason | None = None
@@ -270,7 +286,7 @@ class Finding:
 
 
 def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Finding:
-    """Return whether a node may use a root. ``record`` is the record of the node on the host, ``now`` the time for a new marker."""
+    """Decide whether a node may use a root. ``record``: record of the node on the host; ``now``: time for a new marker."""
     refusal = _unusable(seen, wanted)
     if refusal:
         return refusal
@@ -301,7 +317,7 @@ def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Findi
 
 
 def _taken(seen: Seen, wanted: Wanted, marker: Marker, found: Marker | None) -> Finding:
-    """Return what a usable root is to the node. ``marker``: a new one, ``found``: the one that is there."""
+    """Return the state of a usable root. ``marker``: new marker; ``found``: existing marker."""
     if found:
         return Finding(State.OURS, marker=replace(marker, since=found.since))
     if not seen.entries:
@@ -310,7 +326,7 @@ def _taken(seen: Seen, wanted: Wanted, marker: Marker, found: Marker | None) -> 
 
 
 def _unusable(seen: Seen, wanted: Wanted) -> Finding | None:
-    """Why no node could use the root, whoever it belongs to."""
+    """Return why no node could use the root; None when a node could."""
     leads = f"{seen.path} leads to {seen.real}" if seen.real != seen.path else seen.path
     if seen.what not in ("absent", "directory"):
         return _refused(Reason.NOT_A_DIRECTORY, f"{seen.path} is a {seen.what}, expected a directory. Move it away, or set banyandb_data_dir.")
@@ -329,12 +345,12 @@ def _unusable(seen: Seen, wanted: Wanted) -> Finding | None:
 
 
 def closed_message(subject: str, path: str, mode: str, user: str) -> str:
-    """What is said of a directory that the server's user cannot enter."""
+    """Return the message for a directory that the server's user cannot enter."""
     return f"{subject}: user {user} cannot enter {path} (mode {mode}). Run on the host: chmod o+x {path}"
 
 
 def _without_data(seen: Seen, wanted: Wanted, record: Marker | None, found: Marker | None) -> Finding | None:
-    """Why the root is without data that the node is known to have."""
+    """Return why the root lacks data that the node is known to have; None when nothing is missing."""
     accept = f"set banyandb_accept_empty_data: [{wanted.facts.host}]"
     for store, path in sorted(seen.left.items()):
         if STORES[store][1] not in seen.entries:
@@ -347,7 +363,7 @@ def _without_data(seen: Seen, wanted: Wanted, record: Marker | None, found: Mark
 
 
 def _adoptable(seen: Seen, wanted: Wanted) -> Finding | None:
-    """Why content without a marker of this node cannot be taken for its data."""
+    """Return why content without a marker of this node does not count as the node's data; None when it counts."""
     known = {directory for _variable, directory in STORES.values()}
     others = [name for name in seen.entries if name not in known]
     if len(others) == len(seen.entries):
@@ -369,7 +385,7 @@ def _refused(reason: Reason, message: str) -> Finding:
 
 
 def ways_to_others(path: str, paths: Sequence[str]) -> set[str]:
-    """The names in the directory ``path`` that lead to one of the other ``paths``."""
+    """Return the names in the directory ``path`` that lead to one of the other ``paths``."""
     return {posixpath.relpath(other, path).split("/")[0] for other in paths if is_below(other, path)}
 
 
@@ -377,11 +393,11 @@ def ways_to_others(path: str, paths: Sequence[str]) -> set[str]:
 
 
 class RemovalRefused(ValueError):
-    """The data of a node must not be deleted; the message says why and what to do."""
+    """The collection must not delete the data of a node; the message says why and what to do."""
 
 
 def check_removal(seen: Sequence[Seen], facts: NodeFacts) -> None:
-    """Raises RemovalRefused unless each root has the marker of this node, or nothing."""
+    """Check that each root has the marker of this node, or is empty. Raises RemovalRefused."""
     for root in seen:
         reason = _not_removable(root, facts)
         if reason:
@@ -403,13 +419,13 @@ def _not_removable(root: Seen, facts: NodeFacts) -> str:
 
 
 def confirmed(given: object, host: str) -> bool:
-    """Whether ``banyandb_confirm`` names a host: its name, or a list or a comma-separated text with its name."""
+    """Return whether ``banyandb_confirm`` names a host. ``given``: a name, or a list or comma-separated text of names."""
     names = given.split(",") if isinstance(given, str) else given if isinstance(given, (list, tuple)) else ()
     return host in [str(name).strip() for name in names]
 
 
 def amount(size: int, files: int) -> str:
-    """``1.2 GB in 3401 files``."""
+    """Return a size as text, such as ``1.2 GB in 3401 files``. ``size``: bytes."""
     number, unit = float(size), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if number < 1000:

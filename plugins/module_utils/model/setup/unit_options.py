@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of a systemd unit that come from elsewhere than the unit itself: from ``banyandb_unit_options`` and from drop-ins of an operator. Pure."""
+"""Handle options of a systemd unit from ``banyandb_unit_options`` and from an operator's drop-ins. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.en
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 UNIT_OPTIONS = "banyandb_unit_options"
-# Section and option -> the variable that decides it; without that variable's value the server is another one than the roles prove.
+# Section and option -> the variable that sets the option. With another value the proof of the roles would be about another server.
 DECIDED = {
     ("Service", "ExecStart"): "banyandb_artifact",
     ("Service", "Type"): "",
@@ -29,16 +29,16 @@ DECIDED = {
     ("Service", "RootDirectory"): "",
     ("Service", "RootImage"): "",
 }
-# The same, where another value breaks nothing.
+# Section and option -> variable, for options whose value does not concern the proof.
 HAS_A_VARIABLE = {
     ("Service", "TimeoutStopSec"): "banyandb_stop_timeout",
     ("Service", "LimitNOFILE"): "banyandb_limit_nofile",
     ("Service", "MemoryMax"): "banyandb_memory_max",
     ("Service", "CPUQuota"): "banyandb_cpu_quota",
 }
-# Options whose own variables are looked at one by one.
+# Options with environment variables, each of which is checked.
 OF_THE_ENVIRONMENT = ("Environment", "EnvironmentFile", "PassEnvironment")
-# Go's HTTP and gRPC clients go through a proxy when one of these is set.
+# Go's HTTP and gRPC clients use a proxy when one of these variables is set.
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "GRPC_PROXY")
 
 _SECTION = re.compile(r"[A-Z][A-Za-z-]*\Z")
@@ -46,13 +46,14 @@ _OPTION = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 
 
 class BadUnitOptions(ValueError):
-    """The variable cannot become a drop-in; the message names what is wrong and what to do."""
+    """The variable cannot become a drop-in; the message names the fault and what to do."""
 
 
 def drop_in(options: Mapping[str, Any]) -> str:
-    """Return the text of the drop-in: ``options`` is section -> option -> value or list of values. Raises BadUnitOptions.
+    """Return the text of the drop-in. Without options the text is the first line alone.
 
-    An option with a list stands there once for each value. The file exists without options too, with its first line alone.
+    ``options``: section -> option -> value or list of values. The drop-in has one line for each value of a list.
+    Raises BadUnitOptions.
     """
     lines = [f"{MARK}; change {UNIT_OPTIONS} and deploy."]
     for section, of_section in options.items():
@@ -85,6 +86,6 @@ def _values(section: str, option: Any, values: Any) -> list[str]:
 
 
 def unset_proxies(environment: Mapping[str, Any]) -> str:
-    """Return the names of the variables of proxies that the unit unsets: all but those that ``environment``, the inventory's, sets."""
+    """Return the names of the proxy variables that the unit unsets: all that ``environment`` (of the inventory) does not set."""
     names = [name for proxy in PROXIES for name in (proxy, proxy.lower())]
     return " ".join(name for name in names if environment.get(name) is None)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the variables of a host, beyond what their types say. Pure."""
+"""Check the variables of a host beyond their types. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LEAST_VERSIONS = 2
 
 
 def problems(variables: Mapping[str, Any]) -> list[str]:
-    """Everything that is wrong with the variables, beyond what their types say: sentences, each with what to do.
+    """Return what is wrong with the variables, as messages. The types of the variables were checked before.
 
-    ``variables`` has besides those of the roles ``search_list``, the domains of the search list of the machine that runs this.
+    ``variables``: the variables of the roles, and ``search_list``, the search list of the controller.
     """
     kind, mode = variables["banyandb_kind"], variables["banyandb_discovery_mode"]
     modes = CLUSTER_MODES if kind in (DATA, LIAISON) else MODES
@@ -73,18 +73,18 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
 
 
 def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
-    """What may be wrong with the limits of a server and its ports beside those of clients, each with its sentence."""
+    """Return the checks of the server's limits and of its ports for operators, each with its message."""
     memory, quota = str(variables["banyandb_memory_max"]), str(variables["banyandb_cpu_quota"])
     files, kept = int(variables["banyandb_limit_nofile"]), int(variables["banyandb_keep_versions"])
     ports = [int(variables[f"banyandb_{name}_port"]) for name in ("grpc", "http", "metrics", "pprof")]
     return (
         (
             not re.match(r"([1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%|infinity)?$", memory),
-            f'banyandb_memory_max is "{memory}": expected a size such as 8G, or a share of the memory such as 70%.',
+            f'banyandb_memory_max is "{memory}": expected a size such as 8G, or a percentage of the memory such as 70%.',
         ),
         (
             not re.match(r"([1-9][0-9]*%)?$", quota),
-            f'banyandb_cpu_quota is "{quota}": expected a share of one processor such as 150%.',
+            f'banyandb_cpu_quota is "{quota}": expected a percentage of one processor such as 150%.',
         ),
         (files < LEAST_FILES, f"banyandb_limit_nofile is {files}: expected {LEAST_FILES} or more; the server keeps many files open."),
         (kept < LEAST_VERSIONS, f"banyandb_keep_versions is {kept}: expected {LEAST_VERSIONS} or more, to be able to roll back."),

@@ -1,10 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host should be: its users, directories, files, links and service, as arguments of the module ``host_info``.
+"""Compute the wanted state of a host: users, directories, files, links and service, as arguments of the module ``host_info``. Pure.
 
-Pure. In Python and not in templates, because every run compares every host with it, and templates are compiled anew
-for each host.
+This is Python and not a template because every run compares every host with its wanted state, and Ansible compiles templates for each host.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
 
 
 def release(variables: Mapping[str, Any], artifact_sha512: str) -> dict[str, Any]:
-    """What the role ``install`` sees to, as arguments of the module ``host_info``; nothing without a version.
+    """Return the wanted state of the role ``install``, as arguments of the module ``host_info``; empty lists without a version.
 
-    ``artifact_sha512`` (hex) may be empty: then any artifact of that version will do.
+    ``artifact_sha512``: hex; an empty text accepts any artifact of this version.
     """
     version = variables["banyandb_version"]
     if not version:
@@ -47,7 +46,7 @@ def release(variables: Mapping[str, Any], artifact_sha512: str) -> dict[str, Any
 
 
 def node(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What the role ``node`` sees to, as arguments of the module ``host_info``; nothing for a host that is no node.
+    """Return the wanted state of the role ``node``, as arguments of the module ``host_info``; empty lists for a host that is no node.
 
     Raises BadLabel and BadEnvironment.
     """
@@ -75,7 +74,7 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
                 for path, text in (("unit_file", unit(variables)), ("drop_in_file", drop_in(variables["banyandb_unit_options"])))
             ),
         ],
-        # This link is all that `systemctl enable` makes; made as a link, check mode can tell it on a fresh host too.
+        # `systemctl enable` makes only this link. As a link, check mode can predict it on a fresh host too.
         "links": [{"path": at["enabled_link"], "target": at["unit_file"]}],
         "services": [
             {
@@ -90,7 +89,7 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The data directories of the node, as the option ``storage`` of the modules ``host_info`` and ``node_files``; None without a node."""
+    """Return the option ``storage`` of the modules ``host_info`` and ``node_files``; None for a host that is no node."""
     kind = variables["banyandb_kind"]
     if not kind:
         return None
@@ -113,13 +112,19 @@ def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def topology_to_read(variables: Mapping[str, Any]) -> str | None:
-    """The topology file whose entries have to be known before the nodes are: where they come from DNS."""
+    """Return the path of the topology file when its entries must be known before the nodes are; else None.
+
+    The entries must be known first when the nodes come from DNS.
+    """
     reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)
     return f"{variables['banyandb_config_dir']}/topology.yml" if reads_it and variables["banyandb_topology_source"] == DNS else None
 
 
 def needed(wanted: Mapping[str, Any], differing: Collection[str]) -> bool:
-    """Whether what release() or node() gave has anything among the ``differing`` paths and users."""
+    """Return whether a wanted state has anything in ``differing``.
+
+    ``wanted``: result of release() or node(). ``differing``: paths and users.
+    """
     return any(
         item.get("path", item.get("name")) in differing for option in ("users", "directories", "files", "links") for item in wanted.get(option, ())
     )

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order the addresses of one host are tried (RFC 8305). Pure."""
+"""Order the addresses of one host for connection attempts (RFC 8305). Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
-# Seconds until the next address is tried beside one that has not answered yet (RFC 8305, section 5).
+# Seconds before the next attempt starts in parallel to an attempt without a response (RFC 8305, section 5).
 ATTEMPT_DELAY = 0.25
 
 
 def interleaved(answers: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return the answers of getaddrinfo() with the address families in turn (RFC 8305, section 4).
+    """Return the answers of getaddrinfo() with alternating address families (RFC 8305, section 4).
 
-    The family of the first answer stays first, and the order within a family stays, as the system's policy has put them (RFC 6724).
+    The family of the first answer stays first. The order within a family stays as the system's policy has it (RFC 6724).
     """
     families: dict[Any, list[tuple[Any, ...]]] = {}
     for answer in answers:

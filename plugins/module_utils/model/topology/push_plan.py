@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the topology a host has to the one it should have: the writes, in order, and what they do.
+"""Plan the writes that change a host's topology.yml to the wanted topology, in order. Pure.
 
-Pure. The rules come from section 1 of the contract: a server drops what a file no longer lists, and when
-a node's address changes in one write it loses that node for good, because it adds the new address and then
-deletes the old one *by node name*. So whatever both leaves and arrives takes two writes, without and with.
+A server drops each entry that a file no longer lists. When one write changes a node's address, the server loses the node for good: the server
+adds the new address, then deletes the old address *by node name* (section 1 of the contract).
+So an entry that both leaves and arrives takes two writes: one without the entry, one with the entry.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     ordered,
 )
 
-# How entries that do not answer are treated.
-ADMIT_ANSWERING = "answering"  # new ones are held back, known ones stay listed, last
-ADMIT_ALL = "all"  # every one is listed, those that do not answer last
-ADMIT_START = "start"  # for a server about to start: only those that answer are listed
+# What happens to entries that do not respond.
+ADMIT_ANSWERING = "answering"  # new entries are held back, known entries stay listed, last
+ADMIT_ALL = "all"  # every entry is listed, last when it does not respond
+ADMIT_START = "start"  # for a server about to start: only entries that respond are listed
 ADMIT = (ADMIT_ANSWERING, ADMIT_ALL, ADMIT_START)
 
 REFUSE = "refuse"
@@ -34,7 +34,7 @@ READDRESS = (REFUSE, STAGE)
 
 
 class PlanRefused(TopologyError):
-    """The change would lose a node that nobody named, or is one that was not asked for. ``entries``: all that the refusal is about, as text."""
+    """The plan would lose a node that the user did not name, or was not requested. ``entries``: the affected entries, as text."""
 
     def __init__(self, message: str, entries: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class PlanRefused(TopologyError):
 
 @dataclass(frozen=True)
 class Move:
-    """One entry under another address (``name`` stays) or another name (``before``/``after`` are names)."""
+    """One entry with a new address (``name`` stays), or with a new name (``before`` and ``after`` are names)."""
 
     name: str
     before: str
@@ -52,10 +52,11 @@ class Move:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one push does. ``steps`` are whole files in the order of their writes; none when nothing changes.
+    """The writes of one push, and their effect.
 
-    ``held_back``: wanted entries that the server is not given (yet) because they do not answer.
-    ``away``: listed entries that do not answer.
+    ``steps``: whole files in the order of their writes; empty when nothing changes.
+    ``held_back``: wanted entries that the server does not get yet, because they do not respond.
+    ``away``: listed entries that do not respond.
     """
 
     steps: tuple[Topology, ...]
@@ -83,11 +84,13 @@ def plan(
 ) -> Plan:
     """Plan the writes that take a host from ``current`` to ``desired``.
 
-    ``answering``: the addresses (``Node.grpc_address``) that answer, of current and desired entries. A desired address that stands in
-    ``current`` in another spelling (case, IPv6 zeros) is the same address, and keeps the spelling of ``current``.
-    ``remove``: entry names that may leave; no other entry does. ``refresh``: entry names to drop and admit again.
-    ``batch``: how many re-addressed or refreshed entries may be out of the view at one time. ``needs``: entry names of which one has to answer.
-    Raises PlanRefused, or TopologyError for a desired list that is no topology.
+    A desired address may have another spelling in ``current`` (case, IPv6 zeros). It is the same address and keeps the spelling of ``current``.
+
+    ``answering``: addresses (``Node.grpc_address``) of current and desired entries that respond.
+    ``remove``: names of entries that may leave; no other entry leaves. ``refresh``: names of entries to drop and add again.
+    ``batch``: number of re-addressed or refreshed entries that may be out of the view at one time.
+    ``needs``: names of entries of which at least one must respond.
+    Raises PlanRefused, and TopologyError for an invalid desired list.
     """
     spelling = {canonical_address(node.grpc_address): node.grpc_address for node in current.nodes}
     wanted = Topology(tuple(replace(node, grpc_address=_spelt(node.grpc_address, spelling)) for node in desired))
@@ -149,7 +152,7 @@ def plan(
 
 
 def _spelt(address: str, spelling: Mapping[str, str]) -> str:
-    """Return the address as the file spells it: another spelling is another address to the server, and would re-address the entry."""
+    """Return the address in the spelling of the file. For the server another spelling is another address, so it would re-address the entry."""
     return spelling.get(canonical_address(address), address)
 
 
@@ -166,7 +169,7 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, remove: Collection
         node
         for node in current.nodes
         for heir in [wanted.by_address.get(node.grpc_address)]
-        # Another name at the same address renames an entry, unless that name is another entry's already.
+        # A new name at the same address renames the entry, unless another entry already has this name.
         if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)
     ]
     if vanished:
@@ -179,8 +182,10 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, remove: Collection
 
 
 def _admit(current: Topology, wanted: Topology, answering: Collection[str], admit: str) -> tuple[list[Node], list[Node]]:
-    """The entries to list and those to hold back. A re-addressed entry whose new address does not answer
-    stays listed as it was: nothing would be won by dropping it, and the old one may be alive."""
+    """Return the entries to list and the entries to hold back.
+
+    A re-addressed entry whose new address does not respond keeps its current address. The current address may still be alive.
+    """
     listed: list[Node] = []
     held_back: list[Node] = []
     addresses = {node.grpc_address for node in current.listed}
@@ -201,7 +206,7 @@ def _admit(current: Topology, wanted: Topology, answering: Collection[str], admi
 
 
 def _renamed(current: Topology, wanted: Topology, remove: Collection[str]) -> tuple[Move, ...]:
-    """Entries that only changed their entry name: the server, which goes by address, sees no change."""
+    """Return the entries with only a new entry name. The server goes by address, so it sees no change."""
     return tuple(
         Move(node.grpc_address, before.name, node.name)
         for node in sorted(wanted.nodes)
@@ -213,7 +218,7 @@ def _renamed(current: Topology, wanted: Topology, remove: Collection[str]) -> tu
 def _staged(
     current: Topology, final: Topology, renamed: Collection[str], again: Collection[str], away: Collection[str], batch: int
 ) -> tuple[Topology, ...]:
-    """The writes for a running server: leave first, arrive after; what does both, ``batch`` groups at a time."""
+    """Return the writes for a running server: entries leave first and arrive later. Entries that do both move ``batch`` groups at a time."""
     before = {node.grpc_address: node for node in current.listed}
     after = {node.grpc_address: node for node in final.listed}
 
@@ -222,7 +227,7 @@ def _staged(
         return same and after[address].name not in again and (before[address].name == after[address].name or after[address].name in renamed)
 
     standing = {address: after.get(address, node) if stays(address) else node for address, node in before.items()}
-    # What is out of the file for now is kept as held back, so that a push that dies here forgets nobody.
+    # A removed entry stays as held back until its return, so that a push that dies here loses no entry.
     waiting = {node.name: node for node in current.held_back if node.name in final.by_name}
     waiting.update({node.name: node for node in final.nodes if node.name in renamed and node.grpc_address not in before})
     groups = _linked(
@@ -263,7 +268,7 @@ def _staged(
 
     gone = [group for group in groups if group.leaving and not group.arriving]
     both = [group for group in groups if group.leaving and group.arriving]
-    # Who only arrives comes last: it may be the same process as one that leaves, under another name and address.
+    # Entries that only arrive come last: one may be the process of a leaving entry, with another name and address.
     for start in range(0, len(both), batch):
         chunk = both[start : start + batch]
         drop([*gone, *chunk])
@@ -272,7 +277,7 @@ def _staged(
     if gone:
         drop(gone)
     if not steps or steps[-1] != final:
-        # Only a write that drops must not also add.
+        # A write that drops an entry must not also add one.
         if both:
             steps[-1] = final
         else:
@@ -282,7 +287,7 @@ def _staged(
 
 @dataclass(eq=False)
 class _Group:
-    """Entries that share names or addresses with one another; ``waiting`` are held back, before or after."""
+    """Entries that share names or addresses. ``waiting``: entries that are held back before or after the push."""
 
     leaving: list[Node] = field(default_factory=list)
     arriving: list[Node] = field(default_factory=list)
@@ -290,8 +295,10 @@ class _Group:
 
 
 def _linked(leaving: Iterable[Node], arriving: Iterable[Node], waiting: Iterable[Node]) -> list[_Group]:
-    """Group what leaves with what arrives under the same name or address, so that a swap of two addresses
-    is one group: its entries must all be gone before the first comes back."""
+    """Group entries that leave and entries that arrive by common names and addresses.
+
+    A swap of two addresses is one group: both entries must leave before one of them returns.
+    """
     groups: list[_Group] = []
     group_of: dict[str, _Group] = {}
     for side, nodes in (("leaving", leaving), ("arriving", arriving), ("waiting", waiting)):

@@ -1,11 +1,15 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a source that nobody watches (DNS, a file) may do to a live topology.
+"""Decide which nodes may leave a live topology when the source is DNS or a file. Pure.
 
-Additions pass. A removal passes only when DNS has left the node out three times in a row, the node no longer answers, few
-go at once and enough of its role stay; or when somebody names exactly this plan by its digest. Failures of the source
-are no observations: they neither count for a removal nor against it.
+Additions pass. A removal passes under four conditions:
+- DNS left the node out three times in a row.
+- The node does not respond.
+- Few nodes leave at once.
+- Enough nodes of its role stay.
+A removal also passes when the user accepts this plan by its digest.
+A failure of the source is no observation: it counts neither for nor against a removal.
 """
 
 from __future__ import annotations
@@ -19,8 +23,11 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Policy:
-    """``observations`` in a row before a removal is believed; at most ``share`` of the live nodes, and always one, may go
-    at once; ``minimum``: role -> nodes that stay whatever the source says."""
+    """The conditions for a removal.
+
+    ``observations``: number of consecutive observations without the node. ``share``: largest fraction of the live nodes that may leave at once; one
+    node always may. ``minimum``: role -> number of nodes that must stay.
+    """
 
     observations: int = 3
     share: float = 0.15
@@ -29,7 +36,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Held:
-    """A removal that is not carried out, and why."""
+    """A removal that is refused, and why."""
 
     name: str
     reason: str
@@ -37,8 +44,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Decision:
-    """``keep``: name -> role of the topology that may be written. ``missing``: name -> how many observations in a row
-    left it out, to be given to the next decide(). ``digest`` names this plan."""
+    """The result of one look.
+
+    ``keep``: name -> role of the topology that may be written. ``missing``: name -> number of consecutive observations without the name, for the
+    next decide(). ``digest``: identifies this plan.
+    """
 
     keep: Mapping[str, str]
     added: tuple[str, ...]
@@ -49,7 +59,7 @@ class Decision:
 
 
 def digest(live: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """Names one change: from exactly these live nodes to exactly these wanted ones."""
+    """Return the identifier of one change: from these live nodes to these wanted nodes."""
     return hashlib.sha256(json.dumps([sorted(live.items()), sorted(wanted.items())]).encode()).hexdigest()[:16]
 
 
@@ -61,10 +71,10 @@ def decide(
     policy: Policy,
     override: str = "",
 ) -> Decision:
-    """What may become of the ``live`` nodes (name -> role) after one look at the source.
+    """Decide which ``live`` nodes (name -> role) stay after one look at the source.
 
-    ``observed``: name -> role, or None when the source failed. ``answering``: live nodes that answer when asked
-    themselves. ``override``: the digest of the plan that somebody has agreed to; only an empty topology is beyond it.
+    ``observed``: name -> role; None when the source failed. ``answering``: live nodes that respond to a direct question.
+    ``missing``: ``missing`` of the last decision. ``override``: digest of the plan that the user accepts. No digest permits an empty topology.
     """
     if observed is None:
         return Decision(live, (), (), (), dict(missing), digest(live, live))
@@ -87,7 +97,7 @@ def _reasons(
     policy: Policy,
     agreed: bool,
 ) -> dict[str, str]:
-    """Why which of the nodes that are left out stay all the same."""
+    """Return why nodes that the source left out must stay: name -> reason."""
     if not observed:
         return dict.fromkeys(counts, "the source shows no node at all, and an empty topology is never written")
     if agreed:
@@ -95,7 +105,7 @@ def _reasons(
     reasons = {}
     for name, count in counts.items():
         if name in answering:
-            reasons[name] = "it still answers; name the plan to remove it"
+            reasons[name] = "it still answers"
         elif count < policy.observations:
             reasons[name] = f"left out {count} times in a row, believed after {policy.observations}"
     leaving = [name for name in sorted(counts) if name not in reasons]

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server that was restarted with few entries is given once it listens. Pure.
+"""Compute the topology of a server after a restart with few entries. Pure.
 
-A server starts with the entries that respond, since each other entry delays its start by 5 s (section 1 of the contract). What it listed
-before must not get lost by that: a node that cannot be reached for a moment comes back, and then the server must know it.
+A server starts with only the entries that respond, because each other entry delays the start by 5 s (section 1 of the contract).
+The entries from before the restart must return: an unreachable node may come back, and the server must then list the node.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 def after_start(before: Topology, started: Topology, own: Collection[str]) -> Topology:
     """Return the topology for a server that listens again.
 
-    ``before``: what the file listed when the server was stopped; ``started``: what it was started with; ``own``: names of the entries of the
-    server itself, which respond by now. Every entry that ``started`` lists stays. An entry that it holds back is listed as ``before`` listed it.
+    ``before``: topology when the server was stopped. ``started``: topology with which the server was started.
+    ``own``: names of the server's own entries, which respond now.
+    Every listed entry of ``started`` stays. A held back entry of ``started`` is listed as in ``before``.
     """
     listed = list(started.listed)
     taken = {node.grpc_address.lower() for node in listed}
@@ -26,7 +27,7 @@ def after_start(before: Topology, started: Topology, own: Collection[str]) -> To
     addresses = {node.grpc_address for node in before.listed}
     held_back, silent = [], []
     for node in started.held_back:
-        # The same address under another name is the same entry to the server.
+        # For the server, the same address under another name is the same entry.
         now = node if node.name in own or node.grpc_address in addresses else stood.get(node.name)
         if now is None or now.grpc_address.lower() in taken:
             held_back.append(node)

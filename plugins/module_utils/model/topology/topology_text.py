@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The topology: which entries a node's ``topology.yml`` lists, and the text of that file.
+"""Read and write the text of ``topology.yml``, the file with the entries of a server. Pure.
 
-Pure. The format (rule 4 of the design): one entry a line, each line JSON, the whole valid YAML, so that
-it diffs, greps and reads back with the standard library. Entries that are held back (known, but not given
-to the server yet) are kept as comments: the server skips them and the next push still knows them.
+Format (rule 4 of the design): one entry a line, each line is JSON, the whole file is valid YAML. So the standard library can read the file, and
+diff and grep work on it. Held back entries are known but not yet given to the server. They are comments: the server skips them, and the next
+push still knows them.
 """
 
 from __future__ import annotations
@@ -37,20 +37,19 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re
 
 
 class TopologyError(ValueError):
-    """Something that must not become a topology; the message says what, where and what to do."""
+    """The input must not become a topology; the message says what, where and what to do."""
 
 
 class ForeignFormat(TopologyError):
-    """The text is not in this collection's line format (it may still be a topology written by somebody else)."""
+    """The text does not have this collection's line format. It may still be a topology from another writer."""
 
 
 @dataclass(frozen=True, order=True)
 class Node:
-    """One entry: ``grpc_address`` is ``host:port``; a ``ca_cert_path`` is a file on the host that reads it.
+    """One entry. ``grpc_address``: ``host:port``. ``ca_cert_path``: a file on the host that reads the entry.
 
-    To the server an address in another spelling (``Host:1``, ``host:1``) is another address, so the spelling that stands in a file
-    stays there; see canonical_address().
-
+    For the server, another spelling of an address (``Host:1``, ``host:1``) is another address. So an entry keeps the spelling in the file; see
+    canonical_address().
     Raises TopologyError for an entry that the server would reject or misread.
     """
 
@@ -70,7 +69,7 @@ class Node:
 
     @classmethod
     def from_mapping(cls, entry: object, where: str) -> Node:
-        """Read one entry of a ``nodes`` list; keys other than the four are ignored, as the server does."""
+        """Return one entry of a ``nodes`` list. Other keys do not count, as in the server. Raises TopologyError."""
         if not isinstance(entry, Mapping):
             raise TopologyError(f"{where}: expected a mapping with name and grpc_address, got {type(entry).__name__}")
         for key in _KEYS[:2]:
@@ -95,9 +94,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Topology:
-    """The entries of one file, in its order: ``listed`` the server reads, ``held_back`` it does not.
+    """The entries of one file, in order. ``listed``: entries that the server reads; ``held_back``: entries that the server does not read.
 
-    Raises TopologyError when a name or an address stands twice.
+    Raises TopologyError when two entries have the same name or address.
     """
 
     listed: tuple[Node, ...] = ()
@@ -125,7 +124,7 @@ class Topology:
         return {node.grpc_address: node for node in self.nodes}
 
     def render(self) -> str:
-        """The text of the file."""
+        """Return the text of the file."""
         lines = [HEADER, "nodes:\n" if self.listed else "nodes: []\n"]
         lines += [f"- {_line(node)}\n" for node in self.listed]
         lines += [f"{HELD_BACK}{_line(node)}\n" for node in self.held_back]
@@ -133,17 +132,22 @@ class Topology:
 
 
 def ordered(nodes: Iterable[Node], away: Iterable[str] = ()) -> tuple[Node, ...]:
-    """Nodes by name, those whose names are in ``away`` last: an entry that does not answer holds up all
-    behind it for 5 s (section 1 of the contract)."""
+    """Return the nodes sorted by name, the nodes in ``away`` last.
+
+    The server waits 5 s for an entry that does not respond before it reads the next entry (section 1 of the contract).
+
+    ``away``: names of entries that do not respond.
+    """
     away = frozenset(away)
     return tuple(sorted(nodes, key=lambda node: (node.name in away, node.name)))
 
 
 def parse(text: str) -> Topology:
-    """Read back what render() wrote, comments aside. Raises ForeignFormat for any other text, TopologyError for a bad entry.
+    """Return the topology in a text that render() wrote.
 
-    Nothing else will do, not even another spacing: JSON and YAML agree on the lines of render(), but not on a tab, an
-    escaped surrogate or a key that stands twice, and then the server would know other nodes than are read here.
+    Comments that are no held back entries do not count. The text must match exactly, also its spaces. JSON and YAML read a tab, an escaped
+    surrogate or a repeated key differently, so the server could read other nodes than this function.
+    Raises ForeignFormat for any other text, and TopologyError for a bad entry.
     """
     listed: list[Node] = []
     held_back: list[Node] = []
@@ -163,13 +167,13 @@ def parse(text: str) -> Topology:
 
 
 def held_back_in(text: str) -> tuple[Node, ...]:
-    """The entries that a text of any writer holds back: comments, so that no reader of YAML tells them."""
+    """Return the held back entries in a text of any writer. They are comments, so a YAML reader does not return them."""
     lines = enumerate(text.split("\n"), start=1)
     return tuple(_entry(line[len(HELD_BACK) :], number) for number, line in lines if line.startswith(HELD_BACK))
 
 
 def from_document(document: object) -> Topology:
-    """Read a topology out of a parsed YAML or JSON document, with the server's own leniency about keys."""
+    """Return the topology in a parsed YAML or JSON document. Unknown keys do not count, as in the server. Raises TopologyError."""
     if document is None:
         return Topology()
     if not isinstance(document, Mapping):
@@ -179,21 +183,21 @@ def from_document(document: object) -> Topology:
 
 
 def from_entries(entries: object, where: str) -> tuple[Node, ...]:
-    """Read a list of entries, one Node each, in the order given."""
+    """Return the nodes of a list of entries, in order. Raises TopologyError."""
     if not isinstance(entries, (list, tuple)):
         raise TopologyError(f"{where}: expected a list of entries, got {type(entries).__name__}")
     return tuple(Node.from_mapping(entry, f"{where}[{index}]") for index, entry in enumerate(entries))
 
 
 def split_address(address: str, where: str = "address") -> tuple[str, int]:
-    """``host:port`` -> (host, port); an IPv6 host stands in brackets. Raises TopologyError."""
+    """Return host and port of ``host:port``; an IPv6 host is in brackets. Raises TopologyError."""
     host, colon, port = address.rpartition(":")
     if not colon or not is_port(port):
         raise TopologyError(f"{where} {shown(address)}: expected host:port with a port from 1 to 65535")
     if host.startswith("[") and host.endswith("]"):
         try:
             ipaddress.IPv6Address(host[1:-1])
-            if not _IPV6.fullmatch(host[1:-1]):  # Python takes anything for a zone
+            if not _IPV6.fullmatch(host[1:-1]):  # Python accepts any text as a zone
                 raise ValueError("a zone is letters, digits, . _ and -")
         except ValueError as error:
             raise TopologyError(f"{where} {shown(address)}: {cut(host)} is not an IPv6 address ({cut(str(error))})") from None
@@ -213,7 +217,7 @@ def split_address(address: str, where: str = "address") -> tuple[str, int]:
 def canonical_host(host: str) -> str:
     """Return one spelling for all spellings of a host: lower case, and RFC 5952 for an IPv6 address, with or without brackets.
 
-    A trailing dot stays: a resolver's search list may lead the name without the dot to another host. So does the zone of an IPv6 address.
+    A trailing dot stays: without the dot, a search list may lead to another host. The zone of an IPv6 address stays too.
     """
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if ":" in bare:
@@ -221,16 +225,16 @@ def canonical_host(host: str) -> str:
         try:
             return f"{ipaddress.IPv6Address(address).compressed}{percent}{zone}"
         except ValueError:
-            pass  # no address: compared as text
+            pass  # not an address: compare as text
     return bare.lower()
 
 
 @lru_cache(maxsize=4096)
 def canonical_address(address: str) -> str:
-    """Return one spelling for all spellings of ``host:port``; of a text that is no address, the text in lower case.
+    """Return one spelling for all spellings of ``host:port``. A text that is no address becomes lower case.
 
-    For comparison only. To the server each spelling is an address of its own (tests/contract/test_addresses.py), so a file keeps the
-    spelling that stands there.
+    Use the result only for comparison. For the server each spelling is an address of its own (tests/contract/test_addresses.py), so a file keeps
+    its spelling.
     """
     host, colon, port = address.rpartition(":")
     if not colon:
@@ -240,7 +244,7 @@ def canonical_address(address: str) -> str:
 
 
 def is_port(text: str) -> bool:
-    """Whether ``text`` is a port from 1 to 65535, without leading zeros."""
+    """Return whether ``text`` is a port from 1 to 65535 without leading zeros."""
     return _PORT.fullmatch(text) is not None and int(text) <= 65535
 
 

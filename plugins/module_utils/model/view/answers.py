@@ -1,10 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""On what terms endpoints are asked, and what stands in the place of an answer when there is none.
+"""Define how endpoints are asked, and the failure that replaces a missing answer. Pure.
 
-Both clients (gRPC on the controller, HTTP on a host) take the same terms and say why an answer is
-missing in the same words, so that a verdict does not depend on the way that was asked.
+Both clients (gRPC on the controller, HTTP on a host) use the same terms and the same failures. So a verdict does not depend on the client.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class ErrorKind:
-    """Why there is no answer; each kind has a remedy of its own. Plain strings: they are module results."""
+    """Why an answer is missing. Each kind has its own remedy. The kinds are plain strings, because they are module results."""
 
     REFUSED = "refused"
-    """The host answers, nothing listens on the port."""
+    """The host responds, but nothing listens on the port."""
     TIMEOUT = "timeout"
-    """No answer in time: the host is away, cut off, or hangs."""
+    """No answer in time: the host is unreachable, or the server hangs."""
     UNRESOLVED = "unresolved"
     """The host name has no address."""
     TLS = "tls"
@@ -34,16 +33,16 @@ class ErrorKind:
     AUTH = "auth"
     """User name or password missing or wrong."""
     UNIMPLEMENTED = "unimplemented"
-    """A BanyanDB port or version that does not offer what was asked."""
+    """The BanyanDB port or version does not offer the method."""
     NOT_BANYANDB = "not_banyandb"
-    """Something listens and answers, but not as BanyanDB does."""
+    """Another program than BanyanDB listens on the port."""
     UNAVAILABLE = "unavailable"
-    """The server, or the way to it, failed otherwise; the message says how."""
+    """The server or the network failed; the message says how."""
     NOT_ASKED = "not_asked"
-    """Nobody asked."""
+    """The endpoint was not asked."""
 
 
-# What to do about each kind of missing answer.
+# Kind of a missing answer -> the remedy.
 REMEDY: Mapping[str, str] = {
     ErrorKind.REFUSED: "start the server, or correct the port",
     ErrorKind.TIMEOUT: "see whether the host is up and its firewall lets this port through, or give it more time",
@@ -58,10 +57,11 @@ REMEDY: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A missing answer: its kind (an ErrorKind), and a sentence that says where, what and what to do.
+    """A missing answer.
 
-    ``passing`` failures may be over a moment later, so the endpoint is asked again: gRPC's UNAVAILABLE on
-    a port that is not foreign, and its HTTP likeness. A wrong CA or a foreign server stays what it is.
+    ``kind``: an ErrorKind. ``message``: a sentence with the place, the fault and the remedy.
+    ``passing``: whether the failure may be over a moment later, so that the client asks again. Passing: gRPC's UNAVAILABLE, and the same state over
+    HTTP, on a port of a BanyanDB server. Not passing: a wrong CA, or a port of another program.
     """
 
     kind: str
@@ -70,36 +70,36 @@ class Failure:
 
     @classmethod
     def at(cls, address: str, kind: str, what: str, passing: bool = False) -> Failure:
-        """The failure of ``address``; the remedy of its kind is added to ``what``."""
+        """Return the failure of ``address``. ``what``: the fault, to which the method adds the remedy of the kind."""
         return cls(kind, f"{address}: {what}; {REMEDY[kind]}", passing)
 
     @classmethod
     def late(cls, address: str, deadline: float) -> Failure:
-        """The failure of an endpoint whose turn did not come within ``deadline`` seconds."""
-        return cls.at(address, ErrorKind.TIMEOUT, f"not asked to the end, the {deadline:g} s for all endpoints were over")
+        """Return the failure of an endpoint that was not asked within ``deadline`` seconds."""
+        return cls.at(address, ErrorKind.TIMEOUT, f"not asked within the {deadline:g} s for all endpoints")
 
     def to_mapping(self) -> dict[str, str]:
-        """Plain data for a module's result."""
+        """Return plain data for the result of a module."""
         return {"kind": self.kind, "message": self.message}
 
 
-# Name of a term -> the least and the most that it may be. Times in seconds.
+# Name of a term, its smallest and its largest value. Times in seconds.
 LIMITS = (("timeout", 0.001, LONGEST_SECONDS), ("deadline", 0.001, LONGEST_SECONDS), ("retries", 0, 1000), ("concurrency", 1, 10_000))
 
 
 class TermsError(ValueError):
-    """Terms that no endpoint can be asked on; the message says what to change."""
+    """The terms are invalid; the message says what to change."""
 
 
 @dataclass(frozen=True)
 class Terms:
     """How endpoints are asked. Times in seconds.
 
-    ``timeout`` bounds one call with its connection, ``deadline`` all calls to all endpoints together.
-    ``retries`` are further tries after a passing failure, ``concurrency`` the endpoints asked at a time.
-    ``ca`` is PEM text; with ``tls`` a server is trusted by it alone. ``tls_server_name`` is expected in
-    the certificate instead of the address's host. ``username`` is sent when it is not empty.
-
+    ``timeout``: limit for one call with its connection. ``deadline``: limit for all calls to all endpoints.
+    ``retries``: further attempts after a passing failure. ``concurrency``: endpoints that are asked at the same time.
+    ``ca``: PEM text; with ``tls`` the client trusts only this CA.
+    ``tls_server_name``: name that the certificate must have; empty means the host of the address.
+    ``username``: sent when not empty.
     Raises TermsError.
     """
 
@@ -125,10 +125,10 @@ class Terms:
         self.ssl_context()
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """A context that trusts ``ca`` alone, or None without TLS."""
+        """Return a context that trusts ``ca`` alone, or None without TLS. Raises TermsError."""
         if not self.tls:
             return None
-        import ssl  # not above: it takes 5 ms, which a push without TLS would pay for on every host
+        import ssl  # imported here: the import takes 5 ms, and a push without TLS does not need it
 
         try:
             context = ssl.create_default_context(cadata=self.ca or "-")
@@ -138,12 +138,12 @@ class Terms:
 
 
 def verified_name(host: str) -> str:
-    """Return the name that a certificate must have for ``host``: certificates and SNI carry no trailing dot (RFC 6066, section 3)."""
+    """Return the name that a certificate must have for ``host``: certificates and SNI have no trailing dot (RFC 6066, section 3)."""
     return host[:-1] if host.endswith(".") else host
 
 
 def tls_failure(error: OSError) -> str:
-    """Return what went wrong with TLS; empty for an error that is not one of TLS. Works without an import of ``ssl``."""
+    """Return why TLS failed; empty for an error that is not a TLS error. Does not import ``ssl``."""
     if type(error).__module__ != "ssl":
         return ""
     distrust = getattr(error, "verify_message", "")
@@ -153,7 +153,9 @@ def tls_failure(error: OSError) -> str:
 
 
 def pause_before(attempt: int, address: str) -> float:
-    """Seconds to let pass before the further try number ``attempt`` (from 1): doubling from 0.1 to 2 s,
-    shortened by up to half, by the address, so that many endpoints are not asked again in one instant."""
+    """Return the seconds to wait before the further attempt number ``attempt`` (from 1).
+
+    The pause doubles from 0.1 s to 2 s. The address shortens the pause by up to half, so that many endpoints are not asked at the same instant.
+    """
     full: float = min(0.1 * 2 ** (attempt - 1), 2.0)
     return full * (1.0 - 0.5 * (zlib.crc32(address.encode()) % 1024) / 1024)

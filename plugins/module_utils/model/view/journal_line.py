@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The decisive line of a server's journal: why one start failed. Pure.
+"""Find the decisive line in a server's journal: why one start failed. Pure.
 
-The forms of the lines were recorded from the real server and from systemd 252 on Debian 12.
+The formats of the lines were recorded from the real server and from systemd 252 on Debian 12.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MOST_OF_A_MESSAGE = 150
 MOST_OF_A_LINE = 500
 
 _DECISIVE_LEVELS = ("fatal", "panic", "error")
-# Of cobra (a refused flag), of a Go program that panics, and of the Go runtime itself.
+# Written by cobra (a refused flag), by a Go program that panics, and by the Go runtime.
 _DECISIVE_TEXT = re.compile(r"^(?:Error|panic|fatal error): (.+)$")
-# Of systemd, before the program runs. The first line names the path, the line `Failed at step` names the program only.
+# Written by systemd before the program runs. The first line names the path; the line `Failed at step` names only the program.
 _SYSTEMD = re.compile(r"^\S+\.(?:service|mount): ((?:Failed (?!with result)|Changing to the requested working directory failed).+)$")
 # Debug lines, the server's banner, and the 200 lines of flags after a refused flag.
 _NOISE = re.compile(r'"level":"debug"|^\s+(-\w, )?--\w|^(Usage|Flags|Global Flags):|\[flags\]$|[\u2550-\u256c\u2588]')
@@ -30,10 +30,12 @@ _STACK = re.compile(r"^(goroutine \d+ \[|\t\S+\.go:\d+|\S+\(.*\)$|created by )")
 
 
 def decisive(lines: Sequence[str]) -> str:
-    """Return why a start failed, as one line without a stack; an empty text when the journal does not say.
+    """Return why a start failed, as one line without a stack; empty when the journal does not say.
 
-    ``lines``: the journal of this start, oldest first. The first message of level fatal, panic or error decides. Without one, the first failure
-    that systemd reports decides; without that, the last warning about something that the server tries again (a liaison that waits for a META node).
+    The first message of level fatal, panic or error decides. Without one, the first failure that systemd reports decides. Without both, the last
+    warning about a retry of the server decides (a liaison that waits for a META node).
+
+    ``lines``: journal of this start, oldest first.
     """
     for choose in (_of_server, _of_systemd):
         found = next((text for line in lines for text in [choose(line)] if text), "")
@@ -43,7 +45,10 @@ def decisive(lines: Sequence[str]) -> str:
 
 
 def excerpt(lines: Iterable[str], most: int) -> list[str]:
-    """Return the last ``most`` lines that say something: no debug messages, usage text or stacks; each at most MOST_OF_A_LINE characters."""
+    """Return the last ``most`` useful lines, each at most MOST_OF_A_LINE characters.
+
+    Debug messages, usage text and stacks are left out.
+    """
     kept = [line for line in lines if line.strip() and not _NOISE.search(line) and not _STACK.search(line)]
     return [cut(_without_stack(line), MOST_OF_A_LINE) for line in kept[-most:]] if most > 0 else []
 
@@ -68,7 +73,7 @@ def _of_retry(line: str) -> str:
 
 
 def _message(entry: dict[str, Any]) -> str:
-    """Return the cause, or else the message. A cause of one word (``EOF``) says nothing without its message."""
+    """Return the cause, or the message without a cause. A cause of one word (``EOF``) needs the message."""
     message = str(entry.get("message") or entry.get("msg") or "")
     cause = str(entry.get("error") or "")
     if not cause:
@@ -77,7 +82,7 @@ def _message(entry: dict[str, Any]) -> str:
 
 
 def _entry(line: str) -> dict[str, Any]:
-    """Return the fields of a JSON log line, which a text without a line break may precede (``terminated signal received{...}``)."""
+    """Return the fields of a JSON log line. A text without a line break may precede the JSON (``terminated signal received{...}``)."""
     start = line.find('{"')
     if start < 0:
         return {}
@@ -96,7 +101,7 @@ def _without_stack(line: str) -> str:
 
 
 def _short(text: str) -> str:
-    """One line: what stands before the first line break, without control characters. Messages put it between double quotes."""
+    """Return the first line of a text without control characters and double quotes. Messages put the result between double quotes."""
     first = text.strip().splitlines()[0] if text.strip() else ""
     plain = "".join(sign if sign.isprintable() else " " for sign in first).replace('"', "'")
     return cut(" ".join(plain.split()), MOST_OF_A_MESSAGE)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a task failed on a host, as one line, from the result that Ansible registered. Pure."""
+"""Find why a task failed on a host, from the result that Ansible registered. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 NO_MODULE = "this host runs no module of Ansible"
 _WHAT_TO_DO = ". Install Python 3.9 or later there, or set ansible_python_interpreter."
-# Of ssh, when a session with a terminal ends.
+# Written by ssh when a session with a terminal ends.
 _NOISE = ("Shared connection to ", "Connection to ")
 
 
 def failure_reason(result: Mapping[str, Any]) -> str:
-    """Return why a task failed. Where the module did not run at all, the reason is the last line that the host wrote.
+    """Return why a task failed, as one line. If the module did not run, the reason is the last line that the host wrote.
 
-    Ansible's own message is ``No start of json char found`` then, which says that the answer is no JSON, not why.
+    Ansible's own message in this case is ``No start of json char found``. It says that the answer is not JSON, but not why.
     """
     if "module_stderr" in result or "module_stdout" in result:
         said = next((line for key in ("module_stderr", "module_stdout") for line in [_last_line(result.get(key))] if line), "")

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person reads of a verdict: who sees whom, and what to do. Pure."""
+"""Format a verdict for a person: the cluster view, and what to do. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.clu
     Verdict,
 )
 
-# Beyond this many nodes a square table is wider than a screen; then only rows and columns with findings are shown.
+# With more nodes the table is wider than a screen, so the table has only rows and columns with findings.
 WHOLE_TABLE = 16
 OK = "ok"
 
 
 def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
-    """The report of one cluster, line by line: its verdict, the table (rows see columns), the findings."""
+    """Return the report of one cluster: its verdict, the table and the findings."""
     count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
     result = [f"cluster {name}, {count}: {verdict.verdict}", *table(nodes, verdict)]
     for pair in verdict.pairs:
@@ -33,7 +33,7 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
 
 
 def lines_of_stopped(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
-    """Return the report of a cluster none of whose servers runs: its verdict, and what to do instead of a finding for each server."""
+    """Return the report of a cluster without a running server: its verdict, and one remedy instead of a finding for each server."""
     return [
         lines(name, nodes, verdict)[0],
         "  No server of this cluster runs: on every host nothing listens on the HTTP port. Start the cluster with skywalking.banyandb.deploy, or "
@@ -42,7 +42,7 @@ def lines_of_stopped(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict)
 
 
 def table(nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[str]:
-    """Who sees whom: a row for each observer, a column for each subject."""
+    """Return the table of the cluster view: a row for each observer, a column for each subject."""
     names = {node.name for node in nodes}
     rows, columns = list(nodes), list(nodes)
     if len(nodes) > WHOLE_TABLE:
