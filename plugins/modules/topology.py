@@ -369,42 +369,15 @@ backup_file:
   sample: /etc/banyandb/topology.yml.2026-01-31T12:00:00.123456Z.bak
 """
 
-import grp
-import hashlib
-import os.path
-import pwd
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
-    LIAISON_PORT,
-    TopologyError,
-    from_entries,
-    split_address,
-)
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    DATA,
-    LIAISON,
-    ROLES,
-    ExpectedNode,
-    role_of,
-)
-
-# Seconds that one look at the local server's view may take; it takes 3 ms (section 3 of the contract).
-LOOK_SECONDS = 5.0
-# A server that refuses once, before anything was written, is not yet a reason to give up.
-RETRIES = 2
-# No time is longer, so that none is too large for a socket's time-out.
-LONGEST_SECONDS = 86400.0
 
 ARGUMENTS = dict(
     path=dict(type="path", default="/etc/banyandb/topology.yml"),
@@ -471,23 +444,23 @@ def main() -> None:
     if module.params["start"]:
         return start(module)
     try:
-        outcome = push.push(request(module.params, module.check_mode))
-    except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
+        outcome = push.push(read_request(module.params, module.check_mode))
+    except (TopologyFileError, ValueError) as error:
         entries = getattr(error, "entries", ()) if module._verbosity else ()
         module.fail_json(msg=str(error), changed=False, **({"entries": entries} if entries else {}))
     except push.PushFailed as error:
         warn(module, error.outcome)
-        module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
+        module.fail_json(msg=str(error), **result_of(error.outcome, changed=error.outcome.writes > 0))
     warn(module, outcome)
-    result = report(outcome, changed=outcome.changed)
+    result = result_of(outcome, outcome.changed)
     if module._diff:
-        result["diff"] = diff(module, outcome)
+        result["diff"] = difference_of(outcome, module.params["path"])
     module.exit_json(**result)
 
 
 def start(module: AnsibleModule) -> None:
-    """Start the local server with its file, in place of a push."""
-    # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
+    """Start the local server with its file, instead of a push to a server that runs."""
+    # Imported for a start alone: every host compiles and imports a module at each execution, so a push would pay for these imports too.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, start_with_topology
 
@@ -500,161 +473,25 @@ def start(module: AnsibleModule) -> None:
 
     server = start_with_topology.Server(local["service"], local["ports"], local["timeout"])
     try:
-        outcome, difference, started = start_with_topology.start(request(module.params, module.check_mode), server)
-    except (TopologyError, topology_file.TopologyFileError, ValueError, HostStateError) as error:
+        outcome, difference, started = start_with_topology.start(read_request(module.params, module.check_mode), server)
+    except (TopologyFileError, ValueError, HostStateError) as error:
         return end(service_start.NotReady(str(error)), changed=False)
     except service_start.NotReady as error:
         return end(error, changed=True)
     except push.PushFailed as error:
         return end(service_start.NotReady(str(error)), changed=True)
     warn(module, outcome)
-    result = report(outcome, changed=True)
+    result = result_of(outcome, changed=True)
     if started:
         result["started"] = started.to_mapping()
     if module._diff:
-        result["diff"] = [diff(module, outcome), difference]
+        result["diff"] = [difference_of(outcome, module.params["path"]), difference]
     module.exit_json(**result)
-
-
-def diff(module: AnsibleModule, outcome: push.Outcome) -> dict[str, str]:
-    """The file before and after."""
-    path = module.params["path"]
-    return {"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}
 
 
 def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
     for warning in outcome.warnings:
         module.warn(warning)
-
-
-def request(params: dict[str, Any], check: bool) -> push.Request:
-    """Read the module's parameters. Raises TopologyError or ValueError that names the parameter."""
-    path = params["path"]
-    _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
-    nodes = from_entries(params["nodes"], "nodes")
-    expected = [expected_node(entry) for entry in params["nodes"]]
-    node_names = [node.node_name for node in expected]
-    twice = sorted({name for name in node_names if node_names.count(name) > 1})
-    _require(not twice, f"nodes: node_name {', '.join(map(repr, twice))} stands more than once: each node has a name of its own")
-    for option in ("reach_timeout", "lock_timeout"):
-        _require_seconds(option, params[option])
-    _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
-    starts = params["start"] or {}
-    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start")
-    if starts:
-        _require_seconds("start.timeout", starts["timeout"])
-        unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
-        _require(not unknown, f"start.needs names {', '.join(unknown)}, which nodes does not list")
-    rereads = params["unread"] and params["admit"] != ADMIT_START and not check
-    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
-    return push.Request(
-        path=path,
-        nodes=nodes,
-        expected={node.name: node for node in expected},
-        ownership=_ownership(params),
-        remove=params["remove"],
-        readdress=params["readdress"],
-        refresh=params["refresh"],
-        refresh_stale=params["refresh_stale"],
-        admit=params["admit"],
-        silent=[starts["name"]] if starts else [],
-        needs=starts["needs"] if starts else [],
-        as_listed=params["as_listed"],
-        unread=params["unread"],
-        batch=params["batch"],
-        backup=params["backup"],
-        proof=_proof(params["prove"]),
-        check=check,
-        lock_timeout=params["lock_timeout"],
-        reach_timeout=params["reach_timeout"],
-    )
-
-
-def expected_node(entry: dict[str, Any]) -> ExpectedNode:
-    """What views should show of one entry of ``nodes``. Raises TopologyError."""
-    node = from_entries([entry], "nodes")[0]
-    role = entry["role"] or role_of(node)
-    if role == LIAISON and split_address(node.grpc_address)[1] != LIAISON_PORT:
-        raise TopologyError(
-            f"node {node.name!r}: grpc_address {node.grpc_address}: a liaison is listed on its internal port {LIAISON_PORT}; "
-            "another port answers too, and then the node is lost at the next change of its address"
-        )
-    return ExpectedNode(
-        name=node.name,
-        node_name=entry["node_name"] or node.grpc_address,
-        role=role,
-        roles=None if entry["roles"] is None else tuple(entry["roles"]),
-        labels=labels_expected(entry["labels"], f"node {node.name!r}: labels"),
-    )
-
-
-def report(outcome: push.Outcome, changed: bool) -> dict[str, Any]:
-    """The module's result."""
-    plan = outcome.plan
-    result = dict(
-        changed=changed,
-        added=list(plan.added),
-        removed=list(plan.removed),
-        readdressed=[vars(move) for move in plan.readdressed],
-        renamed=[vars(move) for move in plan.renamed],
-        refreshed=list(plan.refreshed),
-        held_back=list(plan.held_back),
-        away=list(plan.away),
-        writes=outcome.writes,
-        proved=outcome.proved,
-        verdict=outcome.verdict,
-        pairs=[pair.to_mapping() for pair in outcome.pairs],
-    )
-    if outcome.after:
-        result["sha256"] = hashlib.sha256(outcome.after.encode()).hexdigest()
-    if outcome.reload_seconds is not None:
-        result["reload_seconds"] = outcome.reload_seconds
-    if outcome.view is not None:
-        result["view"] = outcome.view.to_mapping()
-    if outcome.backup_file:
-        result["backup_file"] = outcome.backup_file
-    return result
-
-
-def _proof(prove: dict[str, Any] | None) -> push.Proof | None:
-    if prove is None:
-        return None
-    _require_seconds("prove.timeout", prove["timeout"])
-    try:
-        client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
-    except TermsError as error:
-        raise ValueError(f"prove.{error}") from None
-    observer = ExpectedNode(prove["name"], "", prove["role"])
-    return push.Proof(observer, client.cluster_state, prove["timeout"])
-
-
-def _ownership(params: dict[str, Any]) -> Ownership:
-    mode = params["mode"]
-    if isinstance(mode, str):
-        try:
-            mode = int(mode, 8)
-        except ValueError:
-            mode = -1
-    right = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= 0o777
-    _require(right, f'mode {params["mode"]!r}: expected octal permission bits such as "0644"')
-    try:
-        uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
-    except KeyError:
-        raise ValueError(f"owner {params['owner']!r}: no such user on this host") from None
-    try:
-        gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
-    except KeyError:
-        raise ValueError(f"group {params['group']!r}: no such group on this host") from None
-    return Ownership(uid, gid, mode)
-
-
-def _require_seconds(option: str, seconds: float) -> None:
-    _require(0 < seconds <= LONGEST_SECONDS, f"{option} {seconds}: expected seconds above 0, at most {LONGEST_SECONDS:.0f}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
 
 
 if __name__ == "__main__":

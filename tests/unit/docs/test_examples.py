@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns import srv_host_variables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_view, view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_verdict, node_view, view_findings, view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -134,19 +134,19 @@ def test_the_guides_explain_every_variable_of_every_role():
 def test_the_page_concept_explains_every_verdict():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
     section = text.split("## Verdicts")[1]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == cluster_view.VERDICTS
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == view_findings.VERDICTS
 
 
 def test_the_page_concept_explains_every_word_of_the_table():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
-    names = ("NOT_LISTED", "NOT_ASKED", "MISSING", "STALE", "CONNECTING", "EVICTABLE", "UNREACHED")
-    words = {getattr(cluster_view, name) for name in names}
+    names = ("NOT_LISTED", "MISSING", "STALE", "CONNECTING", "UNREACHED")
+    words = {getattr(view_findings, name) for name in names} | {cluster_verdict.NOT_ASKED, node_view.EVICTABLE}
     assert set(re.findall(r"^\| `([^`]+)` \|", text.split("| cell | meaning |")[1], re.MULTILINE)) == words | {view_report.OK}
 
 
 def test_the_page_troubleshooting_tells_of_every_verdict_but_the_good_one():
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    assert {verdict for verdict in cluster_view.VERDICTS if f"verdict `{verdict}`" in text} == set(cluster_view.VERDICTS) - {"converged"}
+    assert {verdict for verdict in view_findings.VERDICTS if f"verdict `{verdict}`" in text} == set(view_findings.VERDICTS) - {"converged"}
 
 
 def quoted():

@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 # Bounds on how long an answer is remembered, whatever its TTL: a TTL of 0 must not become a question for each
 # template, nor one of a week hide a change.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS
 
 #: Upper bounds of how many servers of a rank have been changed when a stage ends: one first, to see what the change does.
