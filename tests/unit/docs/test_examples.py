@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_verdict, node_view, view_findings, view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
+from ansible_collections.skywalking.banyandb.tests.unit.documented import with_fragments
 
 ROOT = Path(__file__).resolve().parents[3]
 WALKTHROUGH = ROOT / "tests" / "docs" / "walkthrough.md"
@@ -44,17 +45,6 @@ def documentation(path):
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
             names[statement.targets[0].id] = statement.value.value
     return {**names, "DOCUMENTATION": yaml.safe_load(names.get("DOCUMENTATION", "null"))}
-
-
-def fragment_options(name):
-    """Options of a documentation fragment, which is a class with a text."""
-    (fragment,) = [
-        statement
-        for statement in ast.parse((ROOT / "plugins" / "doc_fragments" / f"{name.rpartition('.')[2]}.py").read_text(encoding="utf-8")).body
-        if isinstance(statement, ast.ClassDef)
-    ]
-    texts = [statement.value.value for statement in fragment.body if isinstance(statement, ast.Assign)]
-    return {key: value for text in texts for key, value in yaml.safe_load(text).get("options", {}).items()}
 
 
 DOCUMENTED = {path: found for path in PLUGINS for found in [documentation(path)] if found["DOCUMENTATION"]}
@@ -247,10 +237,7 @@ def test_the_examples_of_a_plugin_use_it_as_it_is_documented(path):
     if path.parent.name == "lookup":
         assert f"query('skywalking.banyandb.{found['DOCUMENTATION']['name']}'" in found["EXAMPLES"]
         return
-    known = dict(found["DOCUMENTATION"]["options"])
-    for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", []):
-        if fragment.startswith("skywalking."):
-            known.update(fragment_options(fragment))
+    known = with_fragments(found["DOCUMENTATION"])
     if path.parent.name == "inventory":
         uses = [tasks]
         for fragment in ("ansible.plugins.doc_fragments.constructed", "ansible.plugins.doc_fragments.inventory_cache"):
