@@ -16,17 +16,14 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    FILE,
-    SETTLE_SECONDS,
-    VERDICTS,
-    ExpectedNode,
-    View,
-    judge,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import SETTLE_SECONDS, VERDICTS
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
@@ -124,16 +121,7 @@ def cluster_report(
     name: str, entries: Sequence[Mapping[str, Any]], answers: Mapping[str, Answer], settle: float = SETTLE_SECONDS, discovery: str = FILE
 ) -> dict[str, Any]:
     """Verdict, pairs, matrix and the lines to print, for one cluster. ``settle`` and ``discovery``: see judge()."""
-    nodes = [
-        ExpectedNode(
-            entry["name"],
-            entry["node_name"],
-            entry["role"],
-            None if entry["roles"] is None else tuple(entry["roles"]),
-            None if entry["labels"] is None else tuple(sorted(entry["labels"].items())),
-        )
-        for entry in entries
-    ]
+    nodes = [ExpectedNode.of(entry) for entry in entries]
     names = {entry["grpc_address"]: entry["name"] for entry in entries}
     reach = {
         (observer, names[address]): bool(reached)

@@ -36,8 +36,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     warnings,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import Counts, Group, Segment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT, split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {

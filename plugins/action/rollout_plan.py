@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     wanted_changes,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 NO_DRAIN = "none"

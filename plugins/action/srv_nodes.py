@@ -34,9 +34,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import KEEP, changes_mode, need
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import canonical_host, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DNS, SETTLE_SECONDS, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import SETTLE_SECONDS
 
 ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},

@@ -8,28 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
 name: clusters
 short_description: The BanyanDB clusters that the inventory describes
 version_added: 0.9.0
 description:
-  - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), whatever the run is limited to, and gives
+  - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), also hosts outside of C(--limit). Returns
     the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.
-  - What is wrong with the inventory is returned as C(problems), sentences that name the host and what to do.
+  - C(problems) lists the errors in the inventory. Each sentence names the host and says what to do.
 positional: _input, groups
-options:
-  _input:
-    description: The variable C(hostvars).
-    type: dict
-    required: true
-  groups:
-    description: The variable C(groups).
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - skywalking.banyandb.inventory_arguments
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -51,8 +43,7 @@ _value:
 
 
 def inventory_clusters(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    if not isinstance(hostvars, Mapping) or not isinstance(groups, Mapping):
-        raise AnsibleFilterError("skywalking.banyandb.clusters: expected hostvars | skywalking.banyandb.clusters(groups)")
+    require_inventory("clusters", hostvars, groups)
     return {name: asdict(cluster) for name, cluster in clusters(groups, hostvars).items()}
 
 

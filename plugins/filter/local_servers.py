@@ -1,42 +1,33 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``local_servers``: thin over model/."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
 name: local_servers
-short_description: Where the server of each host listens, for questions from the same host
+short_description: The addresses on which the server of each host listens, for clients on the same host
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - Reads the ports, and the hosts that C(banyandb_env) sets, such as C(BYDB_HTTP_HOST). A host that means every address is asked at C(127.0.0.1).
+  - Reads the port variables, and the listen hosts in C(banyandb_env), such as C(BYDB_HTTP_HOST). A server that listens on every address
+    gets C(127.0.0.1).
 positional: _input, groups
-options:
-  _input:
-    description: The variable C(hostvars).
-    type: dict
-    required: true
-  groups:
-    description: The variable C(groups).
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - skywalking.banyandb.inventory_arguments
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
-- name: Show where the server of this host answers over HTTP
+- name: Show the HTTP address of the server of this host
   ansible.builtin.debug:
     msg: "{{ (hostvars | skywalking.banyandb.local_servers(groups))[inventory_hostname].url }}"
 """
@@ -49,15 +40,14 @@ _value:
 
 
 def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    if not isinstance(hostvars, Mapping) or not isinstance(groups, Mapping):
-        raise AnsibleFilterError("skywalking.banyandb.local_servers: expected hostvars | skywalking.banyandb.local_servers(groups)")
+    require_inventory("local_servers", hostvars, groups)
     found = {}
     for group, role in GROUPS.items():
         for host in groups.get(group, ()):
             try:
                 found[host] = asdict(local_server(role, hostvars[host]))
             except (ValueError, TypeError):
-                continue  # the filter clusters says what is wrong with the host
+                continue  # the filter clusters reports the error of this host
     return found
 
 

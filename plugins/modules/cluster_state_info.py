@@ -292,21 +292,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.lib
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    CONVERGED,
-    CONVERGING,
-    DNS,
-    FILE,
-    ROLES,
-    SETTLE_SECONDS,
-    ExpectedNode,
-    Verdict,
-    View,
-    judge,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import CONVERGED, CONVERGING, SETTLE_SECONDS
 
 GRPC = "grpc"
 HTTP = "http"
@@ -451,16 +444,7 @@ def expected_nodes(entries: list[dict[str, Any]] | None) -> list[ExpectedNode] |
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"nodes: {key} {', '.join(map(repr, twice))} stands more than once: each node has one entry")
-    return [
-        ExpectedNode(
-            name=entry["name"],
-            node_name=entry["node_name"],
-            role=entry["role"],
-            roles=None if entry["roles"] is None else tuple(entry["roles"]),
-            labels=labels_expected(entry["labels"], f"node {entry['name']!r}: labels"),
-        )
-        for entry in entries
-    ]
+    return [ExpectedNode.of_option(entry) for entry in entries]
 
 
 def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[ExpectedNode] | None) -> None:

@@ -188,10 +188,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.ga
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ROLES, ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SERVING, SOAK_SECONDS, STALL_SECONDS, Asked
 
 ARGUMENTS: dict[str, Any] = dict(
@@ -249,23 +249,12 @@ def act(params: dict[str, Any]) -> Watched:
     url = with_port(params["url"], ServerPorts.of(running_process.environment_of(pid)).http) if pid else params["url"]
     client = HttpClient.local({**params, "url": url}, params["timeout"])
     asked = Asked(
-        observer=ExpectedNode(params["name"], "", params["role"]),
+        observer=ExpectedNode.observer(params["name"], params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],
-        identities={name: described(entries[name]) for name in params["identities"]},
+        identities={name: ExpectedNode.of_option(entries[name]) for name in params["identities"]},
         stood=params["stood"] if params["revisions"] else None,
     )
     return watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
-
-
-def described(entry: dict[str, Any]) -> ExpectedNode:
-    """A node as it must be."""
-    return ExpectedNode(
-        entry["name"],
-        entry["node_name"],
-        entry["role"],
-        None if entry["roles"] is None else tuple(entry["roles"]),
-        labels_expected(entry["labels"], f"node {entry['name']!r}: labels"),
-    )
 
 
 def report(watched: Watched, here: str) -> dict[str, Any]:

@@ -14,57 +14,12 @@ description:
     of the unit that waits for the mounts of links goes too.
   - A directory without the marker of this node is never touched. A mount point stays, empty. A link to a directory goes with the directory.
   - The directories are those of O(storage), and those that the node's record on the host names.
+extends_documentation_fragment:
+  - skywalking.banyandb.storage_option
 options:
   storage:
     description: The node and its data directories.
-    type: dict
     required: true
-    suboptions:
-      user:
-        description: The server's user.
-        type: str
-        required: true
-      cluster:
-        description: Name of the cluster.
-        type: str
-        required: true
-      host:
-        description: Inventory name of the host.
-        type: str
-        required: true
-      node:
-        description: Name of the node in views.
-        type: str
-        required: true
-      role:
-        description: What the server is, V(data), V(liaison) or V(standalone).
-        type: str
-        required: true
-      roots:
-        description: Absolute path of each directory, and the stores there.
-        type: dict
-        required: true
-      entered:
-        description: Other directories that the server has to enter.
-        type: list
-        elements: path
-        default: []
-      record:
-        description: The file outside of the directories that says where the data is.
-        type: path
-        required: true
-      unit_file:
-        description: The file of the unit.
-        type: path
-        required: true
-      accept_empty:
-        description: Whether the node may start without the data that it is known to have.
-        type: bool
-        default: false
-      adopt:
-        description: Whether the node takes over data without its marker.
-        type: bool
-        default: false
   confirm:
     description: Inventory names of the nodes whose data may be deleted, a list or a text with commas. See C(banyandb_confirm).
     type: raw

@@ -17,6 +17,8 @@ description:
   - What a running server was started with is read from C(/proc) (its program and its environment), not guessed from
     the times of files.
   - Nothing is changed.
+extends_documentation_fragment:
+  - skywalking.banyandb.storage_option
 options:
   files:
     description: Regular files that should exist. A link in the place of one counts as a difference.
@@ -127,55 +129,8 @@ options:
     type: path
   storage:
     description:
-      - The data directories of a node. Each is compared with what it should be, and whether the node may use it is told.
-      - A directory with other content, of another node, or without the data that the node is known to have is a problem.
-    type: dict
-    suboptions:
-      user:
-        description: The server's user.
-        type: str
-        required: true
-      cluster:
-        description: Name of the cluster.
-        type: str
-        required: true
-      host:
-        description: Inventory name of the host.
-        type: str
-        required: true
-      node:
-        description: Name of the node in views.
-        type: str
-        required: true
-      role:
-        description: What the server is, V(data), V(liaison) or V(standalone).
-        type: str
-        required: true
-      roots:
-        description: Absolute path of each directory, and the stores there.
-        type: dict
-        required: true
-      entered:
-        description: Other directories that the server has to enter.
-        type: list
-        elements: path
-        default: []
-      record:
-        description: The file outside of the directories that says where the data is.
-        type: path
-        required: true
-      unit_file:
-        description: The file of the unit.
-        type: path
-        required: true
-      accept_empty:
-        description: Whether the node may start without the data that it is known to have.
-        type: bool
-        default: false
-      adopt:
-        description: Whether the node takes over data without its marker.
-        type: bool
-        default: false
+      - The node and its data directories. The module compares each directory with what the directory should be.
+      - A directory is a problem if it has other content, has the marker of another node, or lacks data that the node stored before.
   topology:
     description: A topology file, of which to tell the entries and which of them answer. It need not exist.
     type: path

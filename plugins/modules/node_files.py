@@ -15,6 +15,8 @@ description:
     needed. All in one execution, since a deployment waits for each once for each host. Nothing is started or restarted.
   - A file and a link are replaced whole or not at all, and outlast a power cut. A directory may be a link to one.
   - Internal to the role C(node); M(skywalking.banyandb.host_info) compares the same.
+extends_documentation_fragment:
+  - skywalking.banyandb.storage_option
 options:
   directories:
     description: Directories, in the order in which they are made.
@@ -36,54 +38,7 @@ options:
         description: Permissions in octal digits, such as V("0640").
         type: str
   storage:
-    description: The data directories of the node. They are made, and get their markers, before anything else.
-    type: dict
-    suboptions:
-      user:
-        description: The server's user.
-        type: str
-        required: true
-      cluster:
-        description: Name of the cluster.
-        type: str
-        required: true
-      host:
-        description: Inventory name of the host.
-        type: str
-        required: true
-      node:
-        description: Name of the node in views.
-        type: str
-        required: true
-      role:
-        description: What the server is, V(data), V(liaison) or V(standalone).
-        type: str
-        required: true
-      roots:
-        description: Absolute path of each directory, and the stores there.
-        type: dict
-        required: true
-      entered:
-        description: Other directories that the server has to enter.
-        type: list
-        elements: path
-        default: []
-      record:
-        description: The file outside of the directories that says where the data is.
-        type: path
-        required: true
-      unit_file:
-        description: The file of the unit.
-        type: path
-        required: true
-      accept_empty:
-        description: Whether the node may start without the data that it is known to have.
-        type: bool
-        default: false
-      adopt:
-        description: Whether the node takes over data without its marker.
-        type: bool
-        default: false
+    description: The node and its data directories. The module makes the directories and their markers before all other files.
   environment_file:
     description: The environment file of the unit.
     type: dict

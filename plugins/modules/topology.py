@@ -7,152 +7,159 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: topology
-short_description: Push a topology file to a BanyanDB host and prove that its server took it
+short_description: Push a topology file to a BanyanDB host and prove that its server loaded it
 version_added: 0.9.0
 description:
-  - Writes the file that a BanyanDB server reads its nodes from (C(--node-discovery-mode=file)), waits until the server has reloaded it,
-    and proves with the server's own cluster state that every listed node that answers is in its view. All of it in one execution on the
-    host.
-  - The server takes a bad file without complaint and then drops nodes. What would make it do so is refused before anything is written.
-  - A node leaves only when it is named in O(remove). A list that merely became shorter is refused, with the names that would have vanished.
-  - A known node that gets another address is written in two steps, without it and then with it, because a server loses a node for good
-    when its address changes in one write.
-  - Entries that do not answer are listed last, because each of them holds up all behind it for 5 seconds. New ones are held back as
-    comments until a later push finds them answering.
-  - Files are replaced as a whole by a rename in the same directory. Pushes to one file wait for each other.
+  - Writes the topology file, from which a BanyanDB server reads its nodes (C(--node-discovery-mode=file)), and waits until the server has
+    loaded the file. Then reads the server's cluster state and checks that the view shows every listed node that responds.
+  - One execution on the host does all of that.
+  - A BanyanDB server accepts a bad file without an error and then drops nodes. The module refuses such a file before it writes anything.
+  - An entry leaves the file only when O(remove) names the entry. The module refuses a shorter list, and its message names the missing entries.
+  - When an entry gets another address, the module writes the file twice, first without the entry and then with it. A server that reads such
+    a change in one write loses the node for good.
+  - Entries that do not respond come last in the file, because each of them delays the entries behind it by 5 s. A new entry that does
+    not respond becomes a comment, until a later push finds that it responds.
+  - The module replaces a file as a whole, by a rename in the same directory. Pushes to one file wait for each other.
 options:
   path:
     description:
-      - The topology file, an absolute path. Its directory must exist. A symbolic link is refused, the server does not notice when one
-        is swapped.
+      - Absolute path of the topology file. The directory must exist.
+      - The module refuses a symbolic link, because the server does not notice a change of the link.
     type: path
     default: /etc/banyandb/topology.yml
   nodes:
     description:
-      - All nodes of the cluster. Every host may be given the same full list, each server keeps what concerns it.
+      - All nodes of the cluster. You can give every host the same full list. Each server uses the entries that it needs.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Entry name, unique. In the roles it is the inventory name.
+        description: Name of the entry, unique. The roles use the inventory name.
         type: str
         required: true
       grpc_address:
-        description: C(host:port) where the other nodes reach it; 17912 of a data node, 18912 of a liaison. An IPv6 host stands in brackets.
+        description:
+          - Address for the other nodes, as C(host:port). The port is 17912 for a data node, 18912 for a liaison. Write an IPv6 host in brackets.
         type: str
         required: true
       tls_enabled:
-        description: Whether that port speaks TLS.
+        description: Whether the port speaks TLS.
         type: bool
         default: false
       ca_cert_path:
-        description: Absolute path, on this host, of the CA that signed its certificate. Required with O(nodes[].tls_enabled).
+        description: Absolute path, on this host, of the CA that signed the node's certificate. Required with O(nodes[].tls_enabled).
         type: path
       role:
-        description: Kind of node. By default C(liaison) for port 18912 and C(data) otherwise.
+        description: Kind of node. The default is C(liaison) for port 18912 and C(data) for all other ports.
         type: str
         choices: [data, liaison]
       node_name:
-        description: What the node says of itself, C(<node host>:<port>), unique. By default the address.
+        description: Name that the node reports, C(<node host>:<port>), unique. The default is the address.
         type: str
       roles:
-        description: Roles that the view must show of it, such as C(ROLE_DATA). Not compared by default.
+        description: Roles that the view must show for the node, such as C(ROLE_DATA). Without this option the view may show any roles.
         type: list
         elements: str
       labels:
-        description: Labels that the view must show of it. Not compared by default.
+        description: Labels that the view must show for the node. Without this option the view may show any labels.
         type: dict
   remove:
-    description: Names of the entries that may leave.
+    description: Names of the entries that the push may remove.
     type: list
     elements: str
     default: []
   readdress:
     description:
-      - What to do when a known entry gets another address. V(refuse) it, or V(stage) it in two writes with the view proved after each.
-      - An entry whose new address does not answer stays listed under its old one.
+      - What to do when a known entry gets another address. V(refuse) fails. V(stage) writes the file twice and checks the view after each write.
+      - If the new address does not respond, the file keeps the old address.
     type: str
     choices: [refuse, stage]
     default: refuse
   refresh:
-    description: Names of entries to drop and admit again, because the server keeps the labels and roles it first saw.
+    description:
+      - Names of the entries to remove and add again, in two writes. A server keeps the labels and roles that it saw first, until the entry
+        leaves the file.
     type: list
     elements: str
     default: []
   refresh_stale:
-    description: Also refresh each entry of which the view shows other labels, roles or another name than O(nodes) says.
+    description: Also refresh each entry for which the view shows another name, other labels or other roles than O(nodes).
     type: bool
     default: false
   admit:
     description:
-      - Which entries to give to the server. V(answering) holds new ones back until they answer. V(all) lists every one.
-      - V(start) lists only those that answer now, since each other one would hold up a server that starts by 5 seconds; it needs O(start).
+      - Which entries of O(nodes) the server gets.
+      - V(answering) lists known entries, and new entries that respond. A new entry that does not respond becomes a comment in the file.
+      - V(all) lists every entry.
+      - V(start) lists only the entries that respond now, because each other entry delays the start of the server by 5 s. V(start) needs O(start).
     type: str
     choices: [answering, all, start]
     default: answering
   as_listed:
     description:
-      - Names of entries to leave as the file lists them, whatever O(nodes) says of them, since their servers still are what they were. One that the
-        file does not list is taken from O(nodes).
+      - Names of entries that keep their line in the file, although O(nodes) has a new one. Use this option for servers that still run with
+        their previous address or TLS setting.
+      - An entry that the file does not list comes from O(nodes).
     type: list
     elements: str
     default: []
   unread:
     description:
-      - The server has not read the file that is there, because it ran in another discovery mode. What it lists says nothing of what the
-        server knows, so it is replaced whatever it lists.
-      - For V(start) in O(admit). In check mode also for the push after such a start, which then finds the file that the start has left.
+      - Whether the server has never read the file, because the server ran in another discovery mode. The module then replaces the file without
+        a comparison with its entries.
+      - Use with V(start) in O(admit). In check mode you can also use this option for the push that follows such a start.
     type: bool
     default: false
   batch:
-    description: How many re-addressed or refreshed entries may be out of the view at one time.
+    description: Largest number of entries with a new address, or refreshed entries, that are missing from the view at one time.
     type: int
     default: 1
   start:
     description:
-      - The local server, for O(admit=start). It is stopped if it runs, when it is decided what to write; then it is started with the file, and the
-        module ends when its own process listens and watches the file, for which it is given up to 10 s more. A process that ends while it starts
-        is an error at once, with the decisive message of its journal.
+      - The local server to start, with V(start) in O(admit).
+      - The module decides what to write, stops the server if it runs, writes the file and starts the server. The module ends when the server's
+        own process listens on O(start.ports) and watches the file. After the ports, the watch gets up to 10 s more.
+      - A process that ends during its start is an error at once. The error shows the decisive message of the journal.
     type: dict
     suboptions:
       name:
-        description: Entry name of the local node. Where O(nodes) lists it, it counts as not answering, as it will while its server starts.
+        description: Name of the local node's entry. The module treats this entry as not responding, because the server is down until it starts.
         type: str
         required: true
       service:
-        description: Name of its systemd unit, such as V(banyandb-data.service).
+        description: Name of the systemd unit, such as V(banyandb-data.service).
         type: str
         required: true
       ports:
-        description: TCP ports on which the process itself must listen. A stranger on the port does not count.
+        description: TCP ports on which the server's own process must listen. Another process that listens on the port does not count.
         type: list
         elements: int
         default: []
       timeout:
-        description: How long to wait for the ports, in seconds, after systemd has done its own part.
+        description: Seconds to wait for the ports, after systemd has started the unit.
         type: float
         default: 60
       needs:
         description:
-          - Names of entries of which one has to answer, or nothing is stopped, written or started. A liaison, and a data node without the META
-            role, serve only when a data node with it has answered at their start.
+          - Names of entries of which at least one must respond. If none responds, the module fails and does not stop, write or start anything.
+          - A liaison, and a data node without the META role, serve only if a data node with the META role responds at their start.
         type: list
         elements: str
         default: []
       report_failure:
         description:
           - Return RV(failure) and succeed when the server does not start.
-          - For a play that judges all hosts of a wave together, and prints the reason once.
+          - Use this option in a play that judges all hosts of a wave together and prints the reason once.
         type: bool
         default: false
   prove:
     description:
-      - How to prove the push on the local server. Without it the file is written and RV(proved) is false.
+      - How to prove the push on the local server. Without this option the module writes the file, and RV(proved) is false.
     type: dict
     suboptions:
       name:
-        description: Entry name of the local node.
+        description: Name of the local node's entry.
         type: str
         required: true
       role:
@@ -161,55 +168,55 @@ options:
         choices: [data, liaison, standalone]
         required: true
       url:
-        description: C(http://host:port) or C(https://host:port) of the local server's HTTP. A data node with TLS has no working HTTP.
+        description: URL of the local server's HTTP port, C(http://host:port) or C(https://host:port). A data node with TLS has no working HTTP port.
         type: str
         default: http://127.0.0.1:17913
       timeout:
         description:
-          - Seconds to wait for the view after each write. The default outlasts the 30 s poll that the roles set, which heals a lost file
-            watch.
+          - Seconds to wait for the view after each write. A server that no longer watches the file reads it by a poll, which the roles set to
+            30 s. Use more seconds than that poll.
         type: float
         default: 60
       ca_path:
-        description: CA that signed the certificate; required with an C(https) O(prove.url).
+        description: CA that signed the certificate of an C(https) O(prove.url). Required with such an URL.
         type: path
       username:
         description: User for a server with authentication.
         type: str
       password:
-        description: Password for a server with authentication.
+        description: Password of O(prove.username).
         type: str
   reach_timeout:
-    description: Seconds that each address gets to answer.
+    description: Seconds to wait for the response of each address.
     type: float
     default: 2
   lock_timeout:
-    description: Seconds to wait for another push to the same file to end.
+    description: Seconds to wait for the end of another push to the same file.
     type: float
     default: 60
   backup:
-    description: Keep a copy of the file that was there, beside it.
+    description: Keep a copy of the replaced file, in the same directory.
     type: bool
     default: false
   owner:
-    description: Owner of the file. Unchanged by default, root for a new file.
+    description: Owner of the file. By default, an existing file keeps its owner, and a new file belongs to root.
     type: str
   group:
-    description: Group of the file. Unchanged by default, root for a new file.
+    description: Group of the file. By default, an existing file keeps its group, and a new file belongs to root.
     type: str
   mode:
-    description: Permission bits, as a string of octal digits, or as a number, which YAML also makes of an unquoted V(0644).
+    description: Permission bits of the file, as text of octal digits. A number works too, because YAML reads an unquoted V(0644) as a number.
     type: raw
     default: "0644"
 attributes:
   check_mode:
     support: full
     description:
-      - Predicts exactly what a push would write; nothing is written, so the new view cannot be proved. Whether any of O(start.needs) answers is not
-        asked, what starts them may have been predicted as well.
+      - Predicts exactly what a push writes. The module writes nothing, so there is no new view to prove.
+      - The module does not check O(start.needs), because check mode may also only have predicted the start of these nodes.
   diff_mode:
     support: full
-    description: Shows the file before and after.
+    description: Shows the file before and after the push.
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -230,7 +237,7 @@ EXAMPLES = r"""
       name: data1
       role: data
 
-- name: Take one node out, by name
+- name: Remove the node data2
   skywalking.banyandb.topology:
     nodes:
       - name: liaison1
@@ -243,7 +250,7 @@ EXAMPLES = r"""
       name: data1
       role: data
 
-- name: Start a data node with the nodes that answer
+- name: Start a data node with the nodes that respond
   skywalking.banyandb.topology:
     nodes:
       - name: liaison1
@@ -259,76 +266,76 @@ EXAMPLES = r"""
 
 RETURN = r"""
 added:
-  description: Entries that the server is given now and was not given before.
+  description: Entries that the file lists now and did not list before.
   type: list
   elements: str
   returned: always
   sample: [data3]
 removed:
-  description: Entries that left.
+  description: Entries that the push removed.
   type: list
   elements: str
   returned: always
   sample: []
 readdressed:
-  description: Entries under another address.
+  description: Entries with a new address.
   type: list
   elements: dict
   returned: always
   sample: [{"name": "data2", "before": "192.0.2.2:17912", "after": "192.0.2.22:17912"}]
 renamed:
-  description: Entries under another entry name at the same address; the server sees no change.
+  description: Entries with a new entry name at the same address. The server sees no change.
   type: list
   elements: dict
   returned: always
   sample: []
 refreshed:
-  description: Entries that were dropped and admitted again.
+  description: Entries that the push removed and added again.
   type: list
   elements: str
   returned: always
   sample: []
 held_back:
-  description: Wanted entries that the server is not given because they do not answer.
+  description: Entries of O(nodes) that do not respond and that the file does not list yet.
   type: list
   elements: str
   returned: always
   sample: []
 away:
-  description: Listed entries that do not answer.
+  description: Listed entries that do not respond.
   type: list
   elements: str
   returned: always
   sample: []
 writes:
-  description: How many times the file was written, in check mode would be.
+  description: Number of writes of the file. In check mode, number of writes that a push makes.
   type: int
   returned: always
   sample: 1
 sha256:
-  description: Of the file as it should be.
+  description: SHA-256 sum of the file after the push.
   type: str
-  returned: when the push got as far as a plan
+  returned: when the push has a plan
   sample: 6c1ddaf2f8a4b8f1a3b0c7d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718
 proved:
-  description: Whether the server's own view was seen to be right after the last write.
+  description: Whether the server's own view was right after the last write.
   type: bool
   returned: always
   sample: true
 reload_seconds:
   description: Seconds from the last write to the right view.
   type: float
-  returned: when the file was written and the view proved
+  returned: when the module wrote the file and proved the view
   sample: 1.06
 view:
   description: The local server's last view, table by table.
   type: dict
-  returned: when O(prove) is given and the server answered
+  returned: when O(prove) is given and the server responded
   sample: {"property": {"registered": [{"node_name": "data1:17912"}], "active": [], "evictable": []}}
 started:
   description:
-    - The start, with the C(seconds) from the order to it until the last port listened, and the C(main_pid), C(started_at) (UTC) and C(started_us)
-      (on the monotonic clock of the host, in microseconds) of the process.
+    - The start of the server. C(seconds) is the time from the start order until the last port listened. C(main_pid), C(started_at) (UTC) and
+      C(started_us) (monotonic clock of the host, in microseconds) describe the process.
   type: dict
   returned: with O(start), not in check mode
   sample: {"seconds": 0.412, "main_pid": 4711, "started_at": "2026-08-21T10:14:26Z", "started_us": 86400000000}
@@ -346,65 +353,38 @@ journal:
   elements: str
   sample: ["banyandb-data.service: Main process exited, code=exited, status=1/FAILURE"]
 verdict:
-  description: Of this view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (one of O(nodes) does not answer).
+  description: Verdict of the view, C(converged), C(converging), C(drift), C(stuck), C(partitioned) or C(unknown) (one of O(nodes) does not respond).
   type: str
   returned: always
   sample: converged
 pairs:
-  description: Where the view differs, what was expected, and what to do.
+  description: The differences in the view, each with the expected state and what to do.
   type: list
   elements: dict
   returned: always
   sample: []
 entries:
-  description: All entries that a refusal is about, where its message has only the first.
+  description: All entries that the module refuses. The message names only the first ones.
   type: list
   elements: str
-  returned: with C(-v), when the push is refused
+  returned: with C(-v), when the module refuses the push
   sample: ["node6 (10.0.0.16:17912)"]
 backup_file:
-  description: The copy of the file that was there.
+  description: Path of the copy of the replaced file.
   type: str
-  returned: when O(backup) and a file was replaced
+  returned: when O(backup) is set and the module replaced a file
   sample: /etc/banyandb/topology.yml.2026-01-31T12:00:00.123456Z.bak
 """
 
-import grp
-import hashlib
-import os.path
-import pwd
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
-    LIAISON_PORT,
-    TopologyError,
-    from_entries,
-    split_address,
-)
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    DATA,
-    LIAISON,
-    ROLES,
-    ExpectedNode,
-    role_of,
-)
-
-# Seconds that one look at the local server's view may take; it takes 3 ms (section 3 of the contract).
-LOOK_SECONDS = 5.0
-# A server that refuses once, before anything was written, is not yet a reason to give up.
-RETRIES = 2
-# No time is longer, so that none is too large for a socket's time-out.
-LONGEST_SECONDS = 86400.0
 
 ARGUMENTS = dict(
     path=dict(type="path", default="/etc/banyandb/topology.yml"),
@@ -471,23 +451,23 @@ def main() -> None:
     if module.params["start"]:
         return start(module)
     try:
-        outcome = push.push(request(module.params, module.check_mode))
-    except (TopologyError, topology_file.TopologyFileError, ValueError) as error:
+        outcome = push.push(read_request(module.params, module.check_mode))
+    except (TopologyFileError, ValueError) as error:
         entries = getattr(error, "entries", ()) if module._verbosity else ()
         module.fail_json(msg=str(error), changed=False, **({"entries": entries} if entries else {}))
     except push.PushFailed as error:
         warn(module, error.outcome)
-        module.fail_json(msg=str(error), **report(error.outcome, changed=error.outcome.writes > 0))
+        module.fail_json(msg=str(error), **result_of(error.outcome, changed=error.outcome.writes > 0))
     warn(module, outcome)
-    result = report(outcome, changed=outcome.changed)
+    result = result_of(outcome, outcome.changed)
     if module._diff:
-        result["diff"] = diff(module, outcome)
+        result["diff"] = difference_of(outcome, module.params["path"])
     module.exit_json(**result)
 
 
 def start(module: AnsibleModule) -> None:
-    """Start the local server with its file, in place of a push."""
-    # Imported for a start alone: a module is compiled and imported anew at each execution, which a push to a fleet pays for on every host.
+    """Start the local server with its file, instead of a push to a server that runs."""
+    # Imported for a start alone: every host compiles and imports a module at each execution, so a push would pay for these imports too.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, start_with_topology
 
@@ -500,161 +480,25 @@ def start(module: AnsibleModule) -> None:
 
     server = start_with_topology.Server(local["service"], local["ports"], local["timeout"])
     try:
-        outcome, difference, started = start_with_topology.start(request(module.params, module.check_mode), server)
-    except (TopologyError, topology_file.TopologyFileError, ValueError, HostStateError) as error:
+        outcome, difference, started = start_with_topology.start(read_request(module.params, module.check_mode), server)
+    except (TopologyFileError, ValueError, HostStateError) as error:
         return end(service_start.NotReady(str(error)), changed=False)
     except service_start.NotReady as error:
         return end(error, changed=True)
     except push.PushFailed as error:
         return end(service_start.NotReady(str(error)), changed=True)
     warn(module, outcome)
-    result = report(outcome, changed=True)
+    result = result_of(outcome, changed=True)
     if started:
         result["started"] = started.to_mapping()
     if module._diff:
-        result["diff"] = [diff(module, outcome), difference]
+        result["diff"] = [difference_of(outcome, module.params["path"]), difference]
     module.exit_json(**result)
-
-
-def diff(module: AnsibleModule, outcome: push.Outcome) -> dict[str, str]:
-    """The file before and after."""
-    path = module.params["path"]
-    return {"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}
 
 
 def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
     for warning in outcome.warnings:
         module.warn(warning)
-
-
-def request(params: dict[str, Any], check: bool) -> push.Request:
-    """Read the module's parameters. Raises TopologyError or ValueError that names the parameter."""
-    path = params["path"]
-    _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
-    nodes = from_entries(params["nodes"], "nodes")
-    expected = [expected_node(entry) for entry in params["nodes"]]
-    node_names = [node.node_name for node in expected]
-    twice = sorted({name for name in node_names if node_names.count(name) > 1})
-    _require(not twice, f"nodes: node_name {', '.join(map(repr, twice))} stands more than once: each node has a name of its own")
-    for option in ("reach_timeout", "lock_timeout"):
-        _require_seconds(option, params[option])
-    _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
-    starts = params["start"] or {}
-    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start")
-    if starts:
-        _require_seconds("start.timeout", starts["timeout"])
-        unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
-        _require(not unknown, f"start.needs names {', '.join(unknown)}, which nodes does not list")
-    rereads = params["unread"] and params["admit"] != ADMIT_START and not check
-    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
-    return push.Request(
-        path=path,
-        nodes=nodes,
-        expected={node.name: node for node in expected},
-        ownership=_ownership(params),
-        remove=params["remove"],
-        readdress=params["readdress"],
-        refresh=params["refresh"],
-        refresh_stale=params["refresh_stale"],
-        admit=params["admit"],
-        silent=[starts["name"]] if starts else [],
-        needs=starts["needs"] if starts else [],
-        as_listed=params["as_listed"],
-        unread=params["unread"],
-        batch=params["batch"],
-        backup=params["backup"],
-        proof=_proof(params["prove"]),
-        check=check,
-        lock_timeout=params["lock_timeout"],
-        reach_timeout=params["reach_timeout"],
-    )
-
-
-def expected_node(entry: dict[str, Any]) -> ExpectedNode:
-    """What views should show of one entry of ``nodes``. Raises TopologyError."""
-    node = from_entries([entry], "nodes")[0]
-    role = entry["role"] or role_of(node)
-    if role == LIAISON and split_address(node.grpc_address)[1] != LIAISON_PORT:
-        raise TopologyError(
-            f"node {node.name!r}: grpc_address {node.grpc_address}: a liaison is listed on its internal port {LIAISON_PORT}; "
-            "another port answers too, and then the node is lost at the next change of its address"
-        )
-    return ExpectedNode(
-        name=node.name,
-        node_name=entry["node_name"] or node.grpc_address,
-        role=role,
-        roles=None if entry["roles"] is None else tuple(entry["roles"]),
-        labels=labels_expected(entry["labels"], f"node {node.name!r}: labels"),
-    )
-
-
-def report(outcome: push.Outcome, changed: bool) -> dict[str, Any]:
-    """The module's result."""
-    plan = outcome.plan
-    result = dict(
-        changed=changed,
-        added=list(plan.added),
-        removed=list(plan.removed),
-        readdressed=[vars(move) for move in plan.readdressed],
-        renamed=[vars(move) for move in plan.renamed],
-        refreshed=list(plan.refreshed),
-        held_back=list(plan.held_back),
-        away=list(plan.away),
-        writes=outcome.writes,
-        proved=outcome.proved,
-        verdict=outcome.verdict,
-        pairs=[pair.to_mapping() for pair in outcome.pairs],
-    )
-    if outcome.after:
-        result["sha256"] = hashlib.sha256(outcome.after.encode()).hexdigest()
-    if outcome.reload_seconds is not None:
-        result["reload_seconds"] = outcome.reload_seconds
-    if outcome.view is not None:
-        result["view"] = outcome.view.to_mapping()
-    if outcome.backup_file:
-        result["backup_file"] = outcome.backup_file
-    return result
-
-
-def _proof(prove: dict[str, Any] | None) -> push.Proof | None:
-    if prove is None:
-        return None
-    _require_seconds("prove.timeout", prove["timeout"])
-    try:
-        client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
-    except TermsError as error:
-        raise ValueError(f"prove.{error}") from None
-    observer = ExpectedNode(prove["name"], "", prove["role"])
-    return push.Proof(observer, client.cluster_state, prove["timeout"])
-
-
-def _ownership(params: dict[str, Any]) -> Ownership:
-    mode = params["mode"]
-    if isinstance(mode, str):
-        try:
-            mode = int(mode, 8)
-        except ValueError:
-            mode = -1
-    right = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= 0o777
-    _require(right, f'mode {params["mode"]!r}: expected octal permission bits such as "0644"')
-    try:
-        uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
-    except KeyError:
-        raise ValueError(f"owner {params['owner']!r}: no such user on this host") from None
-    try:
-        gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
-    except KeyError:
-        raise ValueError(f"group {params['group']!r}: no such group on this host") from None
-    return Ownership(uid, gid, mode)
-
-
-def _require_seconds(option: str, seconds: float) -> None:
-    _require(0 < seconds <= LONGEST_SECONDS, f"{option} {seconds}: expected seconds above 0, at most {LONGEST_SECONDS:.0f}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
 
 
 if __name__ == "__main__":

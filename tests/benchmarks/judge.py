@@ -12,17 +12,12 @@ from tests import conftest  # noqa: F401
 
 # isort: split
 # Importable only now: conftest links this checkout to that name.
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    DATA,
-    LIAISON,
-    TABLES,
-    ExpectedNode,
-    Identity,
-    RouteTable,
-    View,
-    judge,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import TABLES
 
 from .figures import Result, Row
 from .fleet import Failed

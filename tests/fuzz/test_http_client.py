@@ -18,8 +18,8 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 
 from .inputs import ODD, RECORDED, Fuzzer, replaced, spoilt
 

@@ -15,7 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, Candidate, SeenNode, Sighting
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 from .draw import Choices, made
 

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS, Cluster, clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT, Topology, from_entries
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import LIAISON
 
 from .draw import Choices, Statements, made
 

@@ -15,7 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import groups_of, minimum_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import ORDER, Wave, waves
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA
 
 from .draw import Choices, Statements, made
 

@@ -12,24 +12,19 @@ from typing import Any
 
 from hypothesis import given
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    ACTIVE,
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import ACTIVE, Identity, RouteTable, View, ViewError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import (
     CONVERGED,
     REGISTERED,
-    ROLES,
     SETTLE_SECONDS,
     TABLES,
     UNKNOWN,
     VERDICTS,
-    ExpectedNode,
-    Identity,
-    RouteTable,
-    Verdict,
-    View,
-    ViewError,
-    judge,
 )
 
 from .draw import Choices, Statements, made

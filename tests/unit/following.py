@@ -20,7 +20,7 @@ import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.skywalking.banyandb.plugins.action import cluster_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 
 ENTRIES = [
     {"name": name, "node_name": f"{name}:17912", "grpc_address": f"{name}:17912", "role": "data", "roles": None, "labels": {}}

@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms, TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     STATE,
     VERSION,

@@ -17,7 +17,7 @@ from grpc_tools import protoc
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster import messages
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"

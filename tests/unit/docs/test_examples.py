@@ -16,8 +16,9 @@ import yaml
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns import srv_host_variables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_view, view_report
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_verdict, node_view, view_findings, view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
+from ansible_collections.skywalking.banyandb.tests.unit.documented import with_fragments
 
 ROOT = Path(__file__).resolve().parents[3]
 WALKTHROUGH = ROOT / "tests" / "docs" / "walkthrough.md"
@@ -44,17 +45,6 @@ def documentation(path):
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
             names[statement.targets[0].id] = statement.value.value
     return {**names, "DOCUMENTATION": yaml.safe_load(names.get("DOCUMENTATION", "null"))}
-
-
-def fragment_options(name):
-    """Options of a documentation fragment, which is a class with a text."""
-    (fragment,) = [
-        statement
-        for statement in ast.parse((ROOT / "plugins" / "doc_fragments" / f"{name.rpartition('.')[2]}.py").read_text(encoding="utf-8")).body
-        if isinstance(statement, ast.ClassDef)
-    ]
-    texts = [statement.value.value for statement in fragment.body if isinstance(statement, ast.Assign)]
-    return {key: value for text in texts for key, value in yaml.safe_load(text).get("options", {}).items()}
 
 
 DOCUMENTED = {path: found for path in PLUGINS for found in [documentation(path)] if found["DOCUMENTATION"]}
@@ -134,19 +124,19 @@ def test_the_guides_explain_every_variable_of_every_role():
 def test_the_page_concept_explains_every_verdict():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
     section = text.split("## Verdicts")[1]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == cluster_view.VERDICTS
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.split("\n\n")[2], re.MULTILINE)) == view_findings.VERDICTS
 
 
 def test_the_page_concept_explains_every_word_of_the_table():
     text = (ROOT / "docs" / "concept.md").read_text(encoding="utf-8")
-    names = ("NOT_LISTED", "NOT_ASKED", "MISSING", "STALE", "CONNECTING", "EVICTABLE", "UNREACHED")
-    words = {getattr(cluster_view, name) for name in names}
+    names = ("NOT_LISTED", "MISSING", "STALE", "CONNECTING", "UNREACHED")
+    words = {getattr(view_findings, name) for name in names} | {cluster_verdict.NOT_ASKED, node_view.EVICTABLE}
     assert set(re.findall(r"^\| `([^`]+)` \|", text.split("| cell | meaning |")[1], re.MULTILINE)) == words | {view_report.OK}
 
 
 def test_the_page_troubleshooting_tells_of_every_verdict_but_the_good_one():
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    assert {verdict for verdict in cluster_view.VERDICTS if f"verdict `{verdict}`" in text} == set(cluster_view.VERDICTS) - {"converged"}
+    assert {verdict for verdict in view_findings.VERDICTS if f"verdict `{verdict}`" in text} == set(view_findings.VERDICTS) - {"converged"}
 
 
 def quoted():
@@ -247,10 +237,7 @@ def test_the_examples_of_a_plugin_use_its_documented_options(path):
     if path.parent.name == "lookup":
         assert f"query('skywalking.banyandb.{found['DOCUMENTATION']['name']}'" in found["EXAMPLES"]
         return
-    known = dict(found["DOCUMENTATION"]["options"])
-    for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", []):
-        if fragment.startswith("skywalking."):
-            known.update(fragment_options(fragment))
+    known = with_fragments(found["DOCUMENTATION"])
     if path.parent.name == "inventory":
         uses = [tasks]
         for fragment in ("ansible.plugins.doc_fragments.constructed", "ansible.plugins.doc_fragments.inventory_cache"):

@@ -18,8 +18,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 from ansible_collections.skywalking.banyandb.tests.unit.peers import byte_server, closed_port, http_answer
@@ -33,7 +33,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 subprocess.Popen([*there, sys.executable, "-c", ECHO + "serve(18912); serve(22); print('up', flush=True); threading.Event().wait()"],
     stdout=subprocess.PIPE).stdout.readline()
 serve(17912)

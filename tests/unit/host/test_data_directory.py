@@ -16,12 +16,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, NodeFacts
 from ansible_collections.skywalking.banyandb.plugins.modules import data_removal
+from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options
 
 USER = "daemon"
 UID = pwd.getpwnam(USER).pw_uid
@@ -376,6 +376,6 @@ def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mo
 
 
 def test_the_documentation_of_the_removal_names_every_option():
-    documented = yaml.safe_load(data_removal.DOCUMENTATION)["options"]
+    documented = documented_options(data_removal)
     assert documented.keys() == data_removal.ARGUMENTS.keys()
     assert documented["storage"]["suboptions"].keys() == data_directory.STORAGE_OPTIONS.keys()

@@ -19,8 +19,8 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient, health, state, states, write_streams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms, TermsError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     Certificate,

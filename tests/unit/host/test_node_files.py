@@ -10,11 +10,11 @@ import os
 import stat
 
 import pytest
-import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, InvalidArgument
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.modules import node_files
+from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_path_must_be_absolute_and_a_mode_octal(asked, systemd):
 
 
 def test_the_documentation_names_every_option():
-    documented = yaml.safe_load(node_files.DOCUMENTATION)["options"]
+    documented = documented_options(node_files)
     assert documented.keys() == node_files.ARGUMENTS.keys()
     for name, option in node_files.ARGUMENTS.items():
         assert documented[name]["type"] == option.get("type", "str")

@@ -24,17 +24,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.top
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, ordered
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    DATA,
-    LIAISON,
-    ExpectedNode,
-    Identity,
-    RouteTable,
-    View,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 from ansible_collections.skywalking.banyandb.tests.unit.following import Network, Server
 
 SELF = ExpectedNode("self", "", DATA)

@@ -21,8 +21,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import METHODS, ask_node, ask_nodes
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import NodeAnswer
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     HEALTH,

@@ -31,7 +31,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
     TargetProblem,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 DATA, LIAISON = "_data._tcp.lab.test.", "_liaison._tcp.lab.test."
 REFUSED = Failure(ErrorKind.REFUSED, "nothing listens there")

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ExpectedNode, Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import Asked, NodeAnswer, Watch, findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 
 L1 = ExpectedNode("l1", "l1:18912", "liaison")
 D1 = ExpectedNode("d1", "d1:17912", "data")

@@ -5,13 +5,9 @@ from __future__ import annotations
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    ExpectedNode,
-    Identity,
-    RouteTable,
-    View,
-    judge,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 
 
 def data(count: int) -> list[ExpectedNode]:

@@ -13,28 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE, role_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    DATA,
-    LIAISON,
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import (
     PROPERTY,
-    STANDALONE,
-    TABLES,
     TIRE1,
     TIRE2,
-    VERDICTS,
-    ExpectedNode,
     Identity,
     RouteTable,
-    Verdict,
     View,
     ViewError,
-    cell,
-    differences,
-    judge,
-    role_of,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import TABLES, VERDICTS, cell, differences
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 
@@ -179,8 +171,8 @@ def test_each_kind_of_node_is_held_against_its_own_tables() -> None:
 
 
 def test_the_role_behind_an_entry_follows_from_its_port() -> None:
-    assert role_of(Node("a", "h:18912")) == LIAISON
-    assert role_of(Node("a", "h:17912")) == role_of(Node("a", "h:7000")) == DATA
+    assert role_of("h:18912") == LIAISON
+    assert role_of("h:17912") == role_of("h:7000") == DATA
 
 
 # The verdicts
@@ -211,7 +203,7 @@ def test_a_node_of_nobodys_is_extra() -> None:
     assert found(verdict) == [
         (observer, "node5:17912", "tire2" if observer[0] == "l" else "property", "extra", "drift") for observer in ("l1", "l2", "d3", "d4")
     ]
-    assert "name it for removal" in verdict.pairs[0].remedy
+    assert "add it there, or to banyandb_remove" in verdict.pairs[0].remedy
     assert judge(cluster, views).verdict == "converging"
 
 
@@ -257,7 +249,7 @@ def test_a_liaison_that_still_uses_what_its_host_does_not_reach_is_no_longer_con
     assert (verdict.matrix["l1"]["d4"], verdict.matrix["l2"]["d4"]) == ("unreached", "active")
     later = judge(CLUSTER, FINE, reach, stood=30.0)
     assert found(later) == [("l1", "d4", "tire2", "unreached", "partitioned")]
-    assert "Mend the network from the host of l1 to d4" in later.pairs[0].remedy
+    assert "Repair the network from the host of l1 to d4" in later.pairs[0].remedy
 
 
 def test_a_data_node_that_lists_one_which_others_reach_and_it_does_not_is_cut_off_from_it() -> None:

@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.plugins.modules import host_info
+from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 
 UNIT = "banyandb-data.service"
@@ -205,7 +206,7 @@ def test_a_unit_is_reported_with_its_file_and_what_its_drop_ins_set(systemd, tmp
 
 
 def test_the_documentation_names_every_option_and_return_value(tmp_path):
-    documented = yaml.safe_load(host_info.DOCUMENTATION)["options"]
+    documented = documented_options(host_info)
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }

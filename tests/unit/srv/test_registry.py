@@ -21,7 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Candidate, Sighting, names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 from tests.dns import Lie, LyingProxy
 
 from .conftest import ZONE

@@ -22,7 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method, parse
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 
 class AskingError(RuntimeError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import parse
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity, RouteTable, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
 
 
 def identity(node: Any) -> Identity:

@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 # Bounds in seconds for the time that the registry keeps an answer. A TTL of 0 must not cause a question for each template, and a TTL of a week
 # must not hide a change.

@@ -27,8 +27,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import TIRE1, RouteTable, View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import TIRE1, RouteTable, View
 
 # For so long the metrics must show that nothing comes in and nothing is under way; without metrics the time must do.
 QUIET_SECONDS = 0.2

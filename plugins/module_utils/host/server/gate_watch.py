@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import grpc_call
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE, Identity, Pair, View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import Asked, NodeAnswer, Watch, findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import Pair
 
 POLL_SECONDS = 0.5
 WORKERS = 32

@@ -36,8 +36,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
     tls_failure,
     verified_name,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 
 Answer = TypeVar("Answer")
 

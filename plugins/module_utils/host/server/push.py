@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_fil
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, role_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ANSWERING,
     ADMIT_START,
@@ -28,20 +29,17 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import EVICTABLE, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import (
     CONVERGED,
-    DATA,
-    EVICTABLE,
     EXTRA,
     MISSING,
     STALE,
     UNKNOWN,
     VERDICTS,
-    ExpectedNode,
     Pair,
-    View,
     differences,
-    role_of,
 )
 
 # Between two looks at the server's view, which take some milliseconds each on the host and in the server: a short while, and in a
@@ -346,7 +344,7 @@ def _differences(
             if name is None:
                 nameless = True
                 continue
-            known = ExpectedNode(node.name, name, known.role if known else role_of(node))
+            known = ExpectedNode(node.name, name, known.role if known else role_of(node.grpc_address))
         expected.append(known)
     answering = {node.name for node in topology.listed if node.grpc_address in found.alive}
     pairs = differences(proof.observer, view, expected, answering, stood)

@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Candidate, Sighting
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NoData, Records, Standing
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.removal_guard import Policy, decide, digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
@@ -27,7 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 # An entry of a cluster, as cluster_inventory makes it: name, role, grpc_address, node_name, roles, labels, and with TLS
 # tls_enabled and ca_cert_path.

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, canonical_host, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import Identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 
 @dataclass(frozen=True, order=True)

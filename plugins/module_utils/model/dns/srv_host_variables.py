@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.sighting import Apart, SeenNode, Sighting
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, ROLES, STANDALONE
 
 APART = "banyandb_apart"
 """Group of the candidates that did not respond."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import ROLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 
 
 def service_of(kind: str) -> str:

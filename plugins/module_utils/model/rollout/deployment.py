@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import concerns, read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 
 STAY = "__banyandb_stay"
 CONFIGURE = "__banyandb_configure"

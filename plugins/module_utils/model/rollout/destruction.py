@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import Cluster
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 
 
 def confirmed_names(given: object) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 
 #: A cluster keeps at least so many servers of each group. No liaison starts without META, and clients need a liaison.
 KEPT = {META: 1, DATA: 1, LIAISON: 1}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS
 
 #: Upper bounds of the number of changed servers of a rank at the end of each stage. The first stage is one server, to see the effect.

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import LIFECYCLE, groups_of, lacking
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, LIAISON, STANDALONE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 
 
 @dataclass(frozen=True)

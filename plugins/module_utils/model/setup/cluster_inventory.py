@@ -17,6 +17,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     GRPC_PORT,
     HTTP_PORT,
@@ -26,7 +28,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     is_port,
     split_address,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, ROLES, STANDALONE
 
 DEFAULT_CLUSTER = "default"
 GROUPS = {f"banyandb_{role}": role for role in ROLES}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA
 
 METRICS_PORT = 2121
 PPROF_PORT = 6060

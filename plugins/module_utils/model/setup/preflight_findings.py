@@ -14,8 +14,9 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import INVENTORY
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import FILE, STANDALONE
 
 
 class Check(str, Enum):

@@ -15,8 +15,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.la
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON, STANDALONE
 
 # Seconds to add to a flush timeout: 7 s covered timeouts of 5 s (section 8).
 BEYOND_FLUSH = 2.0

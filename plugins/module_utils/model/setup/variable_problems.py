@@ -14,7 +14,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, LIAISON, ROLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
 
 HOOK = "hook"
 LEAST_FILES = 1024

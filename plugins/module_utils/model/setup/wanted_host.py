@@ -18,8 +18,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.se
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import paths, unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import roots
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, DNS, FILE, LIAISON
 
 
 def release(variables: Mapping[str, Any], artifact_sha512: str) -> dict[str, Any]:

@@ -13,15 +13,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import (
     CONVERGING,
     DRIFT,
     SETTLE_SECONDS,
     UNKNOWN,
-    ExpectedNode,
-    Identity,
     Pair,
-    View,
     differences,
 )
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, cut, fitted
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import (
-    ACTIVE,
-    CONVERGED,
-    REGISTERED,
-    ExpectedNode,
-    Verdict,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import ACTIVE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import CONVERGED, REGISTERED
 
 # With more nodes the table is wider than a screen, so the table has only rows and columns with findings.
 WHOLE_TABLE = 16

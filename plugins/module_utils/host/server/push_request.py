@@ -1,0 +1,130 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the parameters of the module ``topology`` into the request of a push. Standard library only, Python 3.9+."""
+
+from __future__ import annotations
+
+import grp
+import os.path
+import pwd
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Proof, Request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
+    LIAISON_PORT,
+    TopologyError,
+    from_entries,
+    split_address,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+
+# Seconds for one look at the local server's view. A look takes 3 ms (section 3 of the contract).
+LOOK_SECONDS = 5.0
+# The server may refuse one connection. Before anything is written, one refusal is no reason to give up.
+RETRIES = 2
+# Longest time that a parameter may set. A socket's time-out has a limit.
+LONGEST_SECONDS = 86400.0
+
+
+def read_request(params: Mapping[str, Any], check: bool) -> Request:
+    """Return the request that the module's parameters make; ``check``: in check mode. Raises TopologyError or ValueError that names the parameter."""
+    path = params["path"]
+    _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
+    nodes = from_entries(params["nodes"], "nodes")
+    expected = [_expected_node(entry) for entry in params["nodes"]]
+    node_names = [node.node_name for node in expected]
+    twice = sorted({name for name in node_names if node_names.count(name) > 1})
+    _require(not twice, f"nodes: node_name {', '.join(map(repr, twice))} stands more than once: each node has a name of its own")
+    for option in ("reach_timeout", "lock_timeout"):
+        _require_seconds(option, params[option])
+    _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
+    starts = params["start"] or {}
+    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start")
+    if starts:
+        _require_seconds("start.timeout", starts["timeout"])
+        unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
+        _require(not unknown, f"start.needs names {', '.join(unknown)}, which nodes does not list")
+    rereads = params["unread"] and params["admit"] != ADMIT_START and not check
+    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
+    return Request(
+        path=path,
+        nodes=nodes,
+        expected={node.name: node for node in expected},
+        ownership=_ownership(params),
+        remove=params["remove"],
+        readdress=params["readdress"],
+        refresh=params["refresh"],
+        refresh_stale=params["refresh_stale"],
+        admit=params["admit"],
+        silent=[starts["name"]] if starts else [],
+        needs=starts["needs"] if starts else [],
+        as_listed=params["as_listed"],
+        unread=params["unread"],
+        batch=params["batch"],
+        backup=params["backup"],
+        proof=_proof(params["prove"]),
+        check=check,
+        lock_timeout=params["lock_timeout"],
+        reach_timeout=params["reach_timeout"],
+    )
+
+
+def _expected_node(entry: Mapping[str, Any]) -> ExpectedNode:
+    """Return what views should show of one entry of ``nodes``. Raises TopologyError."""
+    node = ExpectedNode.of_option(entry)
+    if node.role == LIAISON and split_address(entry["grpc_address"])[1] != LIAISON_PORT:
+        raise TopologyError(
+            f"node {node.name!r}: grpc_address {entry['grpc_address']}: a liaison is listed on its internal port {LIAISON_PORT}; "
+            "another port answers too, and then the node is lost at the next change of its address"
+        )
+    return node
+
+
+def _proof(prove: Mapping[str, Any] | None) -> Proof | None:
+    """Return what proves the push; None without the option ``prove``. Raises ValueError."""
+    if prove is None:
+        return None
+    _require_seconds("prove.timeout", prove["timeout"])
+    try:
+        client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
+    except TermsError as error:
+        raise ValueError(f"prove.{error}") from None
+    return Proof(ExpectedNode.observer(prove["name"], prove["role"]), client.cluster_state, prove["timeout"])
+
+
+def _ownership(params: Mapping[str, Any]) -> Ownership:
+    """Return the owner, group and permissions of the file. Raises ValueError."""
+    mode = params["mode"]
+    if isinstance(mode, str):
+        try:
+            mode = int(mode, 8)
+        except ValueError:
+            mode = -1
+    right = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= 0o777
+    _require(right, f'mode {params["mode"]!r}: expected octal permission bits such as "0644"')
+    try:
+        uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
+    except KeyError:
+        raise ValueError(f"owner {params['owner']!r}: no such user on this host") from None
+    try:
+        gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
+    except KeyError:
+        raise ValueError(f"group {params['group']!r}: no such group on this host") from None
+    return Ownership(uid, gid, mode)
+
+
+def _require_seconds(option: str, seconds: float) -> None:
+    _require(0 < seconds <= LONGEST_SECONDS, f"{option} {seconds}: expected seconds above 0, at most {LONGEST_SECONDS:.0f}")
+
+
+def _require(condition: bool, message: str) -> None:
+    """Raise ValueError with ``message`` unless ``condition`` is true."""
+    if not condition:
+        raise ValueError(message)
