@@ -99,7 +99,7 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
         return Answer(Failure("unreachable", failure_reason(found)))
     try:
         if found.get("view") is not None:
-            return Answer(View.from_result(found["view"]), silent=[*found["away"], *found["held_back"]])
+            return Answer(View.from_result(found["view"]), silent=sorted({*found["away"], *found["held_back"]} - {*found["unready"]}))
         if host in found.get("endpoints", {}):
             endpoint = found["endpoints"][host]
             if endpoint["tables"] is None:

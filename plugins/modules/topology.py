@@ -19,6 +19,9 @@ description:
     a change in one write loses the node for good.
   - Entries that do not respond come last in the file, because each of them delays the entries behind it by 5 s. A new entry that does
     not respond becomes a comment, until a later push finds that it responds.
+  - A liaison uses a new data node at once, and loses points while the node does not know the schema. So on a liaison the push waits until a new data
+    node has loaded the measures, streams and traces of the cluster, for O(prove.timeout) seconds at most. A node that has not, is held back, and
+    the push fails after it has done all else.
   - The module replaces a file as a whole, by a rename in the same directory. Pushes to one file wait for each other.
 options:
   path:
@@ -296,7 +299,7 @@ refreshed:
   returned: always
   sample: []
 held_back:
-  description: Entries of O(nodes) that do not respond and that the file does not list yet.
+  description: Entries of O(nodes) that do not respond or that lack the schema (RV(unready)), and that the file does not list yet.
   type: list
   elements: str
   returned: always
@@ -307,6 +310,11 @@ away:
   elements: str
   returned: always
   sample: []
+unready:
+  description: Data nodes that respond and that the liaison must not use yet, with the reason. Always empty on other servers and in check mode.
+  type: dict
+  returned: always
+  sample: {"data3": "data3: not added, it lacks measure sw_metric/service_cpm_minute after 60 s. ..."}
 writes:
   description: Number of writes of the file. In check mode, number of writes that a push makes.
   type: int

@@ -34,7 +34,8 @@ def test_what_cluster_state_info_returned_is_read_back() -> None:
 
 
 def test_what_topology_returned_is_read_back() -> None:
-    pushed = {"view": view("d1").to_mapping(), "away": ["d2"], "held_back": ["d3"]}
+    """d4 responds, and is held back since it lacks the schema."""
+    pushed = {"view": view("d1").to_mapping(), "away": ["d2"], "held_back": ["d3", "d4"], "unready": {"d4": "d4: not added"}}
     assert cluster_report.answer_of("d1", {"d1": {"pushed": pushed}}, ["pushed"]) == cluster_report.Answer(view("d1"), silent=["d2", "d3"])
 
 

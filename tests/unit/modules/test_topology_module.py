@@ -253,6 +253,7 @@ def test_a_push_without_proof_says_so(host: Host) -> None:
         "refreshed": [],
         "held_back": [],
         "away": [],
+        "unready": {},
         "writes": 1,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "proved": False,

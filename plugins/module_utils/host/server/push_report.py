@@ -23,6 +23,7 @@ def result_of(outcome: Outcome, changed: bool) -> dict[str, Any]:
         refreshed=list(plan.refreshed),
         held_back=list(plan.held_back),
         away=list(plan.away),
+        unready=dict(outcome.unready),
         writes=outcome.writes,
         proved=outcome.proved,
         verdict=outcome.verdict,

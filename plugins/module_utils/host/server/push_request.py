@@ -8,7 +8,7 @@ from __future__ import annotations
 import grp
 import os.path
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     LIAISON_PORT,
+    Node,
     TopologyError,
     from_entries,
     split_address,
@@ -69,7 +70,7 @@ def read_request(params: Mapping[str, Any], check: bool) -> Request:
         unread=params["unread"],
         batch=params["batch"],
         backup=params["backup"],
-        proof=_proof(params["prove"]),
+        proof=_proof(params["prove"], params["reach_timeout"]),
         check=check,
         lock_timeout=params["lock_timeout"],
         reach_timeout=params["reach_timeout"],
@@ -87,8 +88,11 @@ def _expected_node(entry: Mapping[str, Any]) -> ExpectedNode:
     return node
 
 
-def _proof(prove: Mapping[str, Any] | None) -> Proof | None:
-    """Return what proves the push; None without the option ``prove``. Raises ValueError."""
+def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | None:
+    """Return what proves the push; None without the option ``prove``. Raises ValueError.
+
+    ``reach_timeout``: seconds for one question to another node.
+    """
     if prove is None:
         return None
     _require_seconds("prove.timeout", prove["timeout"])
@@ -96,7 +100,15 @@ def _proof(prove: Mapping[str, Any] | None) -> Proof | None:
         client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
     except TermsError as error:
         raise ValueError(f"prove.{error}") from None
-    return Proof(ExpectedNode.observer(prove["name"], prove["role"]), client.cluster_state, prove["timeout"])
+
+    def without_schema(nodes: Sequence[Node]) -> dict[str, str]:
+        # Imported for a push that adds a data node to a liaison. Every other push would pay for the import on every host.
+        from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.schema_questions import nodes_without_schema
+
+        return nodes_without_schema(client, nodes, prove["timeout"], reach_timeout)
+
+    observer = ExpectedNode.observer(prove["name"], prove["role"])
+    return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None)
 
 
 def _ownership(params: Mapping[str, Any]) -> Ownership:
