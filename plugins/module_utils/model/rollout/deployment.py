@@ -12,14 +12,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_view import DATA, FILE, LIAISON, STANDALONE
 
-STAY = "__banyandb_stay"
+STAY = "__banyandb_cluster_members"
 CONFIGURE = "__banyandb_configure"
 CHANGE = "__banyandb_change"
 INSTALL = "__banyandb_install"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
-EMPTIED = "__banyandb_emptied"
-DISK_LOST = "__banyandb_disk_lost"
+EMPTIED = "__banyandb_empty_disk_nodes"
+DISK_LOST = "__banyandb_empty_disk_check"
 # What a server needs, as need() says it.
 START = "start"
 RESTART = "restart"
@@ -35,13 +35,14 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
     ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
-    ``__banyandb_stay`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
+    ``__banyandb_cluster_members`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
     time, ``__banyandb_configure`` others that are not yet as they should be, and
     ``__banyandb_start_<kind>`` those whose server has to be started, but for ``__banyandb_start_first_liaison``, one liaison of each cluster, and
     ``__banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
     ``__banyandb_install`` are the hosts of ``__banyandb_change`` and ``__banyandb_configure``. While any server is to be changed,
     ``__banyandb_rollout`` are all hosts, and ``__banyandb_drainable`` their liaisons.
-    ``__banyandb_emptied`` are data nodes that come back without the data of a lost disk; while there is any, ``__banyandb_disk_lost`` are all hosts.
+    ``__banyandb_empty_disk_nodes`` are data nodes that come back without the data of a lost disk; while there is any,
+    ``__banyandb_empty_disk_check`` are all hosts.
     ``__banyandb_enter_file_mode`` are those whose server is to read topology.yml and runs without it, so that the file there is old.
     Where the nodes come from DNS, ``hosts`` of the cluster has what the inventory describes.
     """
