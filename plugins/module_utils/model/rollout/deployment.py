@@ -35,8 +35,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
 
     ``clusters`` is what the inventory describes, ``found`` for each host what the module ``probe`` said of it. A host
     that is in no cluster any more (it is named for removal) is left alone: it has no groups.
-    ``__banyandb_cluster_members`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave at a
-    time, ``__banyandb_configure`` others that are not yet as they should be, and
+    ``__banyandb_cluster_members`` are all others, ``__banyandb_change`` those whose server runs otherwise than it should, which are changed a wave
+    at a time, ``__banyandb_configure`` others that are not yet as they should be, and
     ``__banyandb_start_<kind>`` those whose server has to be started, but for ``__banyandb_start_first_liaison``, one liaison of each cluster, and
     ``__banyandb_start_other_data``, data nodes without the META role, which listen only when one with it has answered.
     ``__banyandb_install`` are the hosts of ``__banyandb_change`` and ``__banyandb_configure``. While any server is to be changed,
