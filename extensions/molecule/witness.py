@@ -2,12 +2,12 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Looks at servers over and over, while they are restarted: ``witness.py STOP ADDRESS...``, until the file STOP is there.
+"""Ask servers for their views in a loop until the file STOP exists: ``witness.py STOP ADDRESS...``.
 
-Prints as JSON ``rounds``, ``outages`` (address -> how often its server went away), ``least_answering`` (the smallest number of servers that
-answered in one round), ``least_used`` (the smallest number of data nodes that a liaison which answered used, null without one), and
-``empty``: sentences, one for each time that a server that ran lost its whole view, or that one went away while another showed nothing. (A
-server that has just started may show nothing yet.)
+Prints JSON with ``rounds``, ``outages`` (address -> number of times that its server stopped), ``least_answering`` (smallest number of servers that
+responded in one round), ``least_used`` (smallest number of data nodes that a responding liaison used, null without a liaison), and ``empty``:
+one sentence for each time that a running server lost its whole view, or that a server stopped while another server showed an empty view. (A
+server that has just started may show an empty view.)
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SECONDS_BETWEEN = 0.2
 
 
 class Server:
-    """One server, asked over one connection: that ends with the server, however soon another has taken its place."""
+    """One server, asked over one connection. A broken connection shows a restart, also a very short one."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._connection: http.client.HTTPConnection | None = None
 
     def look(self) -> tuple[dict | None, bool]:
-        """The route tables, None when it does not answer; and whether it went away since the last look."""
+        """Return the route tables, or None without a response; and whether the server stopped since the last look."""
         held = self._connection is not None
         found = self._ask() if held else None
         if found is not None:
@@ -73,7 +73,7 @@ def main() -> None:
             outages[address] += 1
         used += [len(found["tire2"].get("active", [])) for found in now.values() if found and "tire2" in found]
         used = [min(used)] if used else []
-        # One that went away and is back did not answer meanwhile.
+        # A server that stopped and is back counts as not responding in this round.
         least_answering = min(least_answering, sum(found is not None for address, found in now.items() if address not in gone))
         before = now
         rounds += 1

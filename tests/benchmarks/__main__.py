@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.benchmarks``: takes the figures and writes ``docs/figures.md``."""
+"""``python -m tests.benchmarks``: measure the figures and write ``docs/figures.md``."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ BENCHMARKS: dict[str, Callable[[int, Callable[[str], None]], Result]] = {
 def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Takes the figures of docs/figures.md and writes them there; benchmarks that are not asked for keep what they found last. "
-        "BANYANDB_ARTIFACT or BANYANDB_SERVER selects the real server. Ends with an error only when something does not work. Needs root.",
+        description="Measures the figures of docs/figures.md and writes them to that page. The other benchmarks keep their last figures. "
+        "BANYANDB_ARTIFACT or BANYANDB_SERVER selects the real server. The run fails only when a step does not work. Needs root.",
     )
-    words.add_argument("name", nargs="*", help=f"which ({', '.join(BENCHMARKS)}; default: all)")
-    words.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: %(default)s)")
+    words.add_argument("name", nargs="*", help=f"benchmarks to run ({', '.join(BENCHMARKS)}; default: all)")
+    words.add_argument("--rounds", type=int, default=5, help="number of rounds of each benchmark (default: %(default)s)")
     return words
 
 

@@ -36,7 +36,7 @@ ENDPOINTS = 500
 NODES = 500
 CONCURRENCY = 64
 METHOD = "banyandb.database.v1.ClusterStateService/GetClusterState"
-REASON = "the answers are read into values that can be compared and kept, where plain grpc.aio ends with its message"
+REASON = "our client converts each answer to comparable values, and plain grpc.aio stops at the message"
 
 
 def answer(first: int) -> bytes:
@@ -131,9 +131,9 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "ask",
         "500 servers of 500 nodes asked for their views",
-        f"`GetClusterState` of {ENDPOINTS} endpoints, each with {NODES} nodes in an order of its own, from one process, {CONCURRENCY} at a time, "
-        "against plain `grpc.aio` with the same messages. From the first question to the last view; the servers share the cores. Processor time "
-        "is the asking process's own.",
+        f"`GetClusterState` of {ENDPOINTS} endpoints from one process, {CONCURRENCY} at the same time, from the first question to the last view. "
+        f"Each endpoint has {NODES} nodes in its own order. The base is plain `grpc.aio` with the same messages. The servers share the cores. "
+        "Processor time is the time of the asking process.",
         [
             Row("wall time", wall, goal=1.2, reason=REASON),
             Row("processor time", processor),

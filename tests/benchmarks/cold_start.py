@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster started from nothing in stages, against the full file everywhere; and a restart while listed hosts are away."""
+"""Compare the start of a cluster in stages with the full file on every host; and a restart while listed hosts are unreachable."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ AWAY = 10
 PATIENCE = 400.0
 LOOK_SECONDS = 0.1
 REASON = (
-    "in stages the servers wait for Ansible: three steps that start them, and the push; each is a wave of module executions, as the ping is, and "
-    "here the hosts, their servers and the controller share the cores of one machine. A slow machine makes the stages longer, as it does the ping, "
-    "and not the full file, which waits for time-outs"
+    "in stages the servers wait for Ansible: three steps that start servers, and the push. Each step is one module execution on the hosts, as a "
+    "ping is. Here the hosts, their servers and the controller share the cores of one machine. A slow machine makes the stages and the ping longer, "
+    "but not the full file, which waits for time-outs"
 )
 REASON_RESTART = "the server's own start, on cores that other servers share"
 # A server that is stopped may hang (section 8 of the contract), and there is nothing to lose here.
@@ -72,7 +72,7 @@ class Cluster:
         return True
 
     def until_complete(self, hosts: Sequence[str], run: Future[Run] | None = None) -> float:
-        """The monotonic clock when all views were complete. ``run``: a playbook that must not fail before."""
+        """Return the monotonic clock at the time when all views are complete. ``run``: a playbook that must not fail before."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             now = time.monotonic()
@@ -91,7 +91,7 @@ class Cluster:
         return min(int(text) for text in self.fleet.everywhere(hosts, STARTED).values()) / 1e6
 
     def write(self, hosts: Sequence[str], nodes: Sequence[dict[str, str]]) -> None:
-        """The file that somebody writes who knows of no stages: everybody, by name."""
+        """Write a file without stages: all nodes, sorted by name."""
         text = "nodes:\n" + "".join(f"- {json.dumps(node)}\n" for node in sorted(nodes, key=lambda node: node["name"]))
         self.fleet.everywhere(hosts, f"cat > /etc/banyandb/topology.yml <<'EOF'\n{text}EOF")
 
@@ -119,7 +119,7 @@ class Cluster:
         return ended - self.started([host])
 
     def with_away(self) -> list[dict[str, str]]:
-        """The nodes of the cluster, and ten at addresses where nothing is, whose names come first."""
+        """Return the nodes of the cluster, and ten nodes at unused addresses, whose names come first."""
         prefix = self.fleet.addresses[self.data[0]].rpartition(".")[0]
         away = [{"name": f"away{number}", "role": "data", "grpc_address": f"{prefix}.{200 + number}:{DATA_PORT}"} for number in range(AWAY)]
         return [*self.fleet.nodes(self.liaisons, self.data), *away]
@@ -177,21 +177,21 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     rows = []
     for cluster, (_, _, goal) in zip(clusters, SIZES, strict=True):
         faster = [slow / fast for slow, fast in zip(full[cluster.name], staged[cluster.name], strict=True)]
-        rows.append(Row(f"{cluster.name}: full file over stages", faster, goal=goal, at_least=True, reason=REASON))
+        rows.append(Row(f"{cluster.name}, full file against stages", faster, goal=goal, at_least=True, reason=REASON))
         rows.append(Row(f"{cluster.name}, in stages", staged[cluster.name], "s"))
         over = [took / ping_took for took, ping_took in zip(staged[cluster.name], pings[cluster.name], strict=True)]
-        rows.append(Row(f"{cluster.name}, in stages, over a ping of its hosts", over))
+        rows.append(Row(f"{cluster.name}, in stages, against a ping of its hosts", over))
         rows.append(Row(f"{cluster.name}, full file", full[cluster.name], "s"))
-    rows.append(Row(f"restart of a data node with {AWAY} listed hosts away, as pushed", away_last, "s", goal=1.0, reason=REASON_RESTART))
-    rows.append(Row("the same with the file sorted by name, these first", by_name, "s"))
+    rows.append(Row(f"restart of a data node, {AWAY} unreachable entries last", away_last, "s", goal=1.0, reason=REASON_RESTART))
+    rows.append(Row(f"restart of a data node, {AWAY} unreachable entries first", by_name, "s"))
     return Result(
         "cold_start",
         "Cold start",
-        "The servers' part of a deployment onto hosts where all is installed and nothing is stored: from the start of the first server's process "
-        "until the views of all servers are complete (liaisons + data nodes), asked of each over HTTP ten times a second. In stages: the playbook "
-        f"`deploy`, with its own work between the steps ({max(sum(size[:2]) for size in SIZES)} forks). Full file: the whole list by name on every "
-        "host; all data nodes are started at once, and all liaisons when the views of the data nodes are complete. Restart: from the start of the "
-        "new process until its view shows all that are there.",
+        "The time from the start of the first server until the views of all servers are complete, on installed hosts without data. The benchmark "
+        "asks each server over HTTP ten times a second. A row such as 2 + 3 has 2 liaisons and 3 data nodes. In stages: the playbook `deploy`, with "
+        f"its own work between the steps ({max(sum(size[:2]) for size in SIZES)} forks). Full file: every host has the complete list by name; all "
+        "data nodes start at the same time, then all liaisons after the views of the data nodes are complete. Restart: from the start of the "
+        "process until its view shows all running data nodes.",
         rows,
         server=server_words(),
     )

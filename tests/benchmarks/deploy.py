@@ -14,11 +14,11 @@ from .fleet import Failed, Fleet, play, server_words
 HOSTS = 6
 MOST_EXECUTIONS = 3
 REASON = (
-    "two module executions a host are two pings and what our modules import beyond ping's own; what is left above that is Ansible's start with the "
-    "collection, the variables of two roles, whose templates Ansible compiles anew for each host, and one task that every host skips, for servers "
-    "that ask DNS"
+    "two module executions on a host take as long as two pings, plus the imports of our modules. The rest is the start of Ansible with the "
+    "collection, the variables of two roles (Ansible compiles their templates for each host), and one task for servers that ask DNS, which every "
+    "host skips"
 )
-# What a role does that is written without a probe: each task asks the host anew.
+# A role without a probe: each task asks the host again.
 PLAIN: list[dict[str, Any]] = [
     {"ansible.builtin.user": {"name": "plain", "system": True}},
     {"ansible.builtin.file": {"path": "/etc/plain", "state": "directory", "mode": "0755"}},
@@ -51,7 +51,7 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
             raise Failed("the second run of deploy, or of the plain role, changed something")
         ours, theirs = [], []
         for number in range(1, rounds + 1):
-            fleet.play(inventory, ping)  # so that all of them find the SSH connections open
+            fleet.play(inventory, ping)  # opens the SSH connections
             before = fleet.play(inventory, ping).seconds
             seconds = [fleet.play(inventory, playbook).seconds for playbook in (deploy, plain)]
             base = (before + fleet.play(inventory, ping).seconds) / 2
@@ -61,14 +61,14 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "deploy",
         "A deployment that changes nothing",
-        f"Wall time of `ansible-playbook` from start to end, {HOSTS} hosts (2 liaisons, {HOSTS - 2} data nodes), as a multiple of a playbook "
-        "whose one task is `ping`, on the same hosts just before and after. Ansible's own settings (5 forks, no pipelining, shared SSH connections), "
-        "`become` for all. The plain role has user, file x2, template x3 and service.",
+        f"Wall time of `ansible-playbook` from start to end on {HOSTS} hosts (2 liaisons, {HOSTS - 2} data nodes). The base is a playbook with only "
+        "the task `ping`, on the same hosts before and after. Ansible has its default settings (5 forks, no pipelining, shared SSH connections), and "
+        "all tasks use `become`. The plain role has user, file x2, template x3 and service.",
         [
             Row("`deploy`, wall time", ours, goal=2.5, reason=REASON),
-            Row("`deploy`, module executions a host", [executions[deploy]], "", goal=MOST_EXECUTIONS),
+            Row("`deploy`, module executions on each host", [executions[deploy]], "", goal=MOST_EXECUTIONS),
             Row("plain role, wall time", theirs),
-            Row("plain role, module executions a host", [executions[plain]], ""),
+            Row("plain role, module executions on each host", [executions[plain]], ""),
         ],
         server=server_words(),
     )

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SRV names whose targets all have an IPv4 and an IPv6 address, and what is true of them."""
+"""SRV names whose targets all have an IPv4 and an IPv6 address, with the expected answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PORT = 17912
 NEAR = "near.bench."
 """Zone of the targets, and of names beside them: their server gives the addresses along with the SRV records."""
 FAR = "far.bench."
-"""Zone of the same names, away from the targets: every address has to be asked for."""
+"""Zone of the same names without the targets: a client must ask for every address."""
 FIRST_V4 = ipaddress.IPv4Address("10.0.0.0")
 FIRST_V6 = ipaddress.IPv6Address("2001:db8::")
 
@@ -43,7 +43,7 @@ class Zone:
         return [Target(f"node{number:05d}.{NEAR}", str(FIRST_V4 + number + 1), str(FIRST_V6 + number + 1)) for number in count]
 
     def said(self) -> set[str]:
-        """Every record as text, without its owner: what whoever asks for all of them must find."""
+        """Return every record as text, without its owner: the complete answer that a client must find."""
         return {text for target in self.targets() for text in (f"0 0 {PORT} {target.host}", target.v4, target.v6)}
 
     def master_files(self) -> dict[str, str]:

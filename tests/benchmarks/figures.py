@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a benchmark found, and its place in the page of figures, which keeps it until it is taken anew."""
+"""The result of a benchmark, and its section in docs/figures.md."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PAGE = ROOT / "docs" / "figures.md"
 
 @dataclass
 class Row:
-    """One figure: a value of each round, in ``unit`` (``x`` for a ratio). ``goal`` is the most that it may be, or with
-    ``at_least`` the least; without one the figure is told for comparison. ``reason`` says why a missed goal is missed."""
+    """One figure: a value for each round, in ``unit`` (``x`` for a ratio). ``goal`` is the largest allowed value, or with ``at_least`` the smallest.
+    A figure without a goal is for comparison. ``reason`` says why the figure misses its goal."""
 
     what: str
     values: Sequence[float]
@@ -35,8 +35,8 @@ class Row:
 
 @dataclass
 class Result:
-    """All figures of one benchmark. ``timed`` says what exactly, for a reader who has not seen the code. What is no ratio
-    stands in ``lines``, cells under ``columns``."""
+    """All figures of one benchmark. ``timed`` describes the measurement for a reader who has not seen the code. ``lines`` has the cells under
+    ``columns`` of a benchmark without ratios."""
 
     name: str
     title: str
@@ -74,7 +74,7 @@ def plain_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[
 
 
 def section(result: Result) -> str:
-    """What the page says of a benchmark."""
+    """Return the section of a benchmark in the page."""
     lines = [f"## {result.title}", "", result.timed, ""]
     lines += [f"Server: {result.server}.", ""] if result.server else []
     lines += table(result.rows) if result.rows else []
@@ -87,11 +87,11 @@ def section(result: Result) -> str:
 
 
 def place(page: str, name: str) -> tuple[str, str, str]:
-    """The page before, within and behind the place of a benchmark. Raises ValueError when it has none."""
+    """Return the page before, within and behind the section of a benchmark. Raises ValueError when the page has no such section."""
     before, begins, rest = page.partition(f"<!-- {name} -->\n")
     within, ends, behind = rest.partition(f"\n<!-- end of {name} -->")
     if not ends:
-        raise ValueError(f"{PAGE}: expected the lines {begins or f'<!-- {name} -->'!r} and '<!-- end of {name} -->', between which {name} stands")
+        raise ValueError(f"{PAGE}: expected the lines {begins or f'<!-- {name} -->'!r} and '<!-- end of {name} -->' around the section {name}")
     return before + begins, within, ends + behind
 
 

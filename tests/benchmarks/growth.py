@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs that change nothing, and one host that is added, on 6 and on 30 hosts, against a ping of the same hosts."""
+"""Compare runs without changes and the addition of one host with a ping, on 6 and on 30 hosts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ LIAISONS = 2
 FORKS = 20
 PLAYBOOKS = ("deploy", "status", "topology")
 MOST = 2.5
-REASON = (
-    "a task that a host only skips, and each variable that Ansible works out for a host, cost the controller's processor; hosts with processors "
-    "of their own would share the rest"
-)
+REASON = "each skipped task and each variable of a host takes processor time on the controller. Hosts with separate processors would share the rest"
 
 
 def run(rounds: int, say: Callable[[str], None]) -> Result:
@@ -53,12 +50,13 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
                     + f", one host added {added[size][-1]:.2f} x of deploy"
                 )
     rows = [Row(f"`{name}` without changes, {size} hosts", times[size, name], goal=MOST, reason=REASON) for name in PLAYBOOKS for size in SIZES]
-    rows += [Row(f"one of {size} hosts added, over a `deploy` without changes", added[size], goal=MOST, reason=REASON) for size in SIZES]
+    rows += [Row(f"`deploy` that adds one of {size} hosts, against one without changes", added[size], goal=MOST, reason=REASON) for size in SIZES]
     return Result(
         "growth",
         "Growth with the number of hosts",
-        f"Wall time of `ansible-playbook` from start to end ({LIAISONS} liaisons, {FORKS} forks, else Ansible's own settings), as a multiple of a "
-        "playbook whose one task is `ping`, on the same hosts just before and after. All hosts share one machine's processors with the controller.",
+        f"Wall time of `ansible-playbook` from start to end ({LIAISONS} liaisons, {FORKS} forks, other settings of Ansible at their defaults). The "
+        "base is a playbook with only the task `ping`, on the same hosts before and after. All hosts and the controller share the processors of one "
+        "machine.",
         rows,
         server=server_words(),
     )
@@ -73,7 +71,7 @@ def _unchanged(fleet: Fleet, inventory: Path, name: str) -> float:
 
 
 def _take_out(fleet: Fleet, inventory: Path, fewer: Path, host: str) -> None:
-    """Make ``host`` new to the others: no server lists it, its own runs no more and has no file of ours."""
+    """Make ``host`` new to the cluster: no server lists it, and its server is stopped and has no files of the collection."""
     fleet.play(fewer, "skywalking.banyandb.topology", "-e", f'{{"banyandb_remove": ["{host}"]}}')
     kept = "/etc/systemd/system/banyandb-data.service /etc/banyandb /var/lib/banyandb"
     fleet.everywhere([host], f"systemctl disable --quiet --now banyandb-data && rm -rf {kept} && systemctl daemon-reload")

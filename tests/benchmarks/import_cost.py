@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What importing each plugin costs, against a small plugin of the same kind that ansible-core brings."""
+"""Compare the import time of each plugin with a small plugin of the same kind from ansible-core."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def cost(name: str, part: str) -> float:
 
 
 def plugins() -> list[tuple[str, str]]:
-    """(kind, name) of all plugins. A module beside an action of its name is but documentation, and nobody imports it.
+    """Return (kind, name) of all plugins. A module with an action of the same name is only documentation, and Ansible does not import it.
 
-    Raises Failed for a kind that has nothing to be compared with.
+    Raises Failed for a kind without a plugin of ansible-core to compare with.
     """
     files = [path for path in sorted(ROOT.glob("plugins/*/*.py")) if path.parent.name not in ("doc_fragments", "module_utils")]
     actions = {path.stem for path in files if path.parent.name == "action"}
@@ -80,9 +80,8 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     bases = ", ".join(f"{kind} `{small.rpartition('.')[2]}`" for kind, (small, _part) in SMALL.items())
     return Result(
         "import_cost",
-        "What importing each plugin costs",
-        "Time of the import in a process that has imported nothing else, from compiled files, as a multiple of a small plugin of the same kind that "
-        f"ansible-core brings ({bases}), just before and after. Those that find nodes by DNS load dnspython, those that ask nodes over gRPC load "
-        "grpcio and protobuf.",
+        "Import time of each plugin",
+        "Time of the import from compiled files, in a process without other imports. The base is a small plugin of the same kind from ansible-core "
+        f"({bases}), before and after. Plugins that find nodes by DNS load dnspython. Plugins that ask nodes over gRPC load grpcio and protobuf.",
         [Row(f"{kind} `{name}`", values) for (kind, name), values in figures.items()],
     )

@@ -29,11 +29,11 @@ SETTLED_SECONDS = 31.0
 LABELS = (("type", "hot"),)
 ROLES = {DATA: ("ROLE_META", "ROLE_DATA"), LIAISON: ("ROLE_LIAISON",)}
 PORTS = {DATA: 17912, LIAISON: 18912}
-REASON = "each pair of nodes is looked at once, in one comprehension for each table; what grows faster is Python's memory"
+REASON = "the verdict compares each pair of nodes once, in one comprehension for each table. Only the memory of Python grows faster"
 
 
 def cluster(count: int) -> tuple[list[ExpectedNode], dict[str, View | Failure], dict[tuple[str, str], bool]]:
-    """Nodes (one in ten a liaison, the last DOWN are down), the view of each as it should be then, and whom the host of each reached."""
+    """Return the nodes (10 % liaisons, the last DOWN nodes are down), the expected view of each node, and the nodes that the host of each reached."""
     roles = [LIAISON if number < count // 10 else DATA for number in range(count)]
     nodes = [ExpectedNode(f"node{n}", f"host{n}:{PORTS[role]}", role, ROLES[role], LABELS) for n, role in enumerate(roles)]
     down = {node.name for node in nodes[-DOWN:]}
@@ -74,9 +74,10 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "judge",
         "The verdict over 1,000 nodes",
-        f"Processor time, in one process, to judge the views of {NODES:,} nodes, {DOWN} of which are down, and what each host reached.",
+        f"Processor time of one process for the verdict over the views of {NODES:,} nodes, and over the nodes that each host reached. {DOWN} nodes "
+        "are down.",
         [
             Row(f"{NODES:,} nodes, {DOWN} down", whole, "s", goal=1.0, reason=REASON),
-            Row(f"{NODES:,} against {LESS} nodes, over the pairs (1 is linear)", growth, goal=1.5, reason=REASON),
+            Row(f"{NODES:,} nodes against {LESS} nodes, divided by the ratio of pairs (1 is linear)", growth, goal=1.5, reason=REASON),
         ],
     )

@@ -20,12 +20,12 @@ from .fleet import Failed
 
 NODES = 10_000
 LESS = 1_000
-REASON = "each of the steps is a loop over the nodes; what grows faster is the sorting and Python's memory"
+REASON = "each step is a loop over the nodes. Only the sorting and the memory of Python grow faster"
 
 
 def once(count: int) -> float:
-    """Seconds from a file of ``count`` nodes and a wanted list to the new file. One node in a hundred is new, one leaves,
-    one has another address, and one is away."""
+    """Return the seconds from a file of ``count`` nodes and a wanted list to the new file. Of a hundred nodes, one is new, one leaves, one has a
+    new address, and one does not respond."""
     names = [f"data{number:05d}" for number in range(count)]
     entries = [{"name": name, "grpc_address": f"{name}.example.org:17912"} for name in names]
     before = Topology(ordered(from_entries(entries[count // 100 :], "nodes"))).render()
@@ -54,10 +54,10 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "plan",
         "Planning and rendering for 10,000 nodes",
-        "Processor time, in one process, to read a file of 10,000 nodes, check the wanted list, plan (1 % each of the nodes come, leave, move "
-        "to another address and are away) and render all files of that change.",
+        "Processor time of one process to read a file of 10,000 nodes, check the wanted list, plan the change and render all its files. In the "
+        "change, 1 % of the nodes are new, 1 % leave, 1 % have a new address, and 1 % do not respond.",
         [
             Row("10,000 nodes", whole, "s", goal=1.0, reason=REASON),
-            Row("10,000 against 1,000 nodes, over ten (1 is linear)", growth, goal=1.25, reason=REASON),
+            Row("10,000 nodes against 1,000 nodes, divided by ten (1 is linear)", growth, goal=1.25, reason=REASON),
         ],
     )

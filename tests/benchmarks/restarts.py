@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the load client sees of each way to restart servers: tests/load writes and queries all the while."""
+"""Count lost points and slow answers for each way to restart servers, while tests/load writes and queries."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ WAYS: Mapping[str, Way] = {
     "nothing, for 30 s": nothing,
     "`restart` of three data nodes": restart(DATA),
     "`restart` of two liaisons": restart(LIAISONS),
-    "the same, `banyandb_liaison_drain: none`": restart(LIAISONS, banyandb_liaison_drain="none"),
+    "`restart` of two liaisons, `banyandb_liaison_drain: none`": restart(LIAISONS, banyandb_liaison_drain="none"),
     "`systemctl restart` of three data nodes, one by one": systemctl(DATA, "banyandb-data"),
     "`systemctl restart` of two liaisons, one by one": systemctl(LIAISONS, "banyandb-liaison"),
 }
@@ -71,7 +71,7 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
         fleet.play(inventory, "skywalking.banyandb.deploy")
         for number in range(1, rounds + 1):
             for way, do in WAYS.items():
-                # Whatever the way before has left behind.
+                # Repair the faults of the restart before.
                 fleet.play(inventory, "skywalking.banyandb.heal")
                 seen[way].append(figures(fleet, lambda do=do: do(fleet, inventory)))
                 say(f"round {number}: {way}: {seen[way][-1]['missing']} of {seen[way][-1]['acknowledged']} missing")
@@ -80,9 +80,9 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         NAME,
         "Restarts under load",
-        f"A cluster of {len(LIAISONS)} liaisons and {len(DATA)} data nodes (1 replica), into which `tests/load` writes 100 points a second through "
-        "both liaisons, and which it queries four times a second. Its figures from before the restarts began until all points were looked for, "
-        "with `banyandb_soak: 2`. What is missing was acknowledged and is found by nobody afterwards. Queries are for points of at least 7 s ago.",
+        f"A cluster of {len(LIAISONS)} liaisons and {len(DATA)} data nodes (1 replica), with `banyandb_soak: 2`. The load client `tests/load` "
+        "writes 100 points a second through both liaisons, and queries four times a second. It counts from before the restarts until it has "
+        "searched for all points. A missing point was acknowledged, and no later query finds it. Queries ask for points that are at least 7 s old.",
         columns=COLUMNS,
         lines=sorted([*others, *([server, way, *summed(found)] for way, found in seen.items())], key=lambda line: line[0]),
     )

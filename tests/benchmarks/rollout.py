@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a gate adds to a wave, and how long a change of one host takes until 24 have proved it."""
+"""Measure the time that a gate adds to a wave, and the time of a change of one host until 24 hosts have proved the change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = 5
 LARGE = 24
 LIAISONS = ("node1", "node2")
 SOAK = 10
-# The same waves without anything between them: for the comparison alone.
+# The same waves without gates, only for the comparison.
 UNGATED = """\
 - name: "Wave {{ __banyandb_wave.number }}"
   ansible.builtin.include_tasks: %s/tasks/change.yml
@@ -72,12 +72,12 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "rollout",
         "Rolling changes",
-        f"The playbook `restart` over {SMALL - len(LIAISONS)} data nodes of a cluster with {len(LIAISONS)} liaisons, one wave each, against the same "
-        f"waves without any gate; then with a soak time of {SOAK} s. And `relabel` of one of {LARGE} hosts, from its start until every host has "
-        "proved that it shows the label, its soak time taken off, as a multiple of a playbook whose one task is `ping` on these hosts.",
+        f"The playbook `restart` over {SMALL - len(LIAISONS)} data nodes of a cluster with {len(LIAISONS)} liaisons, one wave for each node. The "
+        f"base is the same waves without gates. A second run has a soak time of {SOAK} s. `relabel` of one of {LARGE} hosts: from its start until "
+        "every host has proved the new label, without the soak time. The base is a playbook with only the task `ping` on these hosts.",
         [
-            Row("`restart` with gates (no soak time), against without", gates),
-            Row("what a soak time adds to each wave, against that time", whole),
+            Row("`restart` with gates (no soak time), against no gates", gates),
+            Row("time that a soak time adds to each wave, against that soak time", whole),
             Row(f"`relabel` of one of {LARGE} hosts, against `ping`", proofs),
         ],
         server=server_words(),

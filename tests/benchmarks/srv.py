@@ -33,11 +33,11 @@ from .fleet import WORK, Failed
 ZONE = Zone(services=200, each=5)
 AWAY = 0.005
 CONCURRENCY = 64
-# Port 53 and an address that nobody else listens on, since community.dns takes no port.
+# Port 53 of a free address, since community.dns accepts no port.
 SERVER = "127.53.53.53"
 OTHERS = ("community.general", "community.dns")
-REASON = "the same questions of the same DNS library; what is left is joining targets and addresses into records"
-REASON_OTHERS = "the others wait for each answer before they ask the next; our questions are bound by the DNS library's processor time"
+REASON = "both ask the same questions with the same DNS library. The difference is the join of targets and addresses to records"
+REASON_OTHERS = "the other lookups wait for each answer before the next question. Our lookup is limited by the processor time of the DNS library"
 
 Texts = Iterable[str]
 
@@ -81,7 +81,7 @@ def prepared(way: str) -> Callable[[], Texts]:
 
 
 def plain() -> Texts:
-    """Nothing but dnspython: SRV records, then both addresses of each target as soon as it is known."""
+    """Ask with dnspython only: SRV records, then both addresses of each target when the target is known."""
 
     async def ask() -> list[str]:
         resolver = dns.asyncresolver.Resolver(configure=False)
@@ -179,14 +179,14 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
     return Result(
         "srv",
         "200 SRV names with 1,000 targets",
-        f"{ZONE.services} SRV names of {ZONE.each} targets each, every target with an A and an AAAA record: "
-        f"{ZONE.services * (1 + 2 * ZONE.each):,} questions to a server {AWAY * 1000:g} ms away (Knot behind a proxy that delays, which share the "
-        f"cores), {CONCURRENCY} in flight, each way in a process of its own, from the first question to the last record. Plain is "
-        "`dns.asyncresolver` with the same questions. The lookups are timed from call to result, outside of a playbook; "
-        f"{' and '.join(version(place, name) for name in OTHERS)} are called once for each record type, with all names.",
+        f"{ZONE.services} SRV names with {ZONE.each} targets each, and an A and an AAAA record for every target: "
+        f"{ZONE.services * (1 + 2 * ZONE.each):,} questions, {CONCURRENCY} at the same time, from the first question to the last record. The server "
+        f"is Knot behind a proxy with a delay of {AWAY * 1000:g} ms, on the same cores. Each client has its own process. Plain is "
+        "`dns.asyncresolver` with the same questions. The time of a lookup is from its call to its result, without a playbook. "
+        f"{' and '.join(version(place, name) for name in OTHERS)} get one call for each record type, with all names.",
         [
             Row("resolver, against plain `dns.asyncresolver`", against_plain, goal=1.2, reason=REASON),
-            Row("the same where the server sends addresses along with SRV records, against the same base", near),
+            Row("resolver, addresses sent along with the SRV records, against plain `dns.asyncresolver`", near),
             Row("`community.general.dig`, against our lookup", dig, goal=12, at_least=True, reason=REASON_OTHERS),
             Row("`community.dns.lookup`, against our lookup", lookup, goal=12, at_least=True, reason=REASON_OTHERS),
         ],

@@ -27,7 +27,7 @@ from .fleet import WORK, Failed
 ZONE = Zone(services=20, each=500)
 FOLDER = WORK / "srv-inventory"
 CLUSTER = "bench"
-REASON = "Ansible makes the hosts by the same code; what is left is importing dnspython, and reading and checking the snapshots"
+REASON = "Ansible creates the hosts with the same code. The difference is the import of dnspython, and the read and check of the snapshots"
 
 
 def host_variables(zone: str) -> dict[str, dict[str, Any]]:
@@ -89,7 +89,7 @@ def listed(inventory: Path, variables: Mapping[str, Any]) -> float:
     seconds = time.monotonic() - began
     if done.returncode or "WARNING" in done.stderr:
         raise Failed(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
-    # That a text is no template is written around it; the other inventories' files are trusted.
+    # Ansible marks a text from DNS as unsafe, and does not mark the texts of the other inventories.
     found = json.loads(done.stdout, object_hook=lambda value: value.get("__ansible_unsafe", value))
     if found["_meta"]["hostvars"] != variables or sorted(found["banyandb_data"]["hosts"]) != sorted(variables):
         raise Failed(f"{inventory}: the hosts or their variables are not those of the zone")
@@ -107,19 +107,19 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
         cached, warm = from_dns("cached", NEAR, knot, **cache), from_dns("warm", NEAR, knot, within_ttl=True)
         for inventory, variables in ((cached, near), (each_asked, far)):
             listed(inventory, variables)  # from here on there are snapshots, and the cache
-        ours, anew, remembered, every, yaml_file = [], [], [], [], []
+        ours, fresh, remembered, every, yaml_file = [], [], [], [], []
         for number in range(1, rounds + 1):
-            asked_anew = listed(asked, near)  # which makes the snapshots new
+            asked_again = listed(asked, near)  # writes new snapshots
             before = listed(script, near)
             seconds = listed(warm, near)
             base = (before + listed(script, near)) / 2
             ours.append(seconds / base)
-            anew.append(asked_anew / base)
+            fresh.append(asked_again / base)
             remembered.append(listed(cached, near) / base)
             every.append(listed(each_asked, far) / base)
             yaml_file.append(listed(static, near) / base)
             say(
-                f"round {number}: script {base:.2f} s, snapshot {ours[-1]:.2f} x, cache {remembered[-1]:.2f} x, asked {anew[-1]:.2f} x, "
+                f"round {number}: script {base:.2f} s, snapshot {ours[-1]:.2f} x, cache {remembered[-1]:.2f} x, asked {fresh[-1]:.2f} x, "
                 f"every address asked for {every[-1]:.2f} x, YAML {yaml_file[-1]:.2f} x"
             )
         listed(asked, near)
@@ -130,12 +130,12 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
         "srv_inventory",
         "An inventory of 10,000 hosts from DNS",
         f"`ansible-inventory --list` from start to end: {hosts:,} hosts by {ZONE.services} SRV names, with an IPv4 and an IPv6 address each, from "
-        "Knot on the same machine; no host is asked who it is. With `within_ttl`, answers that an earlier run left on disk are used for their TTL. "
-        "All are multiples of the same hosts with the same variables from a script inventory that prints them as JSON (`cat` of a file).",
+        "Knot on the same machine. The inventory asks no host for its identity. With `within_ttl`, the inventory uses the saved answers of an "
+        "earlier run for their TTL. The base is the same hosts with the same variables from a script inventory that prints JSON (`cat` of a file).",
         [
             Row("DNS, snapshot within its TTL (`within_ttl`)", ours, goal=1.2, reason=REASON),
             Row("DNS, inventory cache of Ansible (`cache`)", remembered),
-            Row("DNS asked, addresses sent along with the SRV records", anew),
+            Row("DNS asked, addresses sent along with the SRV records", fresh),
             Row(f"DNS asked, also for each of the {2 * hosts:,} addresses", every),
             Row("static YAML", yaml_file),
         ],

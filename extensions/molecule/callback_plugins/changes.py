@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write which tasks changed which hosts, what they warned of, how the run ended, and which messages break the rules, to the file in CHANGES_FILE."""
+"""Write the changes, warnings and failures of a run, and the messages that break the rules, to the file in CHANGES_FILE."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ description: Writes JSON to the file named by the environment variable C(CHANGES
 """
 
 
-# The rules of a message, in characters: its own length, and that of the whole result that Ansible prints of a failed task.
+# The longest message, and the longest result that Ansible prints for a failed task, in characters.
 MOST = 200
 MOST_PRINTED = 2000
-# A sentence that two tasks print is one fact twice. Shorter ones (`Run skywalking.banyandb.status.`) are only what to do.
+# Two tasks must not print the same sentence. Shorter sentences (`Run skywalking.banyandb.status.`) may repeat, since they only name the next step.
 SHORTEST_FACT = 40
 STACK = re.compile(r"goroutine \d|\.go:\d|Traceback|File \".*\", line \d")
-# Messages of other collections are theirs.
+# The rules do not count for messages of other collections.
 OURS = re.compile(r"^skywalking\.banyandb\.|^ansible\.builtin\.(fail|assert)$")
 
 
 class Said(NamedTuple):
-    """What one task printed for one host: a failure or a warning. ``printed``: characters of the result that Ansible prints with it."""
+    """A failure or a warning of one task on one host. ``printed``: length of the result that Ansible prints, in characters."""
 
     task: str
     host: str
@@ -43,9 +43,9 @@ class Said(NamedTuple):
 
 
 def broken_rules(said):
-    """Return which messages of a run are too long, have line breaks or a stack, or tell a fact that another task of the run told."""
-    broken, told = [], {}
-    # Ansible prints the same warning once, whatever tasks give it.
+    """Return the messages of a run that are too long, have line breaks or a stack, or repeat a sentence of another task."""
+    broken, printed_by = [], {}
+    # Ansible prints the same warning of several tasks only once.
     warnings = {one.text: one for one in reversed(said) if one.warning}
     for one in said:
         if one.warning and one is not warnings[one.text]:
@@ -60,9 +60,9 @@ def broken_rules(said):
         if one.ours and one.printed > MOST_PRINTED:
             broken.append(f"{where}: a result of {one.printed} characters: {one.text}")
         for fact in re.split(r"(?<=[.:;]) |\n", one.text):
-            first = told.setdefault(fact, one.task)
+            first = printed_by.setdefault(fact, one.task)
             if first != one.task and len(fact) >= SHORTEST_FACT:
-                broken.append(f"{where}: told by {first} already: {fact}")
+                broken.append(f"{where}: already printed by {first}: {fact}")
     return broken
 
 
@@ -86,7 +86,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._note_warnings(result)
-        # Of a task with a loop, Ansible prints the items and not the whole.
+        # For a task with a loop, Ansible prints the items and not the whole result.
         items = [item for item in result.result.get("results", ()) if item.get("failed")] or [result.result]
         texts = [str(text) for item in items for text in (item.get("msg"), *item.get("more_problems", ()))]
         host = result.host.get_name()

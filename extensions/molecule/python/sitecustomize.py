@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For every Python of a scenario on the controller, at its start: its garbage is collected seldom, and never in what a fork inherited.
+"""Make garbage collection rare in every Python of a scenario on the controller, and exclude inherited objects after a fork.
 
-Ansible forks a process for each task and host, and a collection there touches, and so copies, all that it has of its parent.
+Ansible forks a process for each task and host. A garbage collection in the fork would touch, and so copy, all memory of the parent.
 """
 
 import gc

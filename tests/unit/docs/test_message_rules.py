@@ -35,7 +35,7 @@ def test_the_same_warning_of_two_tasks_is_printed_once():
         ([Said("Look", "node3", "a\nb")], "Look on node3: more than one line: "),
         ([Said("Look", "node3", "goroutine 1 [running]")], "Look on node3: a stack: "),
         ([Said("Look", "node3", "no", printed=2001)], "Look on node3: a result of 2001 characters: "),
-        ([Said("Look", "node3", REFUSAL), Said("Refuse", "node1", f"Refused. {REFUSAL}")], "Refuse on node1: told by Look already: "),
+        ([Said("Look", "node3", REFUSAL), Said("Refuse", "node1", f"Refused. {REFUSAL}")], "Refuse on node1: already printed by Look: "),
     ],
 )
 def test_what_breaks_a_rule_is_named_with_its_task(said, expected):

@@ -37,7 +37,7 @@ def test_what_a_server_needs(service, expected):
 
 
 def test_a_host_as_it_should_be_only_stays():
-    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["__banyandb_stay"]}
+    assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["__banyandb_cluster_members"]}
 
 
 @pytest.mark.parametrize("lacks", [{"install": True}, {"node": True}])
@@ -48,16 +48,16 @@ def test_a_host_that_differs_is_configured(lacks):
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_server_with_a_wrong_configuration_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
-    assert found == {"a": ["__banyandb_stay", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
+    assert found == {"a": ["__banyandb_cluster_members", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
 
 
 def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
     described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"))
     found = steps({"default": described}, {"a": probed(needs_restart=[OTHER]), "b": probed(), "l": probed()})
     assert found == {
-        "a": ["__banyandb_stay", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"],
-        "b": ["__banyandb_stay", "__banyandb_rollout"],
-        "l": ["__banyandb_stay", "__banyandb_rollout", "__banyandb_drainable"],
+        "a": ["__banyandb_cluster_members", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"],
+        "b": ["__banyandb_cluster_members", "__banyandb_rollout"],
+        "l": ["__banyandb_cluster_members", "__banyandb_rollout", "__banyandb_drainable"],
     }
 
 
@@ -84,7 +84,7 @@ def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():
 
 def test_hosts_are_those_of_the_inventory_wherever_the_nodes_come_from():
     found = steps({"default": {**cluster(("stranger", "data")), "hosts": cluster(("a", "data"))["nodes"]}}, {"a": probed()})
-    assert found == {"a": ["__banyandb_stay"]}
+    assert found == {"a": ["__banyandb_cluster_members"]}
 
 
 @pytest.mark.parametrize(("mode", "enters"), [("file", True), ("dns", False)])
@@ -104,5 +104,5 @@ def test_while_a_data_node_comes_back_with_an_empty_disk_every_host_takes_part_i
     emptied = {**probed(), "storage": {"roots": [{"state": "ours"}, {"state": "emptied"}]}}
     whole = {**probed(), "storage": {"roots": [{"state": "ours"}]}}
     groups = steps({"default": cluster(("d1", "data"), ("d2", "data"))}, {"d1": emptied, "d2": whole})
-    assert groups["d1"][-2:] == ["__banyandb_emptied", "__banyandb_disk_lost"]
-    assert groups["d2"][-1:] == ["__banyandb_disk_lost"] and "__banyandb_emptied" not in groups["d2"]
+    assert groups["d1"][-2:] == ["__banyandb_empty_disk_nodes", "__banyandb_empty_disk_check"]
+    assert groups["d2"][-1:] == ["__banyandb_empty_disk_check"] and "__banyandb_empty_disk_nodes" not in groups["d2"]

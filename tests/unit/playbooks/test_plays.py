@@ -41,7 +41,7 @@ def test_a_play_sets_all_that_ansible_cfg_would_decide(play: dict[str, Any]) -> 
 @pytest.mark.parametrize("play", [play for _path, play in PLAYS], ids=NAMES)
 def test_one_host_that_is_down_ends_the_run_of_no_other(play: dict[str, Any]) -> None:
     # (any_errors_fatal) While a liaison of a cluster to be destroyed has points in memory, its data nodes must not stop.
-    assert play.get("any_errors_fatal") is (play["name"] in ("Drain the liaisons", "Stop the liaisons", "Check what is deleted"))
+    assert play.get("any_errors_fatal") is (play["name"] in ("Drain the liaisons", "Stop the liaisons", "Check the data to delete"))
 
 
 @pytest.mark.parametrize("play", [play for _path, play in PLAYS], ids=NAMES)
@@ -57,7 +57,9 @@ def test_the_first_play_of_every_playbook_makes_the_group_of_its_hosts(path: Pat
 
 
 # Tag -> the plays of deploy that it runs, in their order, beside the first one, which is in all.
-LOOKS = ["Preflight", "Refuse to change anything while a host is not fit"]
+CHECK, STOP = "Preflight: check the inventory and every host", "Preflight: stop the run if a host failed"
+DRAINABLE, RELEASES = "Preflight: check whether the liaisons can be drained", "Preflight: check the releases to install"
+CONFIGURE = "Install and configure the hosts that need no wave"
 STARTS = [
     "Start the standalone servers that do not run",
     "Start the data nodes that do not run",
@@ -65,22 +67,13 @@ STARTS = [
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
 ]
-LEAVES, LOST = "Check which points leave", "Check which points left with lost disks"
+LEAVES, LOST = "Check the points of the leaving data nodes", "Check the points of lost disks"
 TAGS = {
-    "preflight": [LOOKS[0], "Look at the liaisons", "Look at what is to be installed", LOOKS[1]],
-    "install": [LOOKS[0], "Look at what is to be installed", LOOKS[1], "Install and configure"],
-    "configure": [*LOOKS, LOST, "Install and configure"],
-    "rollout": [
-        LOOKS[0],
-        "Look at the liaisons",
-        "Look at what is to be installed",
-        LOOKS[1],
-        LEAVES,
-        LOST,
-        *STARTS,
-        "Change what runs, a wave at a time",
-    ],
-    "topology": [*LOOKS, LEAVES, "Give every server the full topology"],
+    "preflight": [CHECK, DRAINABLE, RELEASES, STOP],
+    "install": [CHECK, RELEASES, STOP, CONFIGURE],
+    "configure": [CHECK, STOP, LOST, CONFIGURE],
+    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, *STARTS, "Change the running servers, one wave at a time"],
+    "topology": [CHECK, STOP, LEAVES, "Push the complete topology to every server"],
 }
 
 
@@ -101,7 +94,7 @@ def test_every_tag_makes_the_group_of_hosts_and_always_is_none_of_them() -> None
 
 def test_the_roles_of_one_play_have_a_tag_each() -> None:
     # Tasks of an included role have the tags of the block around the include, and not those of the include.
-    (play,) = [play for _path, play in PLAYS if play["name"] == "Install and configure"]
+    (play,) = [play for _path, play in PLAYS if play["name"] == CONFIGURE]
     assert [(task["tags"], list(task["block"][0])) for task in play["tasks"]] == [
         (["install"], ["name", "ansible.builtin.include_role"]),
         (["configure"], ["name", "ansible.builtin.include_role"]),

@@ -13,14 +13,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.st
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 
-STAY = "__banyandb_stay"
+STAY = "__banyandb_cluster_members"
 CONFIGURE = "__banyandb_configure"
 CHANGE = "__banyandb_change"
 INSTALL = "__banyandb_install"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
-EMPTIED = "__banyandb_emptied"
-DISK_LOST = "__banyandb_disk_lost"
+EMPTIED = "__banyandb_empty_disk_nodes"
+DISK_LOST = "__banyandb_empty_disk_check"
 # The results of need().
 START = "start"
 RESTART = "restart"
@@ -38,7 +38,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``found``: host -> result of the module ``probe``.
     A host that is in no cluster (a host in ``banyandb_remove``) has no groups, and the playbook does not change the host.
 
-    ``__banyandb_stay``: all hosts of the clusters.
+    ``__banyandb_cluster_members``: all hosts of the clusters.
     ``__banyandb_change``: hosts whose server runs with other settings than the inventory has. The playbook changes these hosts wave by wave.
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
     ``__banyandb_install``: the hosts of ``__banyandb_change`` and ``__banyandb_configure``.
@@ -46,8 +46,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_start_first_liaison``: one liaison of each cluster.
     ``__banyandb_start_other_data``: data nodes without the META role. Such a node listens only after a node with the META role has responded.
     ``__banyandb_rollout`` and ``__banyandb_drainable``: all hosts, and all liaisons, when any server is to be changed.
-    ``__banyandb_emptied``: data nodes that return without the data of a lost disk.
-    ``__banyandb_disk_lost``: all hosts, when any host is in ``__banyandb_emptied``.
+    ``__banyandb_empty_disk_nodes``: data nodes that return without the data of a lost disk.
+    ``__banyandb_empty_disk_check``: all hosts, when any host is in ``__banyandb_empty_disk_nodes``.
     ``__banyandb_enter_file_mode``: hosts whose server is to read topology.yml but runs without topology.yml. The file on these hosts is stale.
     """
     groups: dict[str, list[str]] = {}
