@@ -14,12 +14,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cl
 
 DOCUMENTATION = r"""
 name: clusters
-short_description: The BanyanDB clusters that the inventory describes
+short_description: Return the BanyanDB clusters of the inventory
 version_added: 0.9.0
 description:
-  - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), whatever the run is limited to, and gives
-    the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.
-  - What is wrong with the inventory is returned as C(problems), sentences that name the host and what to do.
+  - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), even if the run has a limit. Returns the nodes of
+    each cluster (variable C(banyandb_cluster)) as options for M(skywalking.banyandb.topology).
+  - Returns problems of the inventory as C(problems). Each is a sentence with the host and the remedy.
 positional: _input, groups
 options:
   _input:

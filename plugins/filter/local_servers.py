@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``local_servers``: thin over model/."""
+"""The filter ``local_servers``. The code is in model/."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.lo
 
 DOCUMENTATION = r"""
 name: local_servers
-short_description: Where the server of each host listens, for questions from the same host
+short_description: Return the addresses at which each host can query its own server
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - Reads the ports, and the hosts that C(banyandb_env) sets, such as C(BYDB_HTTP_HOST). A host that means every address is asked at C(127.0.0.1).
+  - Reads the ports, and the listen addresses in C(banyandb_env), such as C(BYDB_HTTP_HOST). If a server listens on every address, the filter returns
+    C(127.0.0.1).
 positional: _input, groups
 options:
   _input:
@@ -36,7 +37,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Show where the server of this host answers over HTTP
+- name: Show the HTTP address of the server on this host
   ansible.builtin.debug:
     msg: "{{ (hostvars | skywalking.banyandb.local_servers(groups))[inventory_hostname].url }}"
 """
@@ -57,7 +58,7 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
             try:
                 found[host] = asdict(local_server(role, hostvars[host]))
             except (ValueError, TypeError):
-                continue  # the filter clusters says what is wrong with the host
+                continue  # the filter clusters reports the problem of the host
     return found
 
 

@@ -229,8 +229,9 @@ endpoints:
       tables: null
 verdict:
   description:
-    - C(converged), C(converging), C(unknown) (a node is not responding), C(drift) (a cluster view is not as expected), C(stuck) (a node
-      responds, but another node does not use that node) or C(partitioned). V(null) without O(nodes).
+    - C(converged), C(converging), C(unknown), C(drift), C(stuck) or C(partitioned). V(null) without O(nodes).
+    - C(unknown) means that a node is not responding. C(drift) means that a cluster view is not as expected. C(stuck) means that a node responds,
+      but another node does not use that node.
   type: str
   returned: always
   sample: unknown
@@ -249,9 +250,11 @@ pairs:
       remedy: "Find out why data2 could not be asked (refused): its service, its host, the way to it."
 matrix:
   description:
-    - Observer, then subject, then the state that the observer shows for the subject. The state is C(active), C(registered), C(connecting),
-      C(evictable), C(stale) (unexpected labels, roles or name), C(missing), C(unreached) (the view is right, but the observer's host cannot
-      reach the subject), C(-) (the observer does not list this kind of node) or C(?) (the observer is not responding).
+    - Observer, then subject, then the state that the observer shows for the subject.
+    - C(active), C(registered), C(connecting), C(evictable) and C(missing) are states of the observer's tables. C(stale) means unexpected labels,
+      roles or name.
+    - C(unreached) means that the view is right, but the observer's host cannot reach the subject.
+    - C(-) means that the observer does not list this kind of node. C(?) means that the observer is not responding.
   type: dict
   returned: always
   sample:

@@ -170,7 +170,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if not check and not confirmed(parameters["confirm"], host):
         raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
     removes = parameters["state"] == "removed"
-    # A mount point that is empty stays as it is.
+    # An empty mount point needs no change.
     left = any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
     changed = removes and (left or os.path.exists(storage.drop_in))
     if removes and not check:
