@@ -112,8 +112,8 @@ def test_parts_that_a_liaison_gave_up_are_told_of() -> None:
     found = {"failed_parts": [{"path": "/var/lib/banyandb/measure/data/g/shard-0/failed-parts", "parts": 2}]}
     hostvars = {"l1": {"given": found}, "l2": {"given": {"failed_parts": []}}, "l3": {"given": {"failed_parts": None}}, "d1": {}}
     unseen, line = cluster_report.given_up(["l1", "l2", "l3", "d1", "not in the inventory"], hostvars, "given")
-    assert unseen.strip() == "l3: whether parts were given up is not seen without become: true."
-    assert line.strip().startswith("l1: 2 parts in /var/lib/banyandb/measure/data/g/shard-0/failed-parts: acknowledged, taken by no data node")
+    assert unseen.strip() == "l3: cannot read the failed parts. Run with become: true."
+    assert line.strip().startswith("l1: 2 parts in /var/lib/banyandb/measure/data/g/shard-0/failed-parts: acknowledged, but not sent to a data node.")
     assert cluster_report.given_up(["l1"], hostvars, None) == []
 
 

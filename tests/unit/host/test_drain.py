@@ -59,7 +59,7 @@ def test_only_others_are_kept_away_from_only_those_ports_and_not_for_ever():
 
 
 def test_an_account_that_is_not_there_is_named():
-    with pytest.raises(HostStateError, match="no account nobody-here"):
+    with pytest.raises(HostStateError, match="nobody-here: this host has no such user"):
         port_drain.close([17912], 1, user="nobody-here")
 
 

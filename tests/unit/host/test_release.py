@@ -99,7 +99,7 @@ def test_a_directory_that_is_not_whole_is_refused(root, program, missing):
     wanted = Release(root, "1", SOURCE)
     installed_release.install(wanted, *program)
     os.unlink(os.path.join(wanted.directory, missing))
-    with pytest.raises(ReleaseError, match="exists and is not whole"):
+    with pytest.raises(ReleaseError, match="is incomplete"):
         installed_release.is_installed(wanted)
 
 

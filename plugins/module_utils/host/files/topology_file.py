@@ -46,9 +46,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
             held.enter_context(locks.locked(directory, timeout))
         except locks.Busy as busy:
             holder = f" (process {busy.holder})" if busy.holder else ""
-            raise TopologyFileError(
-                f"{path}: another push{holder} has held it for {timeout:g} s. Wait until it ends, then push again."
-            ) from None
+            raise TopologyFileError(f"{path}: another push{holder} has held it for {timeout:g} s. Wait until it ends, then push again.") from None
         except locks.NotLockable as error:
             raise TopologyFileError(
                 f"{directory}: cannot be locked: {_reason(error)}; the topology file needs a directory on a local file system"
