@@ -39,7 +39,7 @@ options:
         description: SHA-256 of the content, in hexadecimal. Without a value the module does not compare the content.
         type: str
       mark:
-        description: First line of a file that this collection wrote. Without a value the module does not check who wrote the file.
+        description: Start of the content of files that this collection writes. Without a value the module does not check who wrote the file.
         type: str
   links:
     description: Symbolic links that must exist.

@@ -51,8 +51,8 @@ options:
     description:
       - Maximum seconds for which clients wait. If the liaison on this host still uses O(node_name) after this time, the module removes the cut and
         fails.
-      - The module waits for open writes during the first third of this time. A client may be in the middle of a write, so the module opens the client
-        ports at intervals if the open writes make no progress. Then a warning reports the writes without an answer.
+      - The module waits for open writes during the first third of this time. If the open writes make no progress, a client may be in the middle of a
+        write. The module then opens the client ports at intervals. A warning reports the writes that are still without an answer.
       - The default is longer than the interval of the server's own health checks (10 s).
     type: float
     default: 15

@@ -81,7 +81,7 @@ def is_installed(release: Release) -> bool:
         raise ReleaseError(f"{release.directory}: {error.strerror}; run this with become: true") from error
     if not found or not os.access(os.path.join(release.directory, PROGRAM), os.X_OK):
         raise ReleaseError(
-            f"{release.directory} is incomplete (expected {PROGRAM} and {MARKER}). This collection did not make or change it. "
+            f"{release.directory} is incomplete (expected {PROGRAM} and {MARKER}). Another program made or changed it. "
             "Move it away, then run this again."
         )
     if release.source is not None and found != release.source:

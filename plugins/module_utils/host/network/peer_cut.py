@@ -102,7 +102,7 @@ def cut(
                 raise HostStateError(
                     "still_used",
                     f"{node_name}: the liaison on this host still uses {address} {patience:g} s after the cut. "
-                    "Set BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL to 1s (0 means never).",
+                    "Remove BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL from banyandb_env (default: 1s).",
                 )
             time.sleep(POLL_SECONDS)
     except BaseException:

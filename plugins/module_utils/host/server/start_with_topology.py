@@ -42,8 +42,8 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     former file.
 
     Return the outcome, the difference of the service in Ansible's diff format, and the readiness. Check mode changes nothing and has no readiness.
-    Raises TopologyError and TopologyFileError (nothing has changed), service_start.NotReady (the server does not listen, or is stopped without its
-    file), PushFailed (the file may not outlast a power cut), and HostStateError.
+    Raises TopologyError and TopologyFileError; nothing has changed then. Raises service_start.NotReady if the server does not listen, or is stopped
+    without its file. Raises PushFailed if the file may not outlast a power cut. Raises HostStateError.
     """
     if request.check:
         found = systemd_services.services([server.unit])[server.unit]
