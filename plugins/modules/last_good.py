@@ -106,6 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.kept_state import chosen
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -126,7 +127,7 @@ def roll_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str,
         raise HostStateError("nothing_kept", f"{path}: no such file, so this host cannot roll back. Correct the variables, then run deploy.")
     absent = [name for name in paths.kept if name not in kept]
     if absent:
-        raise HostStateError("nothing_kept", f"{path}: {', '.join(absent)} is not saved. Correct the variables, then run deploy.")
+        raise HostStateError("nothing_kept", f"{path}: lacks {listed(absent, 1)}. Correct the variables, then run deploy.")
     wanted = {name: kept[name] for name in paths.kept}
     now = last_good_state.found(paths.kept)
     differing = [name for name, item in wanted.items() if now[name] != item]

@@ -85,7 +85,7 @@ def test_a_host_without_a_view_is_never_taken_for_fine(registered: dict[str, Any
 
 
 def test_a_result_of_something_else_is_an_error() -> None:
-    with pytest.raises(AnsibleActionFail, match="state of d1 is no result"):
+    with pytest.raises(AnsibleActionFail, match="d1: state has no result"):
         cluster_report.answer_of("d1", {"d1": {"state": {"endpoints": {"d1": {}}}}}, ["state"])
 
 

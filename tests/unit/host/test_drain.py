@@ -65,7 +65,7 @@ def test_an_account_that_is_not_there_is_named():
 
 def test_a_host_without_nft_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr(nftables.shutil, "which", lambda *_arguments, **_options: None)
-    with pytest.raises(HostStateError, match="banyandb_liaison_drain_install: true .* hook or none") as refused:
+    with pytest.raises(HostStateError, match="banyandb_liaison_drain_install: true, .* hook or none") as refused:
         act({"state": "checked", "service": None, "lease": 120.0, "hold": 0.0, "user": None}, False)
     assert refused.value.kind == "no_nft"
 

@@ -171,7 +171,7 @@ def test_only_root_may_read_it(host):
         (None, "nothing_kept", "no such file, so this host cannot roll back"),
         ("{", "broken", "not written by this collection"),
         ("[]", "broken", "not written by this collection"),
-        (json.dumps({"/etc/x": None}), "nothing_kept", ".*data.env is not saved"),
+        (json.dumps({"/etc/x": None}), "nothing_kept", "lacks .*data.env and 3 more"),
     ],
 )
 def test_what_cannot_be_rolled_back_is_named(host, content, kind, said):

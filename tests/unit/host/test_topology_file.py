@@ -85,7 +85,7 @@ def test_without_pyyaml_a_foreign_file_is_refused_with_what_to_do(path: Path, mo
     path.write_text(OWN_FORMAT)
     assert read(str(path)) is not None
     path.write_text(FOREIGN)
-    with pytest.raises(TopologyFileError, match="line 2: .* was not written by this collection.*install python3-yaml there, or move"):
+    with pytest.raises(TopologyFileError, match="line 2: .* was not written by this collection.*Install python3-yaml on this host, or move"):
         read(str(path))
 
 

@@ -231,7 +231,7 @@ def test_without_pyyaml_its_own_files_are_read_and_others_refused(host: Host) ->
     host.path.write_text(f"nodes: [{{name: a, grpc_address: '{host.a.grpc_address}'}}]\n")
     result = host.push(host.a, host.b, without=["yaml"])
     assert (result["failed"], result["changed"]) == (True, False)
-    assert "no PyYAML" in result["msg"] and "install python3-yaml" in result["msg"]
+    assert "no PyYAML" in result["msg"] and "Install python3-yaml" in result["msg"]
 
 
 # What is done
