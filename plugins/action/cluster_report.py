@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``cluster_report``; it runs here alone, no host is asked."""
+"""Action plugin ``cluster_report``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         reports = {}
-        # Of nodes that were found through DNS, the inventory alone says too little.
+        # The inventory lacks nodes that DNS has found; __banyandb_clusters has them.
         found = variables.get("__banyandb_clusters") or {name: asdict(one) for name, one in clusters(variables["groups"], hostvars).items()}
         for name, cluster in sorted(found.items()):
             answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster["nodes"]}
@@ -64,12 +64,15 @@ class ActionModule(ActionBase):
 
 
 def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | None) -> list[str]:
-    """A line for each directory of parts that a liaison has given up, from what the hosts registered of failed_parts_info."""
+    """Return a line for each directory with failed parts, and one for hosts that could not read these directories.
+
+    ``register``: name of the variable with the result of failed_parts_info, or None.
+    """
     registered = {host: hostvars[host].get(register) for host in hosts if register and host in hostvars}
     unseen = sorted(host for host, result in registered.items() if isinstance(result, Mapping) and result.get("failed_parts", ()) is None)
-    return [f"  {', '.join(unseen)}: whether parts were given up is not seen without become: true." for _once in unseen[:1]] + [
-        f"  {host}: {found['parts']} part{'' if found['parts'] == 1 else 's'} in {found['path']}: acknowledged, taken by no data node, and not tried "
-        "again."
+    return [f"  {', '.join(unseen)}: cannot read the failed parts. Run with become: true." for _once in unseen[:1]] + [
+        f"  {host}: {found['parts']} part{'' if found['parts'] == 1 else 's'} in {found['path']}: acknowledged, but not sent to a data node. "
+        "The liaison does not try again."
         for host, result in registered.items()
         if isinstance(result, Mapping)
         for found in result.get("failed_parts") or ()
@@ -78,8 +81,11 @@ def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one host said: the view of its server, how long the view has been so (seconds), and what it tried: addresses,
-    or all entries, of which those in ``silent`` did not answer."""
+    """The result of one host. ``view``: the cluster view of the host's server. ``stood``: seconds for which the view has not changed.
+
+    ``reach``: address -> whether the host reached the address. ``silent``: entry names that the host could not reach; None without a test of all
+    entries.
+    """
 
     view: View | Failure
     reach: Mapping[str, bool] = field(default_factory=dict)
@@ -88,7 +94,10 @@ class Answer:
 
 
 def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -> Answer:
-    """Read what ``host`` registered: a result of cluster_state_info or of topology, or that of a task that failed."""
+    """Return the answer of ``host`` from its results of cluster_state_info or topology. ``register``: names of the variables.
+
+    Raises AnsibleActionFail for a result of a different module.
+    """
     if host not in hostvars:
         return Answer(Failure(ErrorKind.NOT_ASKED, "DNS lists it and the inventory does not: add its host there"))
     registered = [hostvars[host].get(name) for name in register]
@@ -107,13 +116,13 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
             return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]))
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleActionFail(
-            f"cluster_report: {', '.join(register)} of {host} is no result of cluster_state_info or topology ({error!r})"
+            f"{host}: {', '.join(register)} has no result of cluster_state_info or topology ({error!r}). Correct register."
         ) from error
     return Answer(Failure("failed", failure_reason(found)))
 
 
 def _says_something(result: Mapping[str, Any]) -> bool:
-    """Whether a result tells of a view or why there is none; one that was skipped, or is of another task that went well, does not."""
+    """Return whether a result has a view or a failure. A skipped task has neither."""
     return bool(result.get("unreachable") or result.get("failed")) or any(result.get(key) is not None for key in ("view", "endpoints"))
 
 
@@ -136,8 +145,8 @@ def cluster_report(
     stood = {observer: answer.stood for observer, answer in answers.items()}
     verdict = judge(nodes, views, reach, stood, settle, discovery)
     stopped = bool(views) and all(isinstance(view, Failure) and view.kind == ErrorKind.REFUSED for view in views.values())
-    told = (view_report.lines_of_stopped if stopped else view_report.lines)(name, nodes, verdict)
-    return {**verdict.to_mapping(), "lines": told}
+    lines = (view_report.lines_of_stopped if stopped else view_report.lines)(name, nodes, verdict)
+    return {**verdict.to_mapping(), "lines": lines}
 
 
 def _write(path: str, reports: Mapping[str, Any]) -> None:
@@ -145,4 +154,4 @@ def _write(path: str, reports: Mapping[str, Any]) -> None:
     try:
         write(path, json.dumps(shown, indent=2).encode() + b"\n", READABLE)
     except OSError as error:
-        raise AnsibleActionFail(f"cluster_report: path {path} cannot be written on the controller: {error.strerror}") from error
+        raise AnsibleActionFail(f"{path}: cannot be written on the controller: {error.strerror}. Correct path.") from error

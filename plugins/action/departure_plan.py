@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``departure_plan``; it runs here alone, no host is asked."""
+"""Action plugin ``departure_plan``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ ARGUMENTS: dict[str, Any] = {
 
 @dataclass
 class Seen:
-    """What the hosts of one cluster report. ``entries``: entry name -> address, of all topologies. ``asked``: host -> what it reports."""
+    """The results of the hosts of one cluster.
+
+    ``entries``: entry name -> address, of all topology files. ``asked``: host -> result of departure_info. ``failed_parts``: host -> directories.
+    """
 
     nodes: list[Mapping[str, Any]]
     entries: dict[str, str] = field(default_factory=dict)
@@ -63,7 +66,7 @@ class Seen:
 
     @property
     def still_gone(self) -> list[Departure]:
-        """The departures whose data has not come back with a node that the servers list."""
+        """Departures without those of nodes that have returned with their data."""
         listed = {node["name"]: node["node_name"] for node in self.nodes if node["name"] in self.entries}
         since = {listed[name]: report["since"] for name, report in self.asked.items() if name in listed and report["since"] is not None}
         return without_returned(self.departures, since)
@@ -99,7 +102,7 @@ class ActionModule(ActionBase):
         cause, accepted, now = Cause(arguments["cause"]), arguments["accept"], int(time.time())
         problems: list[str] = []
         result.update(changed=False, departures={}, risks=[], lines=[], warnings=[])
-        groups: set[str] | None = set()  # None: those of a cluster are unknown
+        groups: set[str] | None = set()  # None: a cluster's groups are unknown
         asked = False
         gone = arguments["leaving"] if cause is Cause.REMOVED else []
         for cluster, nodes in members(variables).items():
@@ -140,7 +143,10 @@ class ActionModule(ActionBase):
 
 
 def look(variables: Mapping[str, Any], cluster: str, nodes: list[dict[str, Any]], gone: Sequence[str], found: str, failed_parts: str) -> Seen:
-    """Return what the hosts of this run report of a cluster. The topology of a host that is ``gone`` says nothing of who is listed."""
+    """Return the results of the hosts of a cluster. ``found`` and ``failed_parts``: names of the variables with the results.
+
+    The topology file of a host in ``gone`` does not count, because this host leaves.
+    """
     seen = Seen(list(nodes))
     for node in nodes:
         facts = variables["hostvars"][node["name"]]
@@ -156,7 +162,7 @@ def look(variables: Mapping[str, Any], cluster: str, nodes: list[dict[str, Any]]
 
 
 def leaving_of(seen: Seen, names: Sequence[str], cause: Cause) -> list[Leaving]:
-    """Return the data nodes that leave, of those names. A node that no server lists any more has left before."""
+    """Return the data nodes of ``names`` that leave. A node that is in no topology file has already left."""
     entries = seen.data_entries
     return [
         Leaving(name, known["node_name"] if known else entries[name], (known or {}).get("labels") or {}, cause)
@@ -166,7 +172,7 @@ def leaving_of(seen: Seen, names: Sequence[str], cause: Cause) -> list[Leaving]:
 
 
 def content_of(seen: Seen, leaving: Sequence[Leaving], leaving_liaisons: Sequence[str]) -> tuple[Content | None, str]:
-    """Return what the liaison reports that counts most of the data nodes; without any, None and why."""
+    """Return the content from the liaison that counted most data nodes. Without an answer, return None and the reason."""
     known = seen.by_name
     names = sorted({*(known[name]["node_name"] if name in known else address for name, address in seen.data_entries.items())})
     best: Content | None = None
@@ -199,7 +205,7 @@ def missing(counts: Counts, names: Sequence[str]) -> int:
 
 
 def risks_of_liaisons(seen: Seen, liaisons: Sequence[str], content: Content | None) -> list[Risk]:
-    """Return the parts that a leaving liaison has on its disk and does not pass on."""
+    """Return the failed parts on the disks of leaving liaisons. These liaisons do not send the parts to data nodes."""
     known = None if content is None else {group.name: group.replicas + 1 for group in content.groups}
     found: dict[tuple[str, str], list[str]] = {}
     for host in liaisons:
@@ -210,7 +216,7 @@ def risks_of_liaisons(seen: Seen, liaisons: Sequence[str], content: Content | No
 
 
 def group_of(path: str) -> str:
-    """The group of a directory ``<root>/<catalog>/data/<group>/shard-<n>/failed-parts``."""
+    """Return the group of a directory ``<root>/<catalog>/data/<group>/shard-<n>/failed-parts``."""
     return os.path.basename(os.path.dirname(os.path.dirname(path)))
 
 

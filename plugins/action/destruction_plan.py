@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``destruction_plan``; it runs here alone, no host is asked."""
+"""Action plugin ``destruction_plan``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class ActionModule(ActionBase):
         found = problems(described, confirmed, variables["ansible_play_hosts_all"], load_extra_vars(self._loader))
         if found:
             return {**result, "failed": True, "msg": "\n".join(found)}
-        told = lines(described, confirmed, arguments["removes_data"])
-        show(told)
-        return {**result, "changed": False, "nodes": destroyed(described, confirmed), "lines": told}
+        printed = lines(described, confirmed, arguments["removes_data"])
+        show(printed)
+        return {**result, "changed": False, "nodes": destroyed(described, confirmed), "lines": printed}

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``preflight_report``; it runs here alone, no host is asked."""
+"""Action plugin ``preflight_report``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
             problems = [f"Preflight failed on {listed(unfit, FEW)}. The table of this task says why, and what to do."] if unfit else []
         else:
             result["warnings"] = [finding.message for finding in findings if finding.level is Level.WARN]
-            # Each host has printed its own refusal in the task that looked at it.
+            # The task that compared the host has already printed the host's refusal.
             problems = [finding.message for finding in findings if finding.level is Level.FAIL and finding.check is not Check.HOST]
             if refusals:
                 problems.append(f"Nothing was changed: {listed(list(refusals))} cannot be deployed as the inventory says. Each error is above.")

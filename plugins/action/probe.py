@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``probe``: one execution of ``host_info`` on the host, judged here."""
+"""Action plugin ``probe``. Runs the module ``host_info`` once on the host, and judges the result on the controller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 
-# The linear strategy loads this file before it forks, and with it, once for all hosts, what works out the setup of each.
+# Imports stay at the top: the linear strategy loads this file before it forks, so it imports them once for all hosts.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
                 "refuse": {"type": "bool", "default": True},
             }
         )
-        arguments["root"] = True  # what differs is going to be changed
+        arguments["root"] = True  # later tasks need root to change the host
         kind = arguments["variables"].get("banyandb_kind")
         refuses = arguments.pop("refuse")
         setup = setup_from(arguments.pop("variables"))
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
         found = foreign_state.findings(setup, result) if node["services"] else []
         refusals = [*changed_kind.problems(kind, result["beside"]), *(finding.message for finding in found if finding.refuses), *result["problems"]]
         if refuses and refusals:
-            # Which machine it is, and which names it resolves, is judged with those of all hosts.
+            # preflight_report judges the machine and the names together for all hosts.
             return {"machine": result["machine"], "unresolved": result["unresolved"], **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``release``: asks the host what it has, and brings it what it lacks."""
+"""Action plugin ``release``. Asks the host which version it has, and copies a missing program to the host."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import artifact
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import installed_release
 
-#: Seconds without a byte after which a fetch is given up.
+#: Seconds without a byte after which a download fails.
 _SILENCE = 60
 
 
 class ActionModule(ActionBase):
-    """One execution on the host when the version is there, two and one transfer when it is not."""
+    """Run the module once on the host if the version is installed; if not, transfer the program and run the module twice."""
 
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        # None of them is for the host, and a URL may hold a password, which the host's answer would show.
+        # The host does not need these. A URL may hold a password, which the host's answer would show.
         source, checksum, cache = (arguments.pop(name, None) for name in ("artifact", "checksum", "cache_dir"))
         checksum = checksum or f"{source}.sha512"
         cache = os.path.expanduser(cache) if cache else _default_cache()
@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
                 return {**result, **found}
             if not source:
                 raise artifact.ArtifactError(
-                    f"version {arguments['version']} is not on this host, and there is nothing to install it from: set banyandb_artifact"
+                    f"version {arguments['version']} is not on this host, and banyandb_artifact is not set. Set banyandb_artifact."
                 )
             program = artifact.program(source, checksum, found["architecture"], flavor, cache, _open)
         except artifact.ArtifactError as error:
@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
 
 
 def _open(url: str) -> IO[bytes]:
-    """Proxies, certificates and .netrc as in Ansible's own get_url. Raises OSError."""
+    """Open a URL with the same proxies, certificates and .netrc as Ansible's get_url. Raises OSError."""
     try:
         stream: IO[bytes] = open_url(url, timeout=_SILENCE, follow_redirects="safe")
     except (urls.ConnectionError, http.client.HTTPException, ValueError) as error:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``removal_plan``; it runs here alone, no host is asked."""
+"""Action plugin ``removal_plan``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             found = [str(error)]
         if found:
             return {**result, **refused(found)}
-        told = lines(nodes, leaving, arguments["clean_up"])
-        show(told)
+        printed = lines(nodes, leaving, arguments["clean_up"])
+        show(printed)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
-        return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": told}
+        return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": printed}

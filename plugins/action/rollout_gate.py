@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``rollout_gate``; it runs here alone, no host is asked."""
+"""Action plugin ``rollout_gate``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class ActionModule(ActionBase):
             watches=without_consequences({host: watch(hostvars[host].get(arguments["register"])) for host in arguments["watchers"]}, failures),
         )
         reasons = judged(seen)
-        told = gate_lines(arguments["title"], reasons, arguments["keep_first"])
-        show(told)
+        printed = gate_lines(arguments["title"], reasons, arguments["keep_first"])
+        show(printed)
         noted = {host: failure.to_mapping() for host, failure in failures.items()}
         stand = [] if reasons else revisions(seen)
-        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "revisions": stand, "failures": noted, "lines": told}
+        return {**result, "changed": False, "open": not reasons, "reasons": reasons, "revisions": stand, "failures": noted, "lines": printed}
 
 
 def watch(registered: Any) -> Mapping[str, Any] | str:
-    """The result of cluster_watch on one host, or why there is none."""
+    """Return the result of cluster_watch on one host, or the reason why the host has no result."""
     if not isinstance(registered, Mapping):
         return "it did not watch"
     if "whole" in registered:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``rollout_plan``; it runs here alone, no host is asked."""
+"""Action plugin ``rollout_plan``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -55,30 +55,30 @@ class ActionModule(ActionBase):
                 serving &= {host for host in found if answers(host, hostvars[host].get(arguments["answers"]))}
                 changes = requested_restarts(found, restart, serving, members)
             check_scope(arguments["only"], found, changes)
-            # Who is to be started by deploy runs when the waves begin; who is not to be started by restart does not.
+            # deploy starts stopped servers before the first wave. restart starts only the servers of its plan; the others stay stopped.
             stopped = {host for host, service in found.items() if need(service) == START and host not in changes}
             limits = limits_of(nodes, hostvars)
             planned = waves(nodes, changes, away if restart is None else away | stopped, stopped, limits)
         except RolloutRefused as error:
-            # A host with an error of its own ends the run. That the host is missing in the plan would only hide that error.
+            # A host with its own error ends the run. A message about the missing host would only hide that error.
             if not any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ())):
                 return {**result, "failed": True, "msg": str(error)}
             planned, changes = [], {}
-        told = lines(planned, changes)
-        show(told)
+        printed = lines(planned, changes)
+        show(printed)
         warnings = []
         for name in dict.fromkeys(wave.cluster for wave in planned):
             unwatched = [node["name"] for node in nodes[name] if node["role"] == LIAISON and node["name"] in away]
             if unwatched:
                 warnings.append(
-                    f"cluster {name}: {', '.join(unwatched)} not in this run, so no gate looks through the eyes of these liaisons. "
-                    "Include them in --limit to have them watch."
+                    f"cluster {name}: {', '.join(unwatched)} not in this run, so no gate checks the cluster views of these liaisons. "
+                    "Include them in --limit."
                 )
         undrained = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts if drain_of(hostvars[host]) == NO_DRAIN]
         if undrained:
             warnings.append(
-                f"{', '.join(undrained)}: with banyandb_liaison_drain: none a liaison loses what it has acknowledged and still holds in memory, "
-                "which is what came in within the last 5 s (its flush time-out)."
+                f"{', '.join(undrained)}: with banyandb_liaison_drain: none a liaison loses the acknowledged points in its memory, "
+                "which are the points of the last 5 s (its flush time-out). Set banyandb_liaison_drain: nftables."
             )
         return {
             **result,
@@ -88,7 +88,7 @@ class ActionModule(ActionBase):
             "watchers": {name: watchers(each, serving) for name, each in nodes.items()},
             "liaisons": {name: [node["name"] for node in each if node["role"] == LIAISON] for name, each in nodes.items()},
             "gates": {name: {"soak": limit.soak, "stall": limit.stall} for name, limit in limits.items()},
-            "lines": told,
+            "lines": printed,
         }
 
 
@@ -97,12 +97,12 @@ def drain_of(variables: Mapping[str, Any]) -> str:
 
 
 def answers(host: str, registered: Any) -> bool:
-    """Return whether a server responds, from what the module ``cluster_watch`` on its own host registered."""
+    """Return whether the server of ``host`` responds. ``registered``: result of cluster_watch on this host."""
     return isinstance(registered, Mapping) and host in registered.get("serving", ())
 
 
 def services(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return host -> what was found of its server, for the hosts of the play that were looked at and not refused."""
+    """Return host -> state of its server, for the hosts of the play with a probe result and without a refusal."""
     found = {}
     for host in variables.get("ansible_play_hosts", ()):
         probe = variables["hostvars"][host].get("__banyandb_host")

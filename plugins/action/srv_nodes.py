@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the module ``srv_nodes``; it runs here alone, no host is asked."""
+"""Action plugin ``srv_nodes``. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ VARIABLES = (
     "banyandb_srv_interval",
     "banyandb_override",
 )
-# Seconds that an old answer may stand in: for a look, and for what changes a host.
+# Maximum age of a stored DNS answer in seconds, for a run that only reads and for a run that changes hosts.
 MAX_AGE_TO_LOOK = 86400.0
 MAX_AGE_TO_CHANGE = 3600.0
-# Seconds that a node has to say who it is. It takes milliseconds, and one that is silent is known by its address.
+# Seconds to wait for a node's identity. A node answers within milliseconds; a node that is not responding is identified by its address.
 ASKING_SECONDS = 2.0
-# Beyond its interval, a server needs some time to ask and to connect.
+# Seconds after its polling interval that a server needs to query DNS and to connect.
 BEYOND_INTERVAL = 10.0
 
 
 class _RefusedError(Exception):
-    """The cluster's nodes are not to be had, or must not be used; the message says why."""
+    """The nodes of the cluster are unavailable or refused. The message has the reason."""
 
 
 class ActionModule(ActionBase):
@@ -108,7 +108,7 @@ class ActionModule(ActionBase):
 
 @dataclass(frozen=True)
 class _Settings:
-    """How one cluster's nodes are found, from the variables of its hosts."""
+    """Settings to find the nodes of one cluster, from the variables of its hosts. ``interval``: seconds between the DNS queries of a server."""
 
     names: tuple[SrvName, ...]
     terms: SrvTerms
@@ -118,7 +118,7 @@ class _Settings:
 
 
 class _Finder:
-    """The nodes of one cluster, through DNS. ``here``: those of its hosts that are in the play. Raises _RefusedError."""
+    """Finds the nodes of one cluster through DNS. ``here``: hosts of the cluster that are in the play. Raises _RefusedError."""
 
     def __init__(self, name: str, cluster: Mapping[str, Any], here: Sequence[str], hostvars: Mapping[str, Any]) -> None:
         self.cluster = cluster
@@ -130,7 +130,7 @@ class _Finder:
         self.memory_file = MemoryFile(self.settings.directory, name, (each.absolute for each in self.settings.names))
 
     def wanted(self, change: bool) -> tuple[Wanted, list[str]]:
-        """The nodes, and what to warn of. Raises _RefusedError."""
+        """Return the nodes and the warnings. ``change``: whether this run changes hosts. Raises _RefusedError."""
         memory, warnings = self.memory_file.load()
         ask = None if GRPC_IMPORT_ERROR else partial(identities_apart, terms=Terms(timeout=ASKING_SECONDS, retries=0))
         services = [each.absolute for each in self.settings.names]
@@ -147,7 +147,7 @@ class _Finder:
         remove, override = self.cluster["remove"], self.settings.override
         doubts: list[str] = []
         if whole and self.cluster["mode"] != DNS and set(live.addresses) - set(seen.candidates) - set(remove):
-            # A shorter list counts when a second look is as short: a server that cuts an answer off says nothing of it.
+            # Some DNS servers truncate an answer without a mark, so a shorter answer needs a second query with the same result.
             doubts = disagreements(standings, self._standings_again(services))
             whole = not doubts
         if self.cluster["mode"] == DNS:
@@ -156,20 +156,20 @@ class _Finder:
             cas = {each.absolute: each.ca_cert_path for each in self.settings.names if each.ca_cert_path}
             wanted = wanted_topology(seen, whole, self.hosts, live, memory, remove, override, cas)
         if not wanted.entries:
-            # Why there is none is what DNS said.
+            # The warnings of DNS explain why there is no node.
             wanted = replace(wanted, problems=(*wanted.problems, *sighting.warnings))
         doubted = [f"{doubt}. No node leaves the topology" for doubt in doubts if doubt not in sighting.warnings]
         return wanted, [*warnings, *sighting.warnings, *doubted, *wanted.warnings]
 
     def _standings_again(self, services: Sequence[str]) -> dict[str, Standing]:
-        """What DNS alone says of the names, asked once more. Raises _RefusedError."""
+        """Query DNS again and return the answers, without the identities of nodes. Raises _RefusedError."""
         try:
             return DnsNodeRegistry(services, self.settings.terms, None).standings()
         except SrvTermsError as error:
             raise _RefusedError(str(error)) from None
 
     def cluster_with(self, wanted: Wanted) -> dict[str, Any]:
-        """The cluster with these nodes; ``hosts`` are those of the inventory."""
+        """Return the cluster with the nodes of ``wanted``. ``hosts`` of the result has the nodes of the inventory."""
         alone = [node for node in self.cluster["nodes"] if node["role"] == STANDALONE]
         settle = max(SETTLE_SECONDS, self.settings.interval + BEYOND_INTERVAL) if self.cluster["mode"] == DNS else SETTLE_SECONDS
         return {
@@ -181,14 +181,17 @@ class _Finder:
         }
 
     def remember(self, wanted: Wanted) -> None:
-        """For the next run. Raises _RefusedError."""
+        """Save the memory of ``wanted`` for the next run. Raises _RefusedError."""
         try:
             self.memory_file.save(wanted.memory)
         except SnapshotError as error:
             raise _RefusedError(str(error)) from None
 
     def _looks(self) -> list[Mapping[str, Any]]:
-        """What each host said of its topology.yml; nothing of one that has none, that did not say, or whose server has not read it."""
+        """Return what each host reports of its topology file.
+
+        Leaves out hosts without the file, hosts without a result, and hosts whose server has not loaded the file.
+        """
         looks = [self.hostvars[host].get(name) for host in self.here for name in ("__banyandb_host", "__banyandb_dns_look")]
         return [
             look["topology"]
@@ -197,7 +200,10 @@ class _Finder:
         ]
 
     def _servers(self) -> Servers:
-        """Without a probe in this run, nothing is going to be started; a server that was not looked at may well run."""
+        """Return which servers this run starts, and whether servers query DNS.
+
+        Without a probe, a run starts no server. A server without a probe counts as running.
+        """
         probes = {host: self.hostvars[host].get("__banyandb_host") for host in self.here}
         services = {host: next(iter(probe["services"].values())) for host, probe in probes.items() if probe and probe.get("services")}
         starting = [host for host, service in services.items() if need(service) != KEEP]
@@ -211,7 +217,7 @@ def _known_as(node: Mapping[str, Any], variables: Mapping[str, Any]) -> frozense
 
 
 def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
-    """Raises _RefusedError."""
+    """Return the settings of the cluster. Raises _RefusedError if the hosts have different or invalid values."""
     given = [{name: host.get(name) for name in VARIABLES} for host in hosts]
     for name in VARIABLES:
         others = [host for host in given if host[name] != given[0][name]]

@@ -6,21 +6,21 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes of modules that only look."""
+    """Attributes of modules that only read."""
 
-    # Modules that ask running servers.
+    # For modules that query running servers.
     DOCUMENTATION = r"""
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would return outside of it.
+    description: Returns the same in check mode as outside of check mode.
     support: full
     details: The module changes nothing.
   diff_mode:
-    description: Returns what was changed, in diff mode.
+    description: Returns the changes in diff mode.
     support: N/A
     details: The module changes nothing.
   action_group:
-    description: Use C(group/skywalking.banyandb.cluster_state) in C(module_defaults) to set options of all these modules at once.
+    description: Use C(group/skywalking.banyandb.cluster_state) in C(module_defaults) to set options of all modules of the group.
     support: full
     membership:
       - skywalking.banyandb.cluster_state

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the server on the same host is asked; LOCAL_SERVER in module_utils/host/server/connection_options.py."""
+    """Options for querying the server on the same host; LOCAL_SERVER in module_utils/host/server/connection_options.py declares the arguments."""
 
     DOCUMENTATION = r"""
 options:
   url:
-    description: C(http://host:port) or C(https://host:port) of the local server's HTTP.
+    description: URL of the local server's HTTP port, C(http://host:port) or C(https://host:port).
     type: str
     default: http://127.0.0.1:17913
   ca_path:
-    description: CA that signed the certificate; required with an C(https) O(url).
+    description: PEM file of the CA that signed the server's certificate. Required if O(url) starts with C(https).
     type: path
   username:
     description: User for a server with authentication.

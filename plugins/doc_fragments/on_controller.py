@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Of modules whose work is done by their action plugin alone."""
+    """Attributes of modules that have an action plugin and no code on a host."""
 
     DOCUMENTATION = r"""
 attributes:

@@ -6,87 +6,88 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of what asks DNS for SRV records."""
+    """Options of plugins that query DNS for SRV records."""
 
     DOCUMENTATION = r"""
 requirements:
-  - dnspython >= 2.6 where this runs
+  - dnspython >= 2.6 on the machine where the plugin or module runs
 options:
   nameservers:
     description:
-      - Servers to ask, in this order. Each an C(address), C(address:port) or C([IPv6 address]:port).
-      - Without any, those of C(/etc/resolv.conf), with its options C(timeout), C(attempts), C(ndots), C(rotate), C(use-vc), C(no-aaaa) and
-        C(edns0).
+      - DNS servers in the order of queries. Each is an C(address), C(address:port) or C([IPv6 address]:port).
+      - The default is the servers of C(/etc/resolv.conf). Its options C(timeout), C(attempts), C(ndots), C(rotate), C(use-vc), C(no-aaaa) and
+        C(edns0) then apply.
     type: list
     elements: str
     default: []
   timeout:
     description:
-      - Seconds that a server has for one question. A silent server costs O(timeout) times O(attempts).
-      - The default is what C(/etc/resolv.conf) says where its servers are asked, else 2.
+      - Seconds to wait for the answer to one query. A server that is not responding costs O(timeout) times O(attempts).
+      - The default is the value of C(/etc/resolv.conf) if O(nameservers) is empty, and 2 if O(nameservers) has servers.
     type: float
   attempts:
     description:
-      - Rounds through all O(nameservers).
-      - The default is what C(/etc/resolv.conf) says where its servers are asked, else 2.
+      - How often to query all O(nameservers).
+      - The default is the value of C(/etc/resolv.conf) if O(nameservers) is empty, and 2 if O(nameservers) has servers.
     type: int
   tcp:
     description:
-      - V(auto) asks by UDP, and by TCP where an answer is truncated, or so long that a server may have cut it off without saying so (about
-        nine SRV records). Where TCP gives no answer, the records of UDP count, with a warning.
-      - V(always) asks by TCP alone.
+      - V(auto) queries by UDP first. It queries by TCP if an answer is truncated or long (about nine SRV records), because some servers
+        truncate long answers without a mark. If TCP gives no answer, V(auto) uses the records of UDP and warns.
+      - V(always) queries by TCP only.
     type: str
     choices: [auto, always]
     default: auto
   search:
-    description: Let the search list of the system complete names without a trailing dot. Otherwise every name is absolute.
+    description: Whether to complete names without a trailing dot by the system's search list. With V(false) every name is absolute.
     type: bool
     default: false
   address_types:
     description:
-      - Asked for each target, side by side.
-      - A target with addresses of one type counts also where no server answers for the other type, with a warning.
+      - Address types to query for each target. The queries run in parallel.
+      - If only one type gets an answer, the plugin uses the addresses of that type and warns.
     type: list
     elements: str
     choices: [A, AAAA]
     default: [A, AAAA]
   second_opinion:
     description:
-      - Ask all O(nameservers) when an answer denies a name, or lacks a target of the last good answer (see O(snapshot_dir)).
-      - Such an answer counts only when at least two servers answer and all of them agree. Otherwise the outcome is C(server_failure) with
+      - Whether to query all O(nameservers) if an answer denies a name, or lacks a target of the last good answer (see O(snapshot_dir)).
+      - Such an answer counts only if at least two servers answer and all answers agree. If not, the outcome is C(server_failure) with
         the code C(DISAGREEMENT).
     type: bool
     default: false
   on_no_such_name:
-    description: What to do when the zone does not have the name (NXDOMAIN).
+    description: What to do if the zone does not have the name (NXDOMAIN).
     type: str
     choices: [fail, empty]
     default: fail
   on_no_data:
-    description: What to do when the name has no SRV records, or the single target C(.), which withdraws the service (RFC 2782).
+    description: What to do if the name has no SRV records, or only the target C(.), which withdraws the service (RFC 2782).
     type: str
     choices: [fail, empty]
     default: fail
   on_bad_target:
-    description: What to do about a target that is an alias, that does not exist, that has no address, or that has port 0, or
-      that is C(.) beside others.
+    description:
+      - What to do about a bad target.
+      - A target is bad if the target is an alias, does not exist, has no address or has port 0. C(.) next to other targets is bad too.
     type: str
     choices: [fail, warn]
     default: fail
   serve_stale:
     description:
-      - When no server answers, or a server fails, use the last good answer with a warning that names its age, the serial of its zone where that
-        is known, and the cause.
-      - Good answers are kept in O(snapshot_dir) only with this. The serial is one more question for each name, side by side with those for
-        addresses; that it stays unanswered is no failure.
+      - Whether to use the last good answer if no server answers, or a server fails. A warning names the age of the answer, the zone serial if
+        known, and the cause.
+      - Only V(true) stores good answers in O(snapshot_dir). The zone serial needs one more query for each name, in parallel with the address
+        queries. A missing serial is no failure.
     type: bool
     default: false
   snapshot_dir:
-    description: Directory on the machine that asks, for the last five good answers of each name.
+    description: Directory for the last five good answers of each name, on the machine that queries DNS.
     type: path
     default: ~/.cache/skywalking.banyandb/srv
   max_age:
-    description: Seconds. An older answer is not used, and the name fails.
+    description: Maximum age of a stored answer in seconds. A name with an older answer fails.
     type: float
     default: 86400.0
 """

@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_argu
 
 DOCUMENTATION = r"""
 name: clusters
-short_description: The BanyanDB clusters that the inventory describes
+short_description: Return the BanyanDB clusters of the inventory
 version_added: 0.9.0
 description:
   - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), also hosts outside of C(--limit). Returns

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``deployment_steps``: thin over model/."""
+"""The filter ``deployment_steps``. The code is in model/."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: deployment_steps
-short_description: Which step of a deployment each host takes part in
+short_description: Return the deployment steps of each host
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.deploy).
 positional: _input, hostvars, clusters
 options:
   _input:
-    description: Names of the hosts that were looked at; those that were refused (C(__banyandb_refusal)) take part in nothing.
+    description: Names of the hosts with a result of M(skywalking.banyandb.probe). Refused hosts (C(__banyandb_refusal)) have no step.
     type: list
     elements: str
     required: true
   hostvars:
-    description: The variable C(hostvars), where each host has registered C(__banyandb_host).
+    description: The variable C(hostvars). Each host has registered C(__banyandb_host).
     type: dict
     required: true
   clusters:
-    description: What P(skywalking.banyandb.clusters#filter) gave.
+    description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
 author:
@@ -38,7 +38,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Sort the hosts by what they need
+- name: Add each host to the groups of its steps
   ansible.builtin.add_host:
     name: "{{ item.key }}"
     groups: "{{ item.value }}"
@@ -57,7 +57,7 @@ def deployment_steps(hosts: Sequence[str], hostvars: Mapping[str, Any], clusters
         found = {host: hostvars[host]["__banyandb_host"] for host in hosts if "__banyandb_refusal" not in hostvars[host]}
         return steps(clusters, found)
     except (KeyError, TypeError) as error:
-        raise AnsibleFilterError(f"skywalking.banyandb.deployment_steps: a host was not looked at ({error!r})") from error
+        raise AnsibleFilterError(f"skywalking.banyandb.deployment_steps: a host has no __banyandb_host ({error!r}). Run the probe first.") from error
 
 
 class FilterModule:

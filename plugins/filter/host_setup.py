@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``host_setup``: thin over controller/."""
+"""The filter ``host_setup``. The code is in controller/."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller imp
 
 DOCUMENTATION = r"""
 name: host_setup
-short_description: What a host should be, from the public variables of the roles install and node
+short_description: Return the expected state of a host from the variables of the roles install and node
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection.
 positional: _input
 options:
   _input:
-    description: The variables of the roles C(install) and C(node), with their names.
+    description: Name, then value, of the variables of the roles C(install) and C(node).
     type: dict
     required: true
 author:
@@ -37,9 +37,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), sentences that say what is wrong with the variables and what to do. Without any also C(release) and C(node), arguments of
-      M(skywalking.banyandb.host_info), C(storage), its option of that name or V(null), C(topology), the file whose entries have to be known or
-      V(null), and for a host that is a node C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
+    - C(problems) has the problems of the variables. Each is a sentence with the remedy. The other keys are only there without problems.
+    - C(release), C(node) and C(storage) are options of M(skywalking.banyandb.host_info). C(storage) may be V(null).
+    - C(topology) is the path of the topology file whose entries the role needs, or V(null).
+    - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
   type: dict
 """
 

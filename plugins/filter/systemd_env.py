@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters ``systemd_env``, ``systemd_env_digests`` and ``node_labels``: thin over model/.
+"""The filters ``systemd_env``, ``systemd_env_digests`` and ``node_labels``. The code is in model/.
 
-Each is documented in the YAML file of its name: documentation in this file would be taken for that of all three.
+Each filter has its documentation in a YAML file. Ansible would use documentation in this file for all three filters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 
 
 def _filter(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Any], Any]:
-    """The function as a filter: its typed errors become the error that Ansible shows without a traceback."""
+    """Return the function as a filter that raises AnsibleFilterError, which Ansible shows without a traceback."""
 
     def run(value: Any) -> Any:
         try:
@@ -29,8 +29,6 @@ def _filter(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Any], Any
 
 
 class FilterModule:
-    """The filters of this file."""
-
     def filters(self) -> dict[str, Callable[[Any], Any]]:
         return {
             "systemd_env": _filter(environment_file.environment_file),

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``wave_summary``: thin over model/."""
+"""The filter ``wave_summary``. The code is in model/."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: wave_summary
-short_description: The one line that ends a run whose wave failed
+short_description: Return the last message of a run whose wave failed
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
 positional: _input, wave, rolled_back, left
 options:
   _input:
-    description: The result of M(skywalking.banyandb.rollout_gate) that closed.
+    description: Result of M(skywalking.banyandb.rollout_gate) with a closed gate.
     type: dict
     required: true
   wave:
-    description: The wave, of M(skywalking.banyandb.rollout_plan).
+    description: The wave from the result of M(skywalking.banyandb.rollout_plan).
     type: dict
     required: true
   rolled_back:
-    description: Whether the cluster is healthy after the roll back. Without it, the wave did not start.
+    description: Whether the cluster is healthy after the rollback. Leave out this option if the wave did not start.
     type: bool
   left:
     description: Hosts whose waves did not start.
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The line, at most 200 characters.
+  description: The message in one line of at most 200 characters.
   type: str
 """
 

@@ -7,64 +7,66 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: srv
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
-short_description: The nodes of a cluster, found by DNS SRV records
+short_description: Find the nodes of a cluster by DNS SRV records
 version_added: 0.9.0
 description:
-  - Asks DNS for the SRV records (RFC 2782) of the cluster's names, and each target who it is (C(GetCurrentNode)).
-  - A file of this inventory ends in C(.banyandb.yml) or C(.banyandb.yaml).
-  - Hosts are named for their targets, without the trailing dot; where a target stands with several ports, C(target:port).
-  - A node that answers is in the group of the role that it says, C(banyandb_data), C(banyandb_liaison) or C(banyandb_standalone), and in
-    C(banyandb_label_<key>_<value>) for each of its labels. One that does not answer is in C(banyandb_apart), and in the group of its
-    service's role where one is given; the variable C(banyandb_apart) has the reason.
-  - Every host has C(ansible_host) (its first address) and C(banyandb_srv) (name, target, port, addresses). One that answered has
-    C(banyandb_node_host), C(banyandb_node_labels), and as a data node C(banyandb_grpc_port) and C(banyandb_has_meta_role).
+  - Queries DNS for the SRV records (RFC 2782) of the cluster's names, and queries each target for its identity (C(GetCurrentNode)).
+  - The name of the inventory file must end in C(.banyandb.yml) or C(.banyandb.yaml).
+  - The name of a host is its target without the trailing dot. If a target has several ports, the name is C(target:port).
+  - A node that responds is in the group of its role, C(banyandb_data), C(banyandb_liaison) or C(banyandb_standalone). The node is also in
+    C(banyandb_label_<key>_<value>) for each of its labels.
+  - A node that is not responding is in C(banyandb_apart), and in the group of the role that O(services) gives. The variable C(banyandb_apart)
+    has the reason.
+  - Every host has C(ansible_host) (its first address) and C(banyandb_srv) (name, target, port, addresses). A node that responds has
+    C(banyandb_node_host) and C(banyandb_node_labels). A data node that responds also has C(banyandb_grpc_port) and C(banyandb_has_meta_role).
 options:
   plugin:
-    description: Marks a file of this inventory.
+    description: Name of this plugin. Marks the file as an inventory of this plugin.
     type: str
     choices: [skywalking.banyandb.srv]
     required: true
   services:
     description:
-      - The SRV names. Each a mapping with the key C(name), such as C(_data._tcp.example.org), and optionally C(role) (V(data), V(liaison) or
-        V(standalone)), which counts while a node does not say itself what it is.
+      - The SRV names, as a list of mappings. C(name) is an SRV name, such as C(_data._tcp.example.org).
+      - C(role) is optional and is V(data), V(liaison) or V(standalone). The plugin uses C(role) if a node does not report its role.
     type: list
     elements: dict
     required: true
   cluster:
-    description: Sets the variable C(banyandb_cluster) of all hosts.
+    description: Value of the variable C(banyandb_cluster) for all hosts.
     type: str
     default: ""
   enrich:
     description:
-      - Ask every target who it is. That is done in a process of its own, and needs grpcio and protobuf.
-      - Without it, groups come from O(services) alone.
+      - Whether to query every target for its identity. The plugin queries in a separate process, and needs grpcio and protobuf.
+      - With V(false), only O(services) decides the groups.
     type: bool
     default: true
   enrich_timeout:
-    description: Seconds that a target has to say who it is.
+    description: Seconds to wait for the identity of a target.
     type: float
     default: 5.0
   static:
-    description: A topology.yml on the controller.
+    description: Path of a topology.yml on the controller.
     type: path
   static_mode:
-    description: V(fallback) uses O(static) when DNS fails and nothing is remembered. With V(override) its entries stand beside those of DNS.
+    description: V(fallback) uses O(static) if DNS fails and no stored answer exists. V(override) adds the entries of O(static) to the nodes of DNS.
     type: str
     choices: [fallback, override]
     default: fallback
   serve_stale:
-    description: When DNS fails or denies a name, use the last good answer, with a warning. O(strict) fails instead.
+    description: Whether to use the last good answer, with a warning, if DNS fails or denies a name. With O(strict) the plugin fails instead.
     type: bool
     default: true
   within_ttl:
     description:
-      - Take an answer that is in O(snapshot_dir), and within its TTL (which counts as at least 5 and at most 300 seconds), without asking DNS.
-      - For inventories of thousands of hosts. A change in DNS is seen as late as through any DNS cache. It needs O(serve_stale).
+      - Whether to use a stored answer of O(snapshot_dir) without a DNS query until the answer's TTL ends. A TTL counts as at least 5 and at most
+        300 seconds.
+      - Use V(true) for inventories of thousands of hosts. The plugin sees a change in DNS as late as a DNS cache. Needs O(serve_stale).
     type: bool
     default: false
   strict:
-    description: Fail when DNS does not answer every name with records, and on groups and variables that cannot be composed.
+    description: Whether to fail if DNS returns no records for a name, or if a composed group or variable is invalid.
 extends_documentation_fragment:
   - skywalking.banyandb.srv
   - constructed
@@ -139,13 +141,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._fill(inventory, found)
 
     def _look(self) -> list[Host]:
-        """The hosts, as the registry sees them now."""
+        """Query DNS and the nodes, and return the hosts. Raises ServicesError if ``strict`` is set and a name has no records."""
         roles = services(self.get_option("services"))
         sighting = self._registry(list(roles)).look()
         for warning in sighting.warnings:
             self.display.warning(warning)
         if self.get_option("strict") and not sighting.complete:
-            raise ServicesError("services: DNS did not answer every name, and strict is set: " + "; ".join(sighting.warnings))
+            raise ServicesError("services: DNS returned no records for a name, and strict is set: " + "; ".join(sighting.warnings))
         for each in sighting.apart:
             self.display.warning(f"{each.name} is in banyandb_apart: {each.failure.message}")
         return hosts(sighting, roles, self.get_option("cluster"))

@@ -7,15 +7,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: srv
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
-short_description: SRV records of DNS names, with the addresses of their targets
+short_description: Query DNS for SRV records and the addresses of their targets
 version_added: 0.9.0
 description:
-  - Asks DNS for the SRV records (RFC 2782) of all names at once, and for the addresses of their targets.
-  - A name that cannot be resolved is an error that says which of the things happened that DNS can do, and never an empty list.
-  - Names are absolute, whether a trailing dot stands there or not.
+  - Queries DNS in parallel for the SRV records (RFC 2782) of all names, and for the addresses of their targets.
+  - Fails if DNS cannot resolve a name. The error has the outcome of the query. The lookup never returns an empty list instead of an error.
+  - A name is absolute with and without a trailing dot.
 options:
   _terms:
-    description: Names such as C(_grpc._tcp.example.org).
+    description: Names to query, such as C(_grpc._tcp.example.org).
     type: list
     elements: str
     required: true
@@ -26,7 +26,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show the data nodes that DNS knows
+- name: Show the data nodes in DNS
   ansible.builtin.debug:
     msg: "{{ item.target }} port {{ item.port }} at {{ item.addresses | join(', ') }}"
   loop: "{{ query('skywalking.banyandb.srv', '_data._tcp.example.org', nameservers=['192.0.2.53']) }}"
@@ -41,41 +41,41 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The records of all names, those of one name by target and port.
+  description: The records of all names. The records of one name are sorted by target and port.
   type: list
   elements: dict
   contains:
     name:
-      description: The name that was asked for, absolute.
+      description: Absolute name of the query.
       type: str
       sample: _data._tcp.example.org.
     target:
-      description: Host that offers the service, absolute.
+      description: Absolute name of the host that offers the service.
       type: str
       sample: node1.example.org.
     port:
-      description: Its port.
+      description: Port of the service.
       type: int
       sample: 17912
     priority:
-      description: Clients try the lowest first.
+      description: Clients try the record with the lowest priority first.
       type: int
       sample: 10
     weight:
-      description: Share among those of the same priority.
+      description: Relative share among records of the same priority.
       type: int
       sample: 5
     ttl:
-      description: Seconds that this may be remembered, the least of all records that led here.
+      description: Seconds for which a cache may keep the record. The value is the minimum of the SRV record and its address records.
       type: int
       sample: 30
     addresses:
-      description: IPv4 addresses, then IPv6 addresses. Empty only for a bad target under O(on_bad_target=warn).
+      description: IPv4 addresses, then IPv6 addresses. Empty only for a bad target with O(on_bad_target=warn).
       type: list
       elements: str
       sample: [192.0.2.1, "2001:db8::1"]
     unanswered:
-      description: Types of addresses, C(A) or C(AAAA), for which no server answered. The list of addresses may lack those.
+      description: Address types, C(A) or C(AAAA), for which no server answered. C(addresses) may lack addresses of these types.
       type: list
       elements: str
       sample: []

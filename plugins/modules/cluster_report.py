@@ -2,38 +2,39 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin cluster_report. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_report
-short_description: Judge the views that many hosts gave, and print who sees whom
+short_description: Judge the cluster views of all hosts and print them as a table
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Puts together what each host has said of its own server, judges each cluster of the inventory, prints the table of who sees whom with
-    what to do about each finding, and can write it all to a JSON file.
-  - Prints the table only where a person reads the output, with the callback C(default) or one made of it. With C(oneline), C(minimal), C(json)
-    and the like, the table is in the result.
-  - Runs on the controller alone.
+  - Collects the cluster view of each host's server and judges each cluster of the inventory. Prints the cluster views as a table, with a remedy
+    for each finding. Can write the result to a JSON file.
+  - Prints the table only with the callback C(default) or a callback derived from C(default). With other callbacks, such as C(oneline),
+    C(minimal) or C(json), the table is in the result.
+  - Runs only on the controller.
 options:
   register:
     description:
-      - Names of the variables in which each host registered what it was asked (the first that says anything counts), the result of
-        M(skywalking.banyandb.cluster_state_info) with one endpoint named after the host, or of M(skywalking.banyandb.topology). Hosts that
-        failed or could not be reached count too, and are told so when any of these tasks had that end.
+      - Names of the variables in which each host registered its result. The first variable with a result counts.
+      - A result is of M(skywalking.banyandb.cluster_state_info) with one endpoint that has the host's name, or of
+        M(skywalking.banyandb.topology).
+      - A host that failed or was unreachable in one of these tasks is in the report as failed or unreachable.
     type: list
     elements: str
     required: true
   path:
-    description: A file on the controller for the result as JSON.
+    description: File on the controller to which the module writes the result as JSON.
     type: path
   failed_parts:
-    description: Name of the variable in which liaisons registered the result of M(skywalking.banyandb.failed_parts_info), to be told of too.
+    description: Name of the variable in which liaisons registered the result of M(skywalking.banyandb.failed_parts_info). The report lists the parts.
     type: str
   accept:
-    description: Fail when the verdict of a cluster is none of these.
+    description: Accepted verdicts. The module fails if a cluster has a different verdict.
     type: list
     elements: str
     choices: [converged, converging, unknown, drift, stuck, partitioned]
@@ -56,7 +57,7 @@ EXAMPLES = r"""
   register: state
   ignore_unreachable: true
 
-- name: Print who sees whom
+- name: Print the cluster views
   skywalking.banyandb.cluster_report:
     register: state
     accept: [converged]
@@ -65,9 +66,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 clusters:
-  description: For each cluster its C(verdict), C(pairs), C(matrix) and the printed C(lines).
+  description: Cluster name, then its C(verdict), C(pairs), C(matrix) and the printed C(lines).
   type: dict
-  returned: always; on failure with -v, or with a callback for programs
+  returned: success; on failure only with -v or with a callback for programs
   sample:
     default:
       verdict: unknown

@@ -7,56 +7,56 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_state_info
-short_description: Ask BanyanDB servers whom they see, and judge whether the cluster is as it should be
+short_description: Read the cluster views of BanyanDB servers and judge the cluster
 version_added: 0.9.0
 description:
-  - Asks any number of running servers for their cluster state, all at once, and returns the route tables of each, or why it gave none.
-  - Given the nodes that the cluster should have, holds all views against them and returns a verdict, the pairs of nodes that it rests on
-    with what to do about each, and the matrix of who sees whom.
-  - An endpoint that does not answer is a result and not a failure of the module. A node that could not be asked makes the verdict
-    C(unknown) at best.
+  - Queries any number of running servers for their cluster state in parallel. Returns the route tables or the error of each server.
+  - With O(nodes), compares all cluster views with the expected nodes. Returns a verdict, the evidence with a remedy for each finding, and the
+    matrix of cluster views.
+  - The module does not fail if an endpoint is not responding. The verdict is then C(unknown) at best.
 options:
   endpoints:
-    description: The servers to ask.
+    description: The servers to query.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Name of the endpoint in the results, unique. The name of its node where O(nodes) is given.
+        description: Unique name of the endpoint in the results. With O(nodes), the name of the endpoint's node.
         type: str
         required: true
       address:
         description:
-          - C(host:port) to ask. The gRPC port (17912 of data nodes and liaisons), or with C(http) the HTTP port (17913).
-          - The internal port of a liaison (18912) answers too, but with no tables. An IPv6 host stands in brackets.
+          - Address of the server as C(host:port). The port is the gRPC port (17912 of data nodes and liaisons), or with C(http) the HTTP port
+            (17913). An IPv6 host stands in brackets.
+          - Do not use the internal port of a liaison (18912). This port answers without tables.
         type: str
         required: true
       protocol:
-        description: How to ask this endpoint, when otherwise than O(protocol).
+        description: Protocol of this endpoint. The default is O(protocol).
         type: str
         choices: [grpc, http]
   protocol:
     description:
-      - How to ask. V(grpc) needs the Python libraries of the requirements where the module runs, which should be the controller or an
-        execution environment. V(http) needs Python alone, so it runs on every managed host.
-      - A data node with TLS answers over V(grpc) only.
+      - Protocol of the queries. V(grpc) needs the required Python libraries on the machine where the module runs. Run the module there on the
+        controller or in an execution environment.
+      - V(http) needs only Python, so the module runs on every managed host. A data node with TLS answers over V(grpc) only.
     type: str
     choices: [grpc, http]
     default: grpc
   nodes:
     description:
-      - All nodes that the cluster should have. Without it nothing is judged.
-      - A node that is not among the O(endpoints) counts as one that could not be asked.
+      - All expected nodes of the cluster. Without O(nodes) the module judges nothing.
+      - A node that is not in O(endpoints) counts as not responding.
     type: list
     elements: dict
     suboptions:
       name:
-        description: Entry name, unique; the inventory name in the playbooks.
+        description: Unique entry name. The playbooks use the inventory name.
         type: str
         required: true
       node_name:
-        description: What the node says of itself, C(<node host>:<port>), with port 17912 for data nodes and 18912 for liaisons.
+        description: Node name that the server reports, C(<node host>:<port>). The port is 17912 for data nodes and 18912 for liaisons.
         type: str
         required: true
       role:
@@ -65,57 +65,56 @@ options:
         choices: [data, liaison, standalone]
         required: true
       roles:
-        description: Roles that every view must show of it, such as C(ROLE_DATA). Not compared by default.
+        description: Roles that every cluster view must show for the node, such as C(ROLE_DATA). Without a value the module does not compare roles.
         type: list
         elements: str
       labels:
-        description: Labels that every view must show of it. Not compared by default.
+        description: Labels that every cluster view must show for the node. Without a value the module does not compare labels.
         type: dict
       grpc_address:
-        description: C(host:port) where the other nodes reach it. Ties what O(reach) and O(reached) find to this node.
+        description: Address at which other nodes reach the node, as C(host:port). Assigns the results of O(reach) and O(reached) to the node.
         type: str
   wait:
     description:
-      - Seconds to go on asking until what O(until) says. The last round may end later by up to O(deadline).
-      - Drift and a stuck entry are told from a change under way only by a difference that has stood for 30 seconds, so give more than
-        30 to have them named.
+      - Seconds to repeat the queries until the condition of O(until) is true. The last round may end later by up to O(deadline).
+      - Set more than 30 to find C(drift) or C(stuck). A difference that lasts less than 30 seconds can be a change in progress.
     type: float
     default: 0
   until:
     description:
-      - What ends the waiting. V(converged), when all views are as they should be.
-      - V(settled), when no difference is left that may still heal by itself; for asking on each host for its own server alone, where
-        the others cannot be asked and the verdict is C(unknown) at best.
+      - Condition that ends the wait. V(converged) means that all cluster views are as expected.
+      - V(settled) means that no difference is left that can still disappear by itself. Use V(settled) when each host queries only its own
+        server. The verdict is then C(unknown) at best.
     type: str
     choices: [converged, settled]
     default: converged
   settle:
     description:
-      - Seconds after which a difference no longer heals by itself. The default is that of servers which read a file. Of servers that ask DNS it
-        is more than the interval at which they ask.
+      - Seconds after which a difference no longer disappears by itself. The default is for servers that read a topology file.
+      - For servers that query DNS, set more than the interval of their queries.
     type: float
     default: 30
   discovery:
-    description: How the servers find their nodes; what to do about a difference depends on it.
+    description: How the servers find the other nodes. The remedy for a difference depends on this option.
     type: str
     choices: [file, dns]
     default: file
   tables:
-    description: Whether to return the tables of each endpoint. Without them the result of a large cluster stays small.
+    description: Whether to return the tables of each endpoint. Use V(false) to keep the result of a large cluster small.
     type: bool
     default: true
   reach:
-    description: Addresses (C(host:port)) to try from the machine where the module runs, each for O(timeout) seconds.
+    description: Addresses (C(host:port)) to connect to from the machine where the module runs. The limit for each is O(timeout) seconds.
     type: list
     elements: str
     default: []
   observer:
-    description: Name of the node on whose host the module runs. What O(reach) finds is then held to be what this node can reach.
+    description: Name of the node on the host where the module runs. The module uses the result of O(reach) as the result of this node.
     type: str
   reached:
     description:
-      - What earlier runs with O(reach) found on other hosts. Name of the node there, then address, then whether it answered.
-      - A node that answers, but not to one that misses it, is partitioned from it.
+      - Results of earlier runs with O(reach) on other hosts. Node name, then address, then whether the address answered.
+      - If node A misses node B and cannot reach node B, but other nodes reach node B, the two nodes are partitioned.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -131,7 +130,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask every node from the controller, and wait up to a minute for a whole cluster
+- name: Query every node from the controller, and wait up to 60 s for convergence
   skywalking.banyandb.cluster_state_info:
     endpoints:
       - name: liaison1
@@ -152,12 +151,12 @@ EXAMPLES = r"""
   run_once: true
   register: state
 
-- name: Stop here unless all see all
+- name: Stop unless the cluster has converged
   ansible.builtin.assert:
     that: state.verdict == 'converged'
     fail_msg: "{{ state.pairs | map(attribute='remedy') | join(' ') }}"
 
-- name: Ask the server of this host over HTTP, and try its peers from here
+- name: Query the server of this host over HTTP, and connect to other nodes
   skywalking.banyandb.cluster_state_info:
     protocol: http
     endpoints:
@@ -167,7 +166,7 @@ EXAMPLES = r"""
       - data1.example.org:17912
       - data2.example.org:17912
 
-- name: Ask a liaison with TLS and authentication
+- name: Query a liaison with TLS and authentication
   skywalking.banyandb.cluster_state_info:
     endpoints:
       - name: liaison1
@@ -181,25 +180,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 endpoints:
-  description: What each endpoint answered, by name.
+  description: Endpoint name, then the answer of the endpoint.
   type: dict
   returned: always
   contains:
     address:
-      description: Where it was asked.
+      description: Address of the query.
       type: str
     protocol:
-      description: How it was asked.
+      description: Protocol of the query.
       type: str
     tables:
       description:
-        - The route tables by name. Data nodes have C(property), liaisons C(tire1) (liaisons) and C(tire2) (data nodes), standalone
-          servers none. V(null) when there was no answer, or with O(tables=false).
+        - Table name, then the route table. Data nodes have C(property). Liaisons have C(tire1) (liaisons) and C(tire2) (data nodes). Standalone
+          servers have no table. V(null) without an answer, or with O(tables=false).
       type: dict
     error:
       description:
-        - Why there was no answer, or V(null). C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth), C(unimplemented),
-          C(not_banyandb) or C(unavailable); C(message) says what was seen and what to do.
+        - Why the endpoint gave no answer, or V(null). C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth), C(unimplemented),
+          C(not_banyandb) or C(unavailable). C(message) has the details and the remedy.
       type: dict
   sample:
     data1:
@@ -230,13 +229,14 @@ endpoints:
       tables: null
 verdict:
   description:
-    - C(converged), C(converging), C(unknown) (a node could not be asked), C(drift) (a view differs from what should be), C(stuck) (a
-      node answers, yet stays unused in a view) or C(partitioned). V(null) without O(nodes).
+    - C(converged), C(converging), C(unknown), C(drift), C(stuck) or C(partitioned). V(null) without O(nodes).
+    - C(unknown) means that a node is not responding. C(drift) means that a cluster view is not as expected. C(stuck) means that a node responds,
+      but another node does not use that node.
   type: str
   returned: always
   sample: unknown
 pairs:
-  description: What the verdict rests on. What C(observer) shows of C(subject), what was expected, and the remedy.
+  description: Evidence of the verdict. Each pair has the state that C(observer) shows for C(subject), the expected state and the remedy.
   type: list
   elements: dict
   returned: always
@@ -250,9 +250,11 @@ pairs:
       remedy: "Find out why data2 could not be asked (refused): its service, its host, the way to it."
 matrix:
   description:
-    - Observer, then subject, then what the observer shows of it. C(active), C(registered), C(connecting), C(evictable), C(stale) (other
-      labels, roles or name), C(missing), C(unreached) (as it should be, but it does not answer from the observer's host), C(-) (not its
-      concern) or C(?) (could not be asked).
+    - Observer, then subject, then the state that the observer shows for the subject.
+    - C(active), C(registered), C(connecting), C(evictable) and C(missing) are states of the observer's tables. C(stale) means unexpected labels,
+      roles or name.
+    - C(unreached) means that the view is right, but the observer's host cannot reach the subject.
+    - C(-) means that the observer does not list this kind of node. C(?) means that the observer is not responding.
   type: dict
   returned: always
   sample:
@@ -264,12 +266,12 @@ reach:
   returned: always
   sample: {"node4:17912": false}
 stood:
-  description: Seconds for which the last picture has been the same.
+  description: Seconds for which the matrix and the pairs have not changed.
   type: float
   returned: always
   sample: 0.0
 rounds:
-  description: How often the endpoints were asked.
+  description: How often the module queried the endpoints.
   type: int
   returned: always
   sample: 1
@@ -353,7 +355,7 @@ def main() -> None:
         terms = connection_options.terms(params)
         addresses = connection_options.addresses(params["endpoints"])
         nodes = expected_nodes(params["nodes"])
-        # A relative ca_path is one of this process; an entry of a topology must have an absolute one.
+        # A topology entry needs an absolute path.
         ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
         tried = [Node(address, address, terms.tls, ca_path) for address in params["reach"]]
         check_reached(params["reached"], params["observer"], nodes)
@@ -390,7 +392,11 @@ def main() -> None:
 
 
 def asker(addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms) -> Callable[[], Views]:
-    """A function that asks every endpoint once, within the terms' deadline for all."""
+    """Return a function that queries every endpoint once and returns the views by endpoint name.
+
+    ``addresses``: endpoint name -> ``host:port``. ``protocols``: endpoint name -> ``grpc`` or ``http``. One call ends within ``terms.deadline``
+    seconds.
+    """
     grpc = {name: address for name, address in addresses.items() if protocols[name] == GRPC}
     http = {name: address for name, address in addresses.items() if protocols[name] == HTTP}
     methods = [method("banyandb.database.v1.ClusterStateService/GetClusterState", view_decoder())] if grpc else []
@@ -412,8 +418,10 @@ def look(
     until: str,
     verdict_of: Callable[..., Verdict] = judge,
 ) -> tuple[Views, Verdict | None, float, int]:
-    """Ask until what ``until`` says or for ``wait`` seconds: the last views, their verdict, the seconds for which
-    that picture has stood, the rounds."""
+    """Query until the condition of ``until`` is true, or for ``wait`` seconds.
+
+    Return the last views, their verdict (None without ``nodes``), the seconds for which the verdict has not changed, and the number of rounds.
+    """
     ends = time.monotonic() + wait
     rounds, pause, since, picture = 0, 0.25, 0.0, None
     while True:
@@ -436,7 +444,7 @@ def look(
 
 
 def expected_nodes(entries: list[dict[str, Any]] | None) -> list[ExpectedNode] | None:
-    """The option ``nodes`` as the model has it. Raises ValueError for a name that stands twice."""
+    """Return the expected nodes of the option ``nodes``. Raises ValueError for a duplicate name."""
     if entries is None:
         return None
     for key in ("name", "node_name"):
@@ -448,7 +456,7 @@ def expected_nodes(entries: list[dict[str, Any]] | None) -> list[ExpectedNode] |
 
 
 def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[ExpectedNode] | None) -> None:
-    """Raises ValueError unless ``reached`` has its shape and all observers are nodes."""
+    """Raise ValueError unless ``reached`` has the right shape and all observers are nodes."""
     for name, found in reached.items():
         if not isinstance(found, dict) or not all(isinstance(answered, bool) for answered in found.values()):
             raise ValueError(f"reached.{name}: expected a mapping from address to true or false, got {found!r}")
@@ -458,7 +466,10 @@ def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[
 
 
 def by_node(entries: list[dict[str, Any]], reached: Mapping[str, Mapping[str, bool]]) -> dict[tuple[str, str], bool]:
-    """(observer, subject) -> whether the subject answered there, from observer -> address -> whether it answered."""
+    """Return (observer, subject) -> whether the observer reached the subject.
+
+    ``entries``: the option ``nodes``. ``reached``: observer -> address -> whether the address answered.
+    """
     names = defaultdict(list)
     for entry in entries:
         if entry["grpc_address"]:
@@ -472,7 +483,7 @@ def by_node(entries: list[dict[str, Any]], reached: Mapping[str, Mapping[str, bo
 
 
 def report(view: View | Failure, address: str, protocol: str, tables: bool) -> dict[str, Any]:
-    """One endpoint's part of the result."""
+    """Return the module's result for one endpoint."""
     failed = isinstance(view, Failure)
     return {
         "address": address,

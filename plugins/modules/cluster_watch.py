@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_watch
-short_description: Watch a cluster from one of its hosts until it is whole and stays so
+short_description: Wait until the cluster is healthy and stays healthy
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Looks again and again at the view of the server on this host, and asks every node for its health, its identity and the revision of its
-    schema, until nothing is wrong for O(soak) seconds or there is no progress for O(stall) seconds.
-  - It does not fail when the cluster is not whole, so that somebody who knows of all hosts can judge; see RV(whole) and RV(pairs).
-  - Needs Python on the host and nothing else. Changes nothing.
+  - Repeatedly reads the cluster view of the server on this host. Queries every node for its health, identity and schema revision.
+  - Ends when the module finds no problem for O(soak) seconds, or sees no progress for O(stall) seconds.
+  - Does not fail if the cluster is unhealthy. Returns RV(whole) and RV(pairs), which M(skywalking.banyandb.rollout_gate) judges for all hosts.
+  - Needs only Python on the host. Changes nothing.
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
 options:
@@ -23,19 +23,19 @@ options:
     type: str
     required: true
   role:
-    description: Its kind.
+    description: Kind of the node on this host.
     type: str
     choices: [data, liaison, standalone]
     required: true
   service:
     description:
-      - Name of the unit of the server on this host. Its view is asked on the HTTP port that its process has, which may be another than that of O(url)
-        while a change of ports is under way.
+      - Name of the server's unit on this host. The module reads the cluster view from the HTTP port of the running process. During a change of
+        ports, this port can differ from the port of O(url).
     type: str
     required: true
   nodes:
     description:
-      - All nodes that have to serve, and that the view has to show as it should. Nodes that are not named here may be in the view or not.
+      - All nodes that must serve. The cluster view must show these nodes in the expected state. The module ignores other nodes of the view.
     type: list
     elements: dict
     required: true
@@ -45,58 +45,59 @@ options:
         type: str
         required: true
       node_name:
-        description: What the node calls itself.
+        description: Node name that the server reports.
         type: str
         required: true
       role:
-        description: Its kind.
+        description: Kind of node.
         type: str
         choices: [data, liaison, standalone]
         required: true
       grpc_address:
-        description: Where it is asked, as C(host:port).
+        description: Address at which the module queries the node, as C(host:port).
         type: str
         required: true
       roles:
-        description: Roles that it must have, such as C(ROLE_DATA), when O(identities) names it.
+        description: Roles that the node must have, such as C(ROLE_DATA), if O(identities) lists the node.
         type: list
         elements: str
       labels:
-        description: Labels that it must have, when O(identities) names it.
+        description: Labels that the node must have, if O(identities) lists the node.
         type: dict
       tls_enabled:
-        description: Whether it speaks TLS.
+        description: Whether the node speaks TLS.
         type: bool
         default: false
       ca_cert_path:
-        description: The CA of its certificate, on this host.
+        description: PEM file on this host, with the CA of the node's certificate.
         type: path
   identities:
-    description: Names of nodes that must say of themselves what O(nodes) says of them. The others may have other roles and labels still.
+    description: Names of nodes that must report the roles and labels of O(nodes). The other nodes may still report different roles and labels.
     type: list
     elements: str
     default: []
   revisions:
     description:
-      - Whether to wait for a node whose schema is older than that of another. V(false) before the first change, when a difference is none of its
-        doing.
+      - Whether to wait for a node whose schema is older than the schema of another node. Use V(false) before the first change, because the change
+        did not cause such a difference.
     type: bool
     default: true
   stood:
-    description: Schema revisions at which nodes stood before the change; a node at one of them is not waited for.
+    description: Schema revisions of nodes before the change. The module does not wait for a node that has one of these revisions.
     type: list
     elements: int
     default: []
   soak:
-    description: Seconds for which nothing may be wrong. A dead node is shown as active for 5 to 8 seconds, which the default outlasts.
+    description: Seconds without a problem after which the cluster is healthy. The default is more than the 5 to 8 seconds for which a view shows a
+      dead node as active.
     type: float
     default: 10
   stall:
-    description: Seconds without progress after which it is given up. One that answers and is not used for 30 seconds is stuck.
+    description: Seconds without progress after which the module gives up. A node that responds but stays unused for 30 seconds is stuck.
     type: float
     default: 45
   timeout:
-    description: Seconds that one node has to answer.
+    description: Seconds to wait for the answer of one node.
     type: float
     default: 3
 attributes:
@@ -114,7 +115,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Wait until this liaison uses all nodes, and goes on doing so
+- name: Wait until this liaison uses all nodes for the whole soak time
   skywalking.banyandb.cluster_watch:
     name: liaison1
     role: liaison
@@ -127,11 +128,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 whole:
-  description: Whether nothing was wrong for O(soak) seconds.
+  description: Whether the module found no problem for O(soak) seconds.
   type: bool
   returned: always
 pairs:
-  description: What was wrong at the last look. Who saw it, of whom, what was expected, what was seen, and the remedy.
+  description: Problems of the last round. Each has the observer, the subject, the expected state, the seen state and the remedy.
   type: list
   elements: dict
   returned: always
@@ -144,31 +145,31 @@ pairs:
       verdict: stuck
       remedy: "Refresh data1 on liaison1: it answers, yet that liaison does not use it."
 revisions:
-  description: Entry name, then the revision of its schema as the node tells it. Nodes that did not answer are not there.
+  description: Entry name, then the schema revision that the node reports. Nodes that are not responding are not listed.
   type: dict
   returned: always
   sample: {data1: 1760000000000000001, liaison1: 1760000000000000001}
 serving:
-  description: Names of the nodes that answered with health V(SERVING). The node on this host is among them only when its view was shown as well.
+  description: Names of the nodes that report the health V(SERVING). The node on this host is listed only if it also returned its cluster view.
   type: list
   elements: str
   returned: always
   sample: [data1, liaison1]
 names:
-  description: Entry name, then what the node calls itself. Nodes that did not answer, and standalone servers, are not there.
+  description: Entry name, then the node name that the server reports. Standalone servers and nodes that are not responding are not listed.
   type: dict
   returned: always
   sample: {data1: "10.0.0.3:17912", liaison1: "10.0.0.1:18912"}
 stood:
-  description: Seconds for which the last picture has been the same.
+  description: Seconds for which the problems have not changed.
   type: float
   returned: always
 seconds:
-  description: Seconds that the watch took.
+  description: Seconds that the module ran.
   type: float
   returned: always
 rounds:
-  description: How often it looked.
+  description: Number of rounds of queries.
   type: int
   returned: always
 error_type:
@@ -235,7 +236,7 @@ def main() -> None:
 
 
 def act(params: dict[str, Any]) -> Watched:
-    """Read the parameters and watch. Raises ValueError that names the parameter, and HostStateError."""
+    """Check the parameters and watch the cluster. Raises ValueError that names the parameter, and HostStateError."""
     require_seconds(params, {"soak": 0, "stall": 0, "timeout": 0.001})
     entries = {entry["name"]: entry for entry in params["nodes"]}
     if len(entries) < len(params["nodes"]):

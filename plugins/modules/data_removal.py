@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: data_removal
-short_description: Delete what a node has stored
+short_description: Delete the data of a node
 version_added: 0.9.0
 description:
-  - Internal to the role C(node). Deletes the content of the data directories of a node that has left its cluster, and the directories. The drop-in
-    of the unit that waits for the mounts of links goes too.
-  - A directory without the marker of this node is never touched. A mount point stays, empty. A link to a directory goes with the directory.
-  - The directories are those of O(storage), and those that the node's record on the host names.
+  - Internal to the role C(node). Deletes the data directories of a node that has left its cluster. Also deletes the unit's drop-in for mounts.
+  - Never changes a directory without the marker of this node. Empties a mount point, but keeps the mount point. Deletes a link to a directory
+    together with the directory.
+  - The module deletes the directories of O(storage) and the directories in the node's record on the host.
 extends_documentation_fragment:
   - skywalking.banyandb.storage_option
 options:
@@ -21,32 +21,32 @@ options:
     description: The node and its data directories.
     required: true
   confirm:
-    description: Inventory names of the nodes whose data may be deleted, a list or a text with commas. See C(banyandb_confirm).
+    description: Inventory names of the nodes whose data the module may delete, as a list or as text with commas. See C(banyandb_confirm).
     type: raw
   state:
     description:
-      - V(checked) tells what V(removed) deletes, and fails where V(removed) would. It changes nothing.
-      - V(removed) deletes.
+      - V(checked) reports what V(removed) deletes, and fails if V(removed) would fail. V(checked) changes nothing.
+      - V(removed) deletes the data.
     type: str
     choices: [checked, removed]
     default: checked
 attributes:
   check_mode:
     support: full
-    description: Tells what it would delete. O(confirm) is not needed for that.
+    description: Reports what the module would delete. Check mode does not need O(confirm).
   diff_mode:
     support: none
-    description: Data is not shown.
+    description: Returns no difference.
   platform:
     support: full
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     platforms: linux
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
-- name: Delete what the node has stored
+- name: Delete the data of the node
   skywalking.banyandb.data_removal:
     storage:
       user: banyandb
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What is deleted, and how much.
+  description: What the module deletes, with the size.
   type: str
   returned: success
   sample: "data3: deletes 1.2 GB in 3401 files in /var/lib/banyandb."
@@ -73,12 +73,12 @@ bytes:
   returned: success
   sample: 1234567890
 files:
-  description: Number of the files.
+  description: Number of files.
   type: int
   returned: success
   sample: 3401
 paths:
-  description: The directories that hold anything.
+  description: The directories and links that the module deletes.
   type: list
   elements: str
   returned: success
@@ -109,7 +109,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Delete, or tell what would be deleted. Raises HostStateError."""
+    """Delete the data, or with ``check`` only report what the module would delete. Raises HostStateError."""
     storage = data_directory.Storage.of(parameters["storage"])
     record = data_directory.read_record(storage)
     former: dict[str, list[str]] = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
@@ -125,7 +125,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if not check and not confirmed(parameters["confirm"], host):
         raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
     removes = parameters["state"] == "removed"
-    # A mount point that is empty stays as it is.
+    # An empty mount point needs no change.
     left = any(each.entries or each.marker or not data_directory.holds_mount(each.real) for each in seen if each.path in paths)
     changed = removes and (left or os.path.exists(storage.drop_in))
     if removes and not check:

@@ -7,32 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: departure_info
-short_description: Read what a data node that leaves takes along
+short_description: Read which data a leaving data node holds
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Reads the record of departures of the host, and the entries of its topology. On a liaison, also asks the server for its groups and for what each
-    data node holds of them. Changes nothing.
+  - Reads the host's record of departures and the entries of the host's topology file. Changes nothing.
+  - With O(content), also queries the liaison on the host for its groups and for the points that each data node holds.
 options:
   path:
-    description: The record of departures.
+    description: File with the record of departures.
     type: path
     required: true
   topology:
-    description: The topology file. It need not exist.
+    description: The topology file. The file may be missing.
     type: path
     required: true
   roots:
-    description: Directories of the data of the local data node, whose markers say since when the node has its data there.
+    description: Data directories of the local data node. The marker in each directory has the time since when the node stores data there.
     type: list
     elements: path
     default: []
   content:
-    description: Whether to ask the local server, a liaison, at O(url) for groups and counts.
+    description: Whether to query the local liaison at O(url) for groups and counts.
     type: bool
     default: false
   metrics_url:
-    description: C(http://host:port) of the metrics of the local data node, to count its properties. They are not counted when left out.
+    description: Metrics URL of the local data node as C(http://host:port). The module counts properties only with this option.
     type: str
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
@@ -51,7 +51,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read the groups and what each data node holds
+- name: Read the groups and the points of each data node
   skywalking.banyandb.departure_info:
     path: /etc/banyandb/departures.json
     topology: /etc/banyandb/topology.yml
@@ -73,29 +73,29 @@ departures:
       cause: removed
       groups: {sw_metrics: {end: "2026-11-29T00:00:00Z", life_seconds: 604800}}
 entries:
-  description: Entry name, then the address, of all entries of the topology.
+  description: Entry name, then the address. Has all entries of the topology file.
   type: dict
   returned: success
   sample: {data3: "10.0.0.5:17912"}
 since:
-  description: Since when all of O(roots) have been of the node, in seconds since 1970. V(null) when one has no marker, or none was given.
+  description: Time in seconds since 1970 since when all O(roots) belong to the node. V(null) if a root has no marker, or without O(roots).
   type: int
   returned: success
 groups:
-  description: The groups of users. V(null) when the server was not asked or gave no answer.
+  description: The user groups of the server. V(null) without O(content), or without an answer.
   type: list
   elements: dict
   returned: success
 counts:
-  description: Group, then node name, then a list for each segment. The list has start and end in seconds since 1970, points, and series documents.
+  description: Group, then node name, then a list for each segment. The list has start and end (seconds since 1970), points, and series documents.
   type: dict
   returned: success
 properties:
-  description: Group, then documents. V(null) when they were not counted.
+  description: Group, then number of property documents. V(null) without O(metrics_url), or without an answer.
   type: dict
   returned: success
 failure:
-  description: Why the server gave no answer, empty when it did.
+  description: Why the server gave no answer. Empty if the server answered.
   type: str
   returned: success
 error_type:
@@ -123,12 +123,12 @@ ARGUMENTS: dict[str, Any] = {
     "metrics_url": {"type": "str"},
     **LOCAL_SERVER,
 }
-#: Seconds for one question. A liaison asks all data nodes before it answers (0.065 s for 9 groups and 4 nodes, measured).
+#: Seconds for one query. A liaison queries all data nodes before it answers (0.065 s for 9 groups and 4 nodes, measured).
 TIMEOUT = 20.0
 
 
 def look(params: dict[str, Any]) -> dict[str, Any]:
-    """Return what the module returns. Raises HostStateError, TermsError and TopologyFileError."""
+    """Return the result of the module. Raises HostStateError, TermsError and TopologyFileError."""
     listed = topology_file.read(params["topology"])
     result: dict[str, Any] = {
         "departures": [each.to_mapping() for each in departures_file.recorded(params["path"])],
@@ -151,7 +151,7 @@ def look(params: dict[str, Any]) -> dict[str, Any]:
             }
     if params["metrics_url"]:
         documents = properties(HttpClient(params["metrics_url"], timeout=TIMEOUT, retries=2))
-        # Without them the node counts as one that holds properties.
+        # departure_plan treats None as "the node holds properties".
         result["properties"] = None if isinstance(documents, Failure) else documents
     return result
 

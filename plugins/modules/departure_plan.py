@@ -2,44 +2,44 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin departure_plan. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: departure_plan
-short_description: Refuse a departure that loses points
+short_description: Refuse to remove a data node if points would be lost
 version_added: 0.9.0
 description:
-  - Internal to the playbooks of this collection. Runs on the controller alone.
-  - Compares what the data nodes hold with the replicas of each group, and with the nodes that have left within the TTL of the group.
-  - Prints a table of the groups and points at risk, and refuses unless O(accept) has every such group.
+  - Internal to the playbooks of this collection. Runs only on the controller.
+  - Compares the points of the data nodes with the replicas of each group, and with the nodes that left within the TTL of the group.
+  - Prints a table of the groups and points at risk. Fails unless O(accept) lists every group at risk.
 options:
   clusters:
-    description: What the filter P(skywalking.banyandb.clusters#filter) gives.
+    description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
   leaving:
-    description: Entry names of the nodes whose data is about to leave. A node that no topology lists has left before.
+    description: Entry names of the nodes that leave with their data. A node that is in no topology file has already left.
     type: list
     elements: str
     required: true
   cause:
-    description: Whether the nodes are V(removed), or come back with an V(empty_disk).
+    description: Why the data leaves. V(removed) means that the user removes the nodes. V(empty_disk) means that the nodes return with an empty disk.
     type: str
     choices: [removed, empty_disk]
     default: removed
   accept:
-    description: Names of groups that may lose points. V(*) is for a cluster whose groups no liaison reports.
+    description: Names of groups that may lose points. Use V(*) if no liaison reports the groups of the cluster.
     type: list
     elements: str
     default: []
   found:
-    description: Name of the variable in which each host has the result of M(skywalking.banyandb.departure_info).
+    description: Name of the variable in which each host registered the result of M(skywalking.banyandb.departure_info).
     type: str
     required: true
   failed_parts:
-    description: Name of the variable in which each liaison has the result of M(skywalking.banyandb.failed_parts_info).
+    description: Name of the variable in which each liaison registered the result of M(skywalking.banyandb.failed_parts_info).
     type: str
     required: true
 extends_documentation_fragment:
@@ -64,11 +64,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 departures:
-  description: Cluster, then the departures to record, those that any host has recorded before included. With a refusal only with C(-v).
+  description: Cluster, then the departures to record. Includes departures that a host has already recorded. After a refusal only with C(-v).
   type: dict
   returned: success
 risks:
-  description: The groups at risk. C(safe_from) is in seconds since 1970, or V(null) without a date. With a refusal only with C(-v).
+  description: The groups at risk. C(safe_from) is in seconds since 1970, or V(null) without a date. After a refusal only with C(-v).
   type: list
   elements: dict
   returned: success
@@ -82,7 +82,7 @@ risks:
       safe_from: 1796515200
       names: [10.0.0.5:17912]
 lines:
-  description: The table that was printed. With a refusal only with C(-v).
+  description: The printed table, line by line. After a refusal only with C(-v).
   type: list
   elements: str
   returned: success

@@ -11,15 +11,15 @@ short_description: Record on a host which data nodes have left with their data
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Adds departures to the record of the host. Departures that the record has stay in it.
-  - Every host of a cluster has the record, so that any controller knows which nodes have left within the TTL of a group.
+  - Adds departures to the record of the host. Keeps the departures that are already in the record.
+  - Every host of a cluster has the record, so any controller can read which nodes left within the TTL of a group.
 options:
   path:
-    description: The record. Everyone can read it.
+    description: File with the record. Every user can read the file.
     type: path
     required: true
   departures:
-    description: What M(skywalking.banyandb.departure_plan) returns.
+    description: The departures of one cluster, from the result of M(skywalking.banyandb.departure_plan).
     type: list
     elements: dict
     required: true
@@ -29,7 +29,7 @@ attributes:
     description: Predicts whether the record changes.
   diff_mode:
     support: none
-    description: The task name and the file say what changed.
+    description: Returns no difference.
 seealso:
   - module: skywalking.banyandb.departure_info
 author:
@@ -37,7 +37,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Record who leaves
+- name: Record the nodes that leave
   skywalking.banyandb.departure_record:
     path: /etc/banyandb/departures.json
     departures: "{{ plan.departures }}"

@@ -2,24 +2,24 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin destruction_plan. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: destruction_plan
-short_description: Check which clusters are to be destroyed, and print what that does
+short_description: Check which clusters to destroy, and print the plan
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.destroy).
-  - Fails unless the user confirmed clusters of the inventory by their names, and all hosts of these clusters are in the run.
-  - Runs on the controller alone.
+  - Fails unless the user confirms clusters of the inventory by name, and all hosts of these clusters are in the run.
+  - Runs only on the controller.
 options:
   confirm:
-    description: Names of the clusters to destroy, a list or a text with commas.
+    description: Names of the clusters to destroy, as a list or as text with commas.
     type: raw
   removes_data:
-    description: Whether the data and the configuration of the nodes are removed.
+    description: Whether the playbook removes the data and the configuration of the nodes.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -40,12 +40,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 nodes:
-  description: Host name, then its node. Liaisons come first.
+  description: Host name, then the node of the host. Liaisons come first.
   type: dict
   returned: success
   sample: {"node1": {"name": "node1", "role": "liaison"}}
 lines:
-  description: What is going to be done, line by line.
+  description: The plan, line by line.
   type: list
   elements: str
   returned: success

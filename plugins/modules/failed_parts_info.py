@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: failed_parts_info
-short_description: Find parts that a liaison has given up to pass on
+short_description: Find parts that a liaison could not send to a data node
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - A part that a data node does not take in three tries is put into the directory C(failed-parts) of its shard, on the liaison's disk, and never
-    tried again. What it holds was acknowledged and may be on no data node.
-  - Only root and the server's user may enter its directories; anyone else sees nothing. Changes nothing.
+  - A liaison tries three times to send a part to a data node. Then the liaison moves the part to the directory C(failed-parts) of the shard on its
+    own disk, and never tries again. The liaison has acknowledged the points of this part, but perhaps no data node has these points.
+  - Only root and the server's user can read these directories. Changes nothing.
 options:
   data_dir:
-    description: What the server stores. See C(banyandb_data_dir).
+    description: Data directory of the server. See C(banyandb_data_dir).
     type: path
     default: /var/lib/banyandb
   storage:
-    description: Directories of single stores. See C(banyandb_storage).
+    description: Store, then its own directory. See C(banyandb_storage).
     type: dict
     default: {}
 attributes:
@@ -35,7 +35,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See what this liaison has given up
+- name: Find the failed parts of this liaison
   skywalking.banyandb.failed_parts_info:
     data_dir: /var/lib/banyandb
   register: given_up
@@ -43,7 +43,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 failed_parts:
-  description: Each directory that holds any, and how many. V(null) when they cannot be read.
+  description: Each directory with failed parts, and the number of parts. V(null) if the module may not read the directories.
   type: list
   elements: dict
   returned: success

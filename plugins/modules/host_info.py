@@ -7,21 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_info
-short_description: Compare a host with what should be there, all at once
+short_description: Compare a host with its expected state
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection.
-  - Looks at files, links, directories, users and services of a host in one execution, and tells what differs from
-    what is wanted. Roles run their changing tasks only for that, so that a run that changes nothing costs one
-    execution.
-  - What a running server was started with is read from C(/proc) (its program and its environment), not guessed from
-    the times of files.
-  - Nothing is changed.
+  - Reads files, links, directories, users and services of a host in one execution, and returns the differences from the expected state.
+  - Roles run their changing tasks only for these differences. A run without changes therefore needs only one execution of this module.
+  - Reads the program and the environment of a running server from C(/proc). Does not compare the times of files.
+  - Changes nothing.
 extends_documentation_fragment:
   - skywalking.banyandb.storage_option
 options:
   files:
-    description: Regular files that should exist. A link in the place of one counts as a difference.
+    description: Regular files that must exist. A link instead of a file is a difference.
     type: list
     elements: dict
     default: []
@@ -31,22 +29,22 @@ options:
         type: path
         required: true
       owner:
-        description: Name of the user that should own it. Not compared when left out.
+        description: User that must own the path. Without a value the module does not compare the owner.
         type: str
       group:
-        description: Name of the group that should own it. Not compared when left out.
+        description: Group that must own the path. Without a value the module does not compare the group.
         type: str
       mode:
-        description: Permission bits as an octal number in quotes, such as V("0640"). Not compared when left out.
+        description: Permission bits as an octal number in quotes, such as V("0640"). Without a value the module does not compare the mode.
         type: str
       sha256:
-        description: SHA-256 of the content, in hexadecimal. Not compared when left out.
+        description: SHA-256 of the content, in hexadecimal. Without a value the module does not compare the content.
         type: str
       mark:
-        description: How the content of a file begins that this collection wrote. Not compared when left out.
+        description: Start of the content of files that this collection writes. Without a value the module does not check who wrote the file.
         type: str
   links:
-    description: Symbolic links that should exist.
+    description: Symbolic links that must exist.
     type: list
     elements: dict
     default: []
@@ -56,11 +54,11 @@ options:
         type: path
         required: true
       target:
-        description: What the link should say, letter by letter.
+        description: Exact text of the link's target.
         type: str
         required: true
   directories:
-    description: Directories that should exist. A link to one counts as one.
+    description: Directories that must exist. A link to a directory counts as a directory.
     type: list
     elements: dict
     default: []
@@ -70,16 +68,16 @@ options:
         type: path
         required: true
       owner:
-        description: Name of the user that should own it. Not compared when left out.
+        description: User that must own the path. Without a value the module does not compare the owner.
         type: str
       group:
-        description: Name of the group that should own it. Not compared when left out.
+        description: Group that must own the path. Without a value the module does not compare the group.
         type: str
       mode:
-        description: Permission bits as an octal number in quotes, such as V("0755"). Not compared when left out.
+        description: Permission bits as an octal number in quotes, such as V("0755"). Without a value the module does not compare the mode.
         type: str
   users:
-    description: Users that should exist.
+    description: Users that must exist.
     type: list
     elements: dict
     default: []
@@ -89,11 +87,11 @@ options:
         type: str
         required: true
       named:
-        description: Whether the operator has named it. An account of somebody else is a problem without that.
+        description: Whether the operator set this user name. If not, an existing account that this collection did not create is a problem.
         type: bool
         default: false
   services:
-    description: systemd services to look at.
+    description: systemd services to compare.
     type: list
     elements: dict
     default: []
@@ -103,59 +101,60 @@ options:
         type: str
         required: true
       ports:
-        description: TCP ports on which the process itself should listen.
+        description: TCP ports on which the service's main process must listen.
         type: list
         elements: int
         default: []
       environment:
         description:
-          - Variables that the process should have been started with, each with the SHA-256 of its value. The filter
-            P(skywalking.banyandb.systemd_env_digests#filter) makes them.
-          - Not compared when left out.
+          - Expected environment of the process. Variable name, then the SHA-256 of the value. The filter
+            P(skywalking.banyandb.systemd_env_digests#filter) returns this mapping.
+          - Without a value the module does not compare the environment.
         type: dict
       program:
-        description: Path of the program in the unit's C(ExecStart=). Not compared when left out.
+        description: Path of the program in the unit's C(ExecStart=). Without a value the module does not compare the program.
         type: path
       program_target:
-        description: The file that O(services[].program) should lead to.
+        description: The file to which the link O(services[].program) must lead.
         type: path
   beside:
-    description: Names of units to tell of that are not compared with anything.
+    description: Names of units whose state the module returns but does not compare.
     type: list
     elements: str
     default: []
   versions_dir:
-    description: Directory with the installed versions, side by side.
+    description: Directory with the installed versions.
     type: path
   storage:
     description:
       - The node and its data directories. The module compares each directory with what the directory should be.
       - A directory is a problem if it has other content, has the marker of another node, or lacks data that the node stored before.
   topology:
-    description: A topology file, of which to tell the entries and which of them answer. It need not exist.
+    description: Topology file whose entries the module returns. Also returns which entries are reachable. The file may be missing.
     type: path
   names:
-    description: Host names to resolve, side by side. An IP address needs none of that.
+    description: Host names to resolve in parallel. The module does not resolve IP addresses.
     type: list
     elements: str
     default: []
   root:
-    description: Fail unless this runs as root, which what differs is going to be changed by. Without, it fails only for what it may not read.
+    description: Whether to fail unless the module runs as root. Later tasks need root to change the host. With V(false) the module fails only if it
+      may not read a path.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would return otherwise.
+    description: Returns the same in check mode as outside of check mode.
     support: full
   diff_mode:
-    description: Shows what changed, as a difference.
+    description: Returns no difference.
     support: none
   platform:
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     support: full
     platforms: linux
 notes:
-  - Reading the environment and the sockets of another user's process needs C(become).
+  - The module needs C(become) to read the environment and the sockets of a process of a different user.
 seealso:
   - module: skywalking.banyandb.service_ready
 author:
@@ -163,7 +162,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Compare the host with what it should be
+- name: Compare the host with its expected state
   skywalking.banyandb.host_info:
     directories:
       - {path: /var/lib/banyandb, owner: banyandb, group: banyandb, mode: "0700"}
@@ -175,14 +174,14 @@ EXAMPLES = r"""
         environment: "{{ environment_wanted | skywalking.banyandb.systemd_env_digests }}"
   register: host
 
-- name: Say why the server has to be restarted
+- name: Print why the server needs a restart
   ansible.builtin.debug:
     var: host.services['banyandb-data.service'].needs_restart
 """
 
 RETURN = r"""
 differs:
-  description: Everything that is not as it should be; empty when the host needs nothing.
+  description: All differences from the expected state. Empty if the host needs no change.
   returned: success
   type: list
   elements: dict
@@ -191,13 +190,13 @@ differs:
       description: V(file), V(link), V(directory) or V(user).
       type: str
     path:
-      description: Its path; the name of a user.
+      description: The path, or the name of the user.
       type: str
     expected:
-      description: The attributes that differ, as they should be.
+      description: The expected values of the changed attributes.
       type: dict
     found:
-      description: The same attributes as they are. C(what) is V(absent) when there is nothing.
+      description: The current values of these attributes. C(what) is V(absent) if the path is missing.
       type: dict
   sample:
     - what: file
@@ -206,10 +205,10 @@ differs:
       found: {mode: "0644"}
 services:
   description:
-    - What was asked about each service, by its name.
-    - C(needs_restart) has a mapping for each reason. C(reason) is V(environment_changed) or V(environment_left_over), with the names of the
-      C(variables), V(program_changed), with the paths C(running) and C(wanted), or V(program_replaced), of a script whose link changed after its
-      start.
+    - Service name, then the state of the service.
+    - C(needs_restart) has a mapping for each reason. With the C(reason) V(environment_changed) or V(environment_left_over), C(variables) has the
+      names of the variables. With V(program_changed), C(running) and C(wanted) have the paths. V(program_replaced) means that the link of a
+      script changed after the start.
   returned: success
   type: dict
   sample:
@@ -236,7 +235,7 @@ services:
         - reason: environment_changed
           variables: [BYDB_GRPC_PORT]
 beside:
-  description: Of each unit in O(beside), its C(main_pid), 0 when it does not run, and C(enabled), as systemd has it.
+  description: Name of each unit in O(beside), then its C(main_pid) and its state C(enabled) of systemd. C(main_pid) is 0 if the unit does not run.
   returned: success
   type: dict
   sample: {banyandb-liaison.service: {main_pid: 0, enabled: ""}}
@@ -247,25 +246,26 @@ versions:
   elements: str
   sample: ["0.10.3", "0.11.0"]
 architecture:
-  description: V(amd64) or V(arm64), as releases are named; the machine's own name when it is neither.
+  description: V(amd64) or V(arm64), as in the names of releases. For other machines, the name that the machine reports.
   returned: success
   type: str
   sample: amd64
 python_version:
-  description: Version of the Python that ran this.
+  description: Version of the Python that ran the module.
   returned: success
   type: str
   sample: 3.11.2
 problems:
-  description: Why the host must not be changed or its server started, sentences with what to do.
+  description: Why the role must not change the host or start its server. Each sentence has the remedy.
   returned: success
   type: list
   elements: str
   sample: ["/srv has other content (git, www). Set an empty directory in its place."]
 storage:
   description:
-    - Of each directory its real path, its stores, V(new), V(emptied), V(ours) or V(adopted) in C(state) or else the C(reason) of a problem, and the
-      bytes that are free and in total on its file system. C(differs) tells whether any of them is not as it should be.
+    - C(roots) has the real path and the stores of each directory, and the free and total bytes of its file system. C(state) is V(new), V(emptied),
+      V(ours) or V(adopted). A directory with a problem has the C(reason) instead of a C(state).
+    - C(differs) is V(true) if at least one directory differs from its expected state.
   returned: when O(storage) is given
   type: dict
   sample:
@@ -273,12 +273,12 @@ storage:
     roots:
       - {path: /var/lib/banyandb, real_path: /var/lib/banyandb, stores: [measure], state: ours, reason: null, free: 21474836480, total: 42949672960}
 nft:
-  description: Path of the program C(nft), empty when the host has none.
+  description: Path of the program C(nft). Empty if the host has no C(nft).
   returned: success
   type: str
   sample: /usr/sbin/nft
 machine:
-  description: What tells the machine from all others. Each is empty where the host does not have it.
+  description: Identifiers of the machine. An identifier that the host does not have is empty.
   returned: success
   type: dict
   sample:
@@ -287,14 +287,15 @@ machine:
     pid_namespace: "pid:[4026531836]"
     product_uuid: 4c4c4544-0042-3510-8051-b4c04f4d4e32
 unresolved:
-  description: Of O(names), those without an address on this host, each with V(no_such_name), V(no_answer) or V(no_name), which is not a host name.
+  description: Each of O(names) that this host cannot resolve, then V(no_such_name), V(no_answer) or V(no_name). V(no_name) means that the text is
+    not a host name.
   returned: success
   type: dict
   sample: {"d5.example.org": "no_such_name"}
 topology:
   description:
-    - The entries that O(topology) lists and those that it holds back, and the names of those that answer, tried from this host. V(null) when
-      there is no such file.
+    - C(listed) has the entries of O(topology). C(held_back) has the entries that the file holds back. C(answering) has the names of the entries
+      that this host can reach. V(null) without the file.
   returned: when O(topology) is given
   type: dict
   sample:
@@ -320,7 +321,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
 
-# That each address of a topology gets to answer, as the module topology gives it.
+# Seconds to reach one address of a topology. The module topology has the same default.
 REACH_SECONDS = 2.0
 
 ARGUMENTS: dict[str, Any] = {
@@ -340,7 +341,7 @@ ARGUMENTS: dict[str, Any] = {
         "options": {
             "name": {"required": True},
             "ports": {"type": "list", "elements": "int", "default": []},
-            # digests of weak secrets are guessable: keep them out of logs as well
+            # An attacker can guess a weak secret from its digest, so the digests stay out of logs.
             "environment": {"type": "dict", "no_log": True},
             "program": {"type": "path"},
             "program_target": {"type": "path"},
@@ -356,7 +357,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that this module returns. Raises host_state.InvalidArgument and HostStateError."""
+    """Return the result of the module. Raises host_state.InvalidArgument and HostStateError."""
     if parameters["root"]:
         host_state.require_root()
     differs = host_state.user_differences(user["name"] for user in parameters["users"])
@@ -387,10 +388,10 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unresolved_here(names: Sequence[str]) -> dict[str, str]:
-    """Return which of ``names`` have no address on this host, and why."""
+    """Return name -> reason for each of ``names`` that has no address on this host."""
     if not names:
         return {}
-    # Imported where it is asked for: every probe of every host compiles what stands above.
+    # Imported here, because each execution compiles all imports at the top of the file.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.name_resolution import unresolved
 
     return unresolved(names)
@@ -402,8 +403,8 @@ def _space(path: str) -> dict[str, int]:
 
 
 def topology_now(path: str) -> dict[str, Any] | None:
-    """What the file says, and who of it answers. Raises HostStateError."""
-    # Imported where it is asked for: every probe of every host compiles what stands above.
+    """Return the entries of the topology file and the names of the reachable ones, or None without a file. Raises HostStateError."""
+    # Imported here, because each execution compiles all imports at the top of the file.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
     from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: last_good
-short_description: Keep what a server runs with, and roll back to it
+short_description: Save the files of a running server, and roll back to these files
 version_added: 0.9.0
 description:
   - Internal to the role C(node).
-  - Keeps the environment file, the unit and the link to the release that the process of a server was started with in one file on its host, and
-    rolls them back when a change was no good. Nothing is restarted.
-  - The process decides what is kept, from its own environment and program. Files that an interrupted run left are not kept, since no process
-    ran with them.
-  - The topology is not among them. A server takes it while it runs, and an older one would drop nodes that live.
+  - Saves the environment file, the unit and the release link of a running server in one file on the host. Restores the saved files after a failed
+    change. Restarts nothing.
+  - Compares the files with the environment and the program of the running process. The module saves only files with which the process started,
+    so files of an interrupted run are not saved.
+  - Does not save the topology file. A server loads the topology file while it runs, and an older topology file would drop live nodes.
 options:
   path:
-    description: The file that keeps them. Only root can read it.
+    description: File in which the module saves the files. Only root can read this file.
     type: path
     required: true
   state:
     description:
-      - V(kept) keeps what the process was started with.
-      - V(rolled_back) makes everything as it was kept. It fails when nothing was kept.
+      - V(kept) saves the files with which the process started.
+      - V(rolled_back) restores the saved files. The module fails without saved files.
     type: str
     choices: [kept, rolled_back]
     default: kept
@@ -41,7 +41,7 @@ options:
     type: path
     required: true
   drop_in:
-    description: The file that this collection adds to the unit, for the options of the user. It may be absent.
+    description: The unit's drop-in with the options of the user. The file may be missing.
     type: path
     required: true
   link:
@@ -49,16 +49,16 @@ options:
     type: path
     required: true
   program:
-    description: The program in the unit's C(ExecStart=), by way of O(link).
+    description: The program in the unit's C(ExecStart=). The path goes through O(link).
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change.
+    description: Predicts the changes.
   diff_mode:
     support: none
-    description: What is kept may hold secrets.
+    description: Returns no difference, because the files may hold secrets.
 seealso:
   - module: skywalking.banyandb.rollout_gate
 author:
@@ -66,7 +66,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep what the server runs with
+- name: Save the files of the running server
   skywalking.banyandb.last_good: &kept
     path: /etc/banyandb/data.last-good.json
     service: banyandb-data.service
@@ -76,7 +76,7 @@ EXAMPLES = r"""
     link: /opt/banyandb/current
     program: /opt/banyandb/current/bin/banyand-server
 
-- name: Roll back to it
+- name: Roll back to the saved files
   skywalking.banyandb.last_good:
     <<: *kept
     state: rolled_back
@@ -84,12 +84,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 unproved:
-  description: Paths of which neither the file nor an earlier copy is what the process was started with. The file is kept as it stands.
+  description: Paths for which neither the file nor the saved copy matches the running process. The module saves the current file.
   returned: with O(state=kept)
   type: list
   elements: str
 rolled_back:
-  description: Paths that differed, and are as they were kept again.
+  description: Paths that the module restored.
   type: list
   elements: str
   returned: with O(state=rolled_back)
@@ -106,6 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.kept_state import chosen
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -120,13 +121,13 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def roll_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str, Any]:
-    """Roll back, or in check mode predict that. Raises HostStateError."""
+    """Restore the saved files, or with ``check`` predict the changes. Raises HostStateError (``nothing_kept``, ``broken``, ``not_written``)."""
     kept = last_good_state.kept(path)
     if kept is None:
-        raise HostStateError("nothing_kept", f"{path} does not exist: nothing was kept on this host that could be put back")
+        raise HostStateError("nothing_kept", f"{path}: no such file, so this host cannot roll back. Correct the variables, then run deploy.")
     absent = [name for name in paths.kept if name not in kept]
     if absent:
-        raise HostStateError("nothing_kept", f"{path} keeps no {', '.join(absent)}")
+        raise HostStateError("nothing_kept", f"{path}: lacks {listed(absent, 1)}. Correct the variables, then run deploy.")
     wanted = {name: kept[name] for name in paths.kept}
     now = last_good_state.found(paths.kept)
     differing = [name for name, item in wanted.items() if now[name] != item]
@@ -134,7 +135,7 @@ def roll_back(path: str, paths: last_good_state.Paths, check: bool) -> dict[str,
 
 
 def keep(path: str, paths: last_good_state.Paths, process: systemd_services.Service, check: bool) -> dict[str, Any]:
-    """Keep what the process was started with, or in check mode predict that. Raises HostStateError."""
+    """Save the files with which the process started, or with ``check`` predict the change. Raises HostStateError."""
     now, kept = last_good_state.found(paths.kept), last_good_state.kept(path) or {}
     wanted, unproved = chosen(now, kept, last_good_state.evidence(now, paths, process), last_good_state.evidence(kept, paths, process))
     changed = kept != wanted

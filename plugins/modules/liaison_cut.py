@@ -7,60 +7,62 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: liaison_cut
-short_description: Cut a liaison off from another one that is drained
+short_description: Block the connection from a liaison to a drained liaison
 version_added: 0.9.0
 description:
   - Internal to the role C(node).
-  - A liaison that still counts on another one when that one becomes unreachable may acknowledge points that it then drops. So this lets the
-    clients of the liaison on this host wait, cuts its way to the other one by nftables, in a table of its own, and lets the clients go on as soon
-    as the liaison does not use the other one any more. With health checks each second, as the roles set them, that takes about a second.
-  - Writes that came in before are let through first, since the server may never answer one that loses its way. The server's metrics tell when
-    they are.
+  - A drained liaison becomes unreachable. Without this module, a liaison that still uses the drained liaison can acknowledge points and then drop
+    these points.
+  - The module first blocks the client ports of the liaison on this host, and waits until the server has answered all open writes. The server's
+    metrics show the open writes. A write that loses its connection may never get an answer.
+  - Then the module blocks the connection to the drained liaison with nftables, in its own table. The module opens the client ports again when the
+    liaison on this host stops using the drained liaison. This takes about 1 s, because the roles set a health check for each second.
   - Clients see a slow answer and no error.
-  - Where the liaison here has its ports and its metrics is read from the environment of its process, wherever it is to listen after its restart.
-  - Needs Python and C(nft) on the host. The cut is over when its lease is over, whatever became of the controller.
+  - The module reads the ports of the liaison from the environment of its running process.
+  - Needs Python and C(nft) on the host. The kernel ends the cut when the lease ends, even if the controller has failed.
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
 options:
   state:
     description:
-      - V(cut) cuts the liaison here off from O(node_name), and returns when it does not use that one any more.
-      - V(joined) undoes that.
+      - V(cut) blocks the connection from the liaison on this host to O(node_name). Returns when the liaison on this host stops using O(node_name).
+      - V(joined) removes the cut.
     type: str
     choices: [cut, joined]
     required: true
   name:
-    description: Tells this cut from others, such as the inventory name of the liaison that is drained.
+    description: Name of the cut, such as the inventory name of the drained liaison.
     type: str
     required: true
   node_name:
-    description: What the liaison that is drained calls itself. Required with O(state=cut).
+    description: Node name of the drained liaison. Required with O(state=cut).
     type: str
   service:
-    description: Name of the unit of the liaison here. One that does not run needs no cut. Required with O(state=cut).
+    description: Name of the liaison's unit on this host. A liaison that does not run needs no cut. Required with O(state=cut).
     type: str
   user:
-    description: Account of the server on this host. It and root need not wait; all others on this host do, as those from elsewhere.
+    description: Account of the server on this host. The module does not block this account and root. It blocks all other clients, local and remote.
     type: str
   lease:
-    description: Seconds for which the cut stays.
+    description: Seconds after which the cut ends.
     type: float
     default: 120
   patience:
     description:
-      - Seconds that clients wait at most. When the liaison still uses the other one then, nothing is cut any more, and this fails.
-      - A third of it is for writes that came in before. While these make no progress, clients are let in now and then, as they may wait in the midst
-        of one. Those that are not answered by then are not waited for, and a warning tells of them.
-      - The default outlasts the server's own health checks, which come every ten seconds.
+      - Maximum seconds for which clients wait. If the liaison on this host still uses O(node_name) after this time, the module removes the cut and
+        fails.
+      - The module waits for open writes during the first third of this time. If the open writes make no progress, a client may be in the middle of a
+        write. The module then opens the client ports at intervals. A warning reports the writes that are still without an answer.
+      - The default is longer than the interval of the server's own health checks (10 s).
     type: float
     default: 15
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change.
+    description: Predicts the changes.
   diff_mode:
     support: none
-    description: Nothing that stays is changed.
+    description: Returns no difference, because the cut is temporary.
 seealso:
   - module: skywalking.banyandb.liaison_drain
 author:
@@ -68,7 +70,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let this liaison do without the one that is drained
+- name: Block the connection from liaison2 to the drained liaison1
   skywalking.banyandb.liaison_cut:
     state: cut
     name: liaison1
@@ -77,7 +79,7 @@ EXAMPLES = r"""
     user: banyandb
   delegate_to: liaison2
 
-- name: Let it use that one again
+- name: Allow the connection from liaison2 to liaison1 again
   skywalking.banyandb.liaison_cut:
     state: joined
     name: liaison1
@@ -86,7 +88,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 addresses:
-  description: What the liaison was cut off from. Empty when it does not know that node.
+  description: The blocked addresses. Empty if the liaison on this host does not know O(node_name).
   type: list
   elements: str
   returned: with O(state=cut)
@@ -95,7 +97,7 @@ waited:
   type: float
   returned: with O(state=cut)
 under_way:
-  description: How many streams of writes the liaison had not answered when it was cut off. Null when it shows no metrics.
+  description: Number of write streams that the liaison had not answered at the cut. V(null) if the server has no metrics.
   type: int
   returned: with O(state=cut)
 error_type:
@@ -129,7 +131,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
+    """Change the cut, or with ``check`` predict the change. Raises HostStateError, and ValueError that names the parameter."""
     if params["state"] == "joined":
         there = peer_cut.is_cut(params["name"])
         if there and not check:
@@ -173,8 +175,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if result.get("under_way"):
         module.warn(
-            f"{result['under_way']} streams of writes were not answered when the liaison here was cut off from {module.params['node_name']}: "
-            "their clients may have to write again"
+            f"{module.params['node_name']}: the liaison on this host had not answered {result['under_way']} write streams at the cut. "
+            "Write these points again."
         )
     module.exit_json(**result)
 

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: liaison_drain
-short_description: Close ports of a host to everyone else, for a while
+short_description: Block the ports of a server for a limited time
 version_added: 0.9.0
 description:
   - Internal to the role C(node).
-  - Closes every TCP port on which the process of a server listens by nftables, in a table of its own. These are the ports that it has, wherever it
-    is to listen after its restart.
-  - Whoever is connected gets a TCP reset, so that clients go to another liaison at once.
-  - O(user) and root on the host itself still reach them, and what the server sends to others is left alone.
-  - They are open again when the lease is over, whatever became of the controller.
+  - Blocks every TCP port on which the running server listens, with nftables in its own table.
+  - Connected clients get a TCP reset, so clients connect to another liaison at once.
+  - O(user) and root on the host can still use the ports. The module does not block the connections that the server opens.
+  - The kernel opens the ports when the lease ends, even if the controller has failed.
 options:
   state:
     description:
-      - V(closed) closes the ports of O(service), or renews their lease, and returns after O(hold). Of one that does not run, nothing is closed.
-      - V(open) opens whatever was closed.
-      - V(checked) only sees whether ports could be closed.
+      - V(closed) blocks the ports of O(service), or renews the lease, and returns after O(hold). If the service does not run, V(closed) changes
+        nothing.
+      - V(open) opens the blocked ports.
+      - V(checked) only checks whether the module can block ports.
     type: str
     choices: [closed, open, checked]
     required: true
@@ -29,44 +29,44 @@ options:
     description: Name of the unit of the server. Required with O(state=closed).
     type: str
   user:
-    description: Account of the server on this host. It and root still reach the ports; all others on this host do not.
+    description: Account of the server on this host. This account and root can still use the ports. Other local accounts cannot.
     type: str
   lease:
-    description: Seconds for which they stay closed.
+    description: Seconds after which the ports open by themselves.
     type: float
     default: 120
   hold:
     description:
-      - Seconds to wait, with the ports closed, before this returns.
-      - A liaison acknowledges what it still holds in memory, and passes it on when its flush comes. Seven seconds cover the default of five.
+      - Seconds to wait with blocked ports before the module returns.
+      - A liaison acknowledges points in memory and sends them to data nodes at its next flush. Set 7 for the default flush interval of 5 s.
     type: float
     default: 0
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change.
+    description: Predicts the changes.
   diff_mode:
     support: none
-    description: Nothing that stays is changed.
+    description: Returns no difference, because the block is temporary.
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
-- name: Keep everyone away from this liaison
+- name: Block the ports of this liaison
   skywalking.banyandb.liaison_drain:
     state: closed
     service: banyandb-liaison.service
     user: banyandb
 
-- name: Let them in again
+- name: Open the ports of this liaison
   skywalking.banyandb.liaison_drain:
     state: open
 """
 
 RETURN = r"""
 closed:
-  description: The ports that are closed now, or with V(open) those that were.
+  description: The blocked ports. With O(state=open), the ports that were blocked before.
   type: list
   elements: int
   returned: success
@@ -95,7 +95,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Do, or in check mode tell. Raises HostStateError, and ValueError that names the parameter."""
+    """Block or open the ports, or with ``check`` predict the change. Raises HostStateError, and ValueError that names the parameter."""
     require_seconds(params, {"lease": 1, "hold": 0})
     before = port_drain.closed()
     if params["state"] == "checked":

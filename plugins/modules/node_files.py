@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_files
-short_description: Write what a server is configured with
+short_description: Write the configuration files of a server
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - Makes the directories of a server, writes its environment file and its unit, makes links, and has systemd read its units again where that is
-    needed. All in one execution, since a deployment waits for each once for each host. Nothing is started or restarted.
-  - A file and a link are replaced whole or not at all, and outlast a power cut. A directory may be a link to one.
-  - Internal to the role C(node); M(skywalking.banyandb.host_info) compares the same.
+  - Makes the directories and links of a server, and writes its environment file and its unit. Reloads systemd if needed. Starts and restarts nothing.
+  - Does all in one execution, because each execution takes time on each host.
+  - Replaces a file or a link completely or not at all. The change survives a power cut. A directory may be a link to a directory.
+  - M(skywalking.banyandb.host_info) compares the same files.
 extends_documentation_fragment:
   - skywalking.banyandb.storage_option
 options:
   directories:
-    description: Directories, in the order in which they are made.
+    description: Directories in the order in which the module makes the directories.
     type: list
     elements: dict
     default: []
@@ -45,7 +45,7 @@ options:
     required: true
     suboptions: *owned
   environment:
-    description: What it says. It may hold secrets, so this is neither logged nor shown.
+    description: Text of the environment file. The text may hold secrets, so Ansible does not log or show this option.
     type: str
     required: true
   unit_file:
@@ -54,7 +54,7 @@ options:
     required: true
     suboptions: *owned
   unit:
-    description: What it says.
+    description: Text of the unit.
     type: str
     required: true
   drop_in_file:
@@ -63,11 +63,11 @@ options:
     required: true
     suboptions: *owned
   drop_in:
-    description: What it says.
+    description: Text of the drop-in.
     type: str
     required: true
   links:
-    description: Symbolic links, by absolute path, and what each says.
+    description: Symbolic links of the server.
     type: list
     elements: dict
     default: []
@@ -77,19 +77,19 @@ options:
         type: path
         required: true
       target:
-        description: What the link says.
+        description: Text of the link's target.
         type: str
         required: true
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change.
+    description: Predicts the changes.
   diff_mode:
     support: full
-    description: Shows all differences but those in the text of the environment file.
+    description: Shows all differences, except the text of the environment file.
   platform:
     support: full
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     platforms: linux
 seealso:
   - module: skywalking.banyandb.host_info
@@ -128,7 +128,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What was another way and is as it should be now; in check mode, what would be.
+  description: Paths that the module changed. In check mode, paths that the module would change.
   type: list
   elements: str
   returned: success
@@ -155,7 +155,7 @@ ARGUMENTS: dict[str, Any] = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
     "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "environment_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
-    # Not within the option above: there it is logged all the same, once it has more than a line.
+    # Not a suboption: Ansible logs a suboption with no_log if its text has more than one line.
     "environment": {"required": True, "no_log": True},
     "unit_file": {"type": "dict", "required": True, "options": host_state.OWNED_OPTIONS},
     "unit": {"required": True},
@@ -165,16 +165,16 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-#: Each is an option, and so is its file.
+#: Options with a text. The path of each is in the option ``<name>_file``.
 FILES = ("environment", "unit", "drop_in")
 
 
 def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Do, or in check mode tell. Raises host_state.InvalidArgument and HostStateError."""
+    """Write the files, or with ``check`` predict the changes. Raises host_state.InvalidArgument and HostStateError."""
     files = [parameters[f"{name}_file"] for name in FILES]
     unit_path = parameters["unit_file"]["path"]
     texts = {parameters[f"{name}_file"]["path"]: parameters[name] for name in FILES}
-    # All but the environment may be shown.
+    # The environment may hold secrets, so the difference never has its text.
     before = {path: _text(path) for path in texts if path != parameters["environment_file"]["path"]}
     wanted = host_state.wanted(
         {
@@ -198,7 +198,7 @@ def _of_systemd(paths: list[str], parameters: Mapping[str, Any]) -> bool:
 
 
 def _storage(options: Mapping[str, Any], check: bool) -> list[host_state.Difference]:
-    """Make the data directories, or in check mode tell what would be made. Raises HostStateError where the node may not use one."""
+    """Make the data directories, or with ``check`` predict the changes. Raises HostStateError (``refused``) if the node may not use a directory."""
     look = data_directory.look(data_directory.Storage.of(options))
     if look.problems:
         raise host_state.HostStateError("refused", " ".join(look.problems))
@@ -209,7 +209,7 @@ def _storage(options: Mapping[str, Any], check: bool) -> list[host_state.Differe
 
 
 def _is_outdated(name: str) -> bool:
-    """Whether systemd has an older unit in mind than the file says, of a run that was cut off."""
+    """Return whether systemd has not yet loaded the unit file. This happens after an interrupted run."""
     return systemd_services.services([name])[name].need_daemon_reload
 
 
@@ -220,7 +220,7 @@ def _text(path: str) -> str:
 
 
 def _shown(difference: host_state.Difference, before: str | None, after: str | None) -> dict[str, str]:
-    """As Ansible shows a difference; with the texts where ``before`` is one."""
+    """Return a difference in Ansible's diff format. ``before`` and ``after`` are texts; None for ``before`` leaves the texts out."""
 
     def attributes(values: Mapping[str, Any]) -> str:
         return "".join(f"{name}: {value}\n" for name, value in values.items() if name != "sha256")

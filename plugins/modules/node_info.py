@@ -7,33 +7,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_info
-short_description: Ask BanyanDB servers who they are and how they are
+short_description: Read the identity and the health of BanyanDB servers
 version_added: 0.9.0
 description:
-  - Asks any number of running servers over gRPC, all at once, for their identity, API version, schema revision and health.
-  - What a port does not offer is V(null), with the reason. Which port offers what differs. A liaison's client port (17912) offers all
-    of it, its internal port (18912) and a data node's port (17912) all but the API version.
-  - An endpoint that does not answer is a result and not a failure of the module.
+  - Queries any number of running servers in parallel over gRPC for their identity, API version, schema revision and health.
+  - A value that a port does not offer is V(null), with the reason in C(errors). A liaison's client port (17912) offers all values. A liaison's
+    internal port (18912) and a data node's port (17912) offer all values except the API version.
+  - The module does not fail if an endpoint is not responding.
 options:
   endpoints:
-    description: The servers to ask.
+    description: The servers to query.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Name of the endpoint in the results, unique.
+        description: Unique name of the endpoint in the results.
         type: str
         required: true
       address:
-        description: C(host:port) of its gRPC port. An IPv6 host stands in brackets.
+        description: Address of the server's gRPC port, as C(host:port). An IPv6 host stands in brackets.
         type: str
         required: true
 extends_documentation_fragment:
   - skywalking.banyandb.connection
   - skywalking.banyandb.cluster_state
 requirements:
-  - grpcio >= 1.62 and protobuf >= 4.25, where the module runs (the controller or an execution environment)
+  - grpcio >= 1.62 and protobuf >= 4.25, on the machine where the module runs (the controller or an execution environment)
 seealso:
   - module: skywalking.banyandb.cluster_state_info
 author:
@@ -41,7 +41,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask two nodes who they are
+- name: Read the identity of two nodes
   skywalking.banyandb.node_info:
     endpoints:
       - name: liaison1
@@ -52,36 +52,36 @@ EXAMPLES = r"""
   run_once: true
   register: info
 
-- name: Show the node name that the others know data1 by
+- name: Show the node name of data1
   ansible.builtin.debug:
     var: info.endpoints.data1.node.node_name
 """
 
 RETURN = r"""
 endpoints:
-  description: What each endpoint answered, by name.
+  description: Endpoint name, then the answer of the endpoint.
   type: dict
   returned: always
   contains:
     address:
-      description: Where it was asked.
+      description: Address of the query.
       type: str
     node:
-      description: What the node says of itself, or V(null).
+      description: Identity that the node reports, or V(null).
       type: dict
     api_version:
       description: Version and revision of the API, or V(null).
       type: dict
     schema_revision:
-      description: Highest revision of the schema that the node has seen, or V(null).
+      description: Highest schema revision that the node reports, or V(null).
       type: int
     health:
-      description: What the server says of its health, C(SERVING) when it is well, or V(null).
+      description: Health that the server reports, or V(null). A healthy server reports C(SERVING).
       type: str
     errors:
       description:
-        - Why each of the four that is V(null) is so. C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth),
-          C(unimplemented), C(not_banyandb) or C(unavailable); C(message) says what was seen and what to do.
+        - Name of each value that is V(null), then the reason. C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth),
+          C(unimplemented), C(not_banyandb) or C(unavailable). C(message) has the details and the remedy.
       type: dict
   sample:
     data1:
@@ -149,7 +149,7 @@ def health(data: bytes) -> str:
     return str(names[said.status].name if said.status in names else said.status)
 
 
-# Key of the result -> the method that fills it, and how its answer is read.
+# Key of the result -> the gRPC method, and the function that decodes the answer.
 QUESTIONS = {
     "node": ("banyandb.database.v1.NodeQueryService/GetCurrentNode", node),
     "api_version": ("banyandb.common.v1.Service/GetAPIVersion", api_version),
@@ -180,7 +180,7 @@ def main() -> None:
 
 
 def report(address: str, answers: tuple[Any, ...]) -> dict[str, Any]:
-    """One endpoint's part of the result."""
+    """Return the module's result for one endpoint."""
     answered = dict(zip(QUESTIONS, answers))
     return {
         "address": address,

@@ -2,23 +2,23 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin preflight_report. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_report
-short_description: Judge what preflight found on the hosts, and fail where a run must not go on
+short_description: Judge the preflight results of all hosts
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Puts together what each host registered. It fails when a host was refused, when two inventory names lead to one machine, or when a host cannot
-    resolve the name of a node of its cluster.
-  - Two machines with the same machine-id give a warning, because clones of one image have it.
-  - Runs on the controller alone.
+  - Collects the result of each host. Fails if a host was refused, or if two inventory names lead to one machine. Also fails if a host cannot resolve
+    the name of a node of its cluster.
+  - Warns if two machines have the same machine-id, because clones of one image have the same machine-id.
+  - Runs only on the controller.
 options:
   clusters:
-    description: What P(skywalking.banyandb.clusters#filter) gave.
+    description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
   register:
@@ -26,11 +26,11 @@ options:
     type: str
     required: true
   refusal:
-    description: Name of the variable in which a host keeps why it is refused.
+    description: Name of the variable with the reason why a host is refused.
     type: str
     required: true
   table:
-    description: Print a table with a row for each host of the play and a column for each check.
+    description: Whether to print a table with a row for each host of the play and a column for each check.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -43,7 +43,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Refuse to go on while a host is not fit
+- name: Stop if a host fails a preflight check
   skywalking.banyandb.preflight_report:
     clusters: "{{ __banyandb_clusters }}"
     register: __banyandb_host
@@ -53,10 +53,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: Everything that is wrong. C(level) is V(warn) or V(fail), C(check) is V(host), V(machine) or V(names).
+  description: All problems. C(level) is V(warn) or V(fail). C(check) is V(host), V(machine) or V(names).
   type: list
   elements: dict
-  returned: always; on failure with -v, or with a callback for programs
+  returned: success; on failure only with -v or with a callback for programs
   sample:
     - hosts: [data1, data1b]
       check: machine
@@ -66,7 +66,7 @@ lines:
   description: The table, line by line.
   type: list
   elements: str
-  returned: when O(table) is true; on failure with -v, or with a callback for programs
+  returned: with O(table=true); on failure only with -v or with a callback for programs
   sample:
     - preflight  host  machine  names
     - node1      pass  pass     pass

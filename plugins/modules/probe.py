@@ -2,26 +2,27 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; on the host it runs the module host_info.
+# Documentation of the action plugin probe. The action plugin runs the module host_info on the host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: probe
-short_description: Compare a host with what the roles install and node want of it
+short_description: Compare a host with the variables of the roles install and node
 version_added: 0.9.0
 description:
-  - Internal to the roles of this collection. Refuses variables that no host could fulfil, and runs M(skywalking.banyandb.host_info) with the rest.
+  - Internal to the roles of this collection. Checks the variables on the controller. Then runs M(skywalking.banyandb.host_info) with the state that
+    the roles want.
 options:
   variables:
-    description: The variables of the roles C(install) and C(node), with their names.
+    description: Name, then value, of the variables of the roles C(install) and C(node).
     type: dict
     required: true
   versions_dir:
     description: Directory of the installed versions.
     type: path
   refuse:
-    description: Fail for what the host's state forbids. A node that is removed needs no fit host.
+    description: Whether to fail if the host has problems. Use V(false) to remove a node from a host with problems.
     type: bool
     default: true
 attributes:
@@ -40,7 +41,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Compare the host with what it should be
+- name: Compare the host with its expected state
   skywalking.banyandb.probe:
     variables: "{{ __banyandb_variables }}"
   register: __banyandb_host
@@ -48,17 +49,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 more_problems:
-  description: All problems but the first, which is the message.
-  returned: when there are several problems
+  description: All problems except the first. The message of the failure has the first problem.
+  returned: failure with several problems
   type: list
   elements: str
 install_needed:
-  description: Whether the role C(install) has anything to do.
+  description: Whether the role C(install) must change the host.
   type: bool
   returned: success
   sample: false
 node_needed:
-  description: Whether the role C(node) has anything to do.
+  description: Whether the role C(node) must change the host.
   type: bool
   returned: success
   sample: false

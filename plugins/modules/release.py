@@ -7,69 +7,68 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Put one release of the server on a host and switch to it
+short_description: Install a release of the server on a host and switch to the release
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - Takes the one program that a host needs out of a release tarball on the controller, verifies it there against the
-    tarball's SHA-512 and again on the host, installs it beside the versions that are already there, and switches the
-    link C(current) to it in one step. The host needs no internet.
-  - The newest versions stay, see O(keep), so that a roll back is only the link.
-  - A version that is installed is never changed in place. A crash at any point leaves the version whole or absent.
+  - Verifies a release tarball on the controller by its SHA-512, and extracts the program for the host. Verifies the program again on the host.
+  - Installs the program next to the installed versions, and switches the link C(current) to the new version in one step. The host needs no internet.
+  - Keeps the newest versions (see O(keep)), so a rollback only changes the link.
+  - Never changes an installed version. After a crash the new version is complete or absent.
 options:
   version:
-    description: Name of the version, which is the name of its directory.
+    description: Name of the version, and of the version's directory.
     type: str
     required: true
   artifact:
     description:
-      - URL, or absolute path on the controller, of a release tarball C(skywalking-banyandb-<version>-banyand.tgz).
+      - URL of a release tarball C(skywalking-banyandb-<version>-banyand.tgz), or its absolute path on the controller.
       - Not needed for a version that the host already has.
-      - The user, the password and the query of a URL are never shown, and never sent to the host.
+      - The module never shows the user, the password and the query of a URL, and never sends them to the host.
     type: str
   checksum:
     description:
-      - V(sha512:<hex>), or the URL or absolute path of a C(.sha512) file. Default is O(artifact) with C(.sha512).
+      - V(sha512:<hex>), or the URL or absolute path of a C(.sha512) file. The default is O(artifact) with C(.sha512).
     type: str
   flavor:
-    description: Which build to take, V(static) (with the web interface) or V(slim).
+    description: Build of the program. V(static) has the web interface, V(slim) has none.
     type: str
     choices: [static, slim]
     default: static
   root:
-    description: Directory on the host that holds C(versions) and C(current).
+    description: Directory on the host, with C(versions) and C(current).
     type: path
     default: /opt/banyandb
   cache_dir:
     description:
-      - Directory on the controller for what was fetched and unpacked. Default is C(skywalking.banyandb) in
+      - Directory on the controller for downloaded tarballs and extracted programs. The default is C(skywalking.banyandb) in
         E(XDG_CACHE_HOME) or C(~/.cache).
     type: path
   keep:
     description:
-      - Number of versions that stay when a new one is installed. Older ones are removed, but for the one in use, the one before it, and any that
-        a process runs.
+      - Number of versions that the module keeps when it installs a new version. The module removes older versions.
+      - The module never removes the current version, the version before the current version, or a version that a process runs.
     type: int
     default: 3
   src:
-    description: Internal, set by the action plugin; the program, already on the host.
+    description: Internal, set by the action plugin. Path of the program on the host.
     type: path
   src_sha256:
-    description: Internal, set by the action plugin; its SHA-256.
+    description: Internal, set by the action plugin. SHA-256 of the program.
     type: str
   source:
-    description: Internal, set by the action plugin; where it was taken from.
+    description: Internal, set by the action plugin. Source of the program.
     type: str
 attributes:
   check_mode:
-    description: Can run in check mode and predict what it would change.
+    description: Predicts the changes.
     support: full
-    details: The artifact is fetched and verified on the controller in check mode too.
+    details: In check mode, too, the module downloads and verifies the artifact on the controller.
   diff_mode:
     description: Shows the version before and after.
     support: full
   platform:
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     support: full
     platforms: linux
 author:
@@ -82,29 +81,29 @@ EXAMPLES = r"""
     version: 0.11.0
     artifact: /srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz
 
-- name: Go back to a version that is still there
+- name: Roll back to a version that is still installed
   skywalking.banyandb.release:
     version: 0.10.3
 """
 
 RETURN = r"""
 version:
-  description: The version that C(current) leads to now.
+  description: The version to which C(current) leads now.
   returned: success
   type: str
   sample: 0.11.0
 previous:
-  description: The version that it led to before; empty when there was none.
+  description: The version to which C(current) led before. Empty without the link.
   returned: success
   type: str
   sample: 0.10.3
 installed:
-  description: Whether the version was not on the host yet.
+  description: Whether the module installed the version.
   returned: success
   type: bool
   sample: true
 removed:
-  description: Old versions that were removed.
+  description: Old versions that the module removed.
   returned: success
   type: list
   elements: str
@@ -115,7 +114,7 @@ architecture:
   type: str
   sample: amd64
 error_type:
-  description: V(artifact) for what is wrong on the controller, V(release) for what is wrong on the host.
+  description: V(artifact) for a problem on the controller, V(release) for a problem on the host.
   returned: failure
   type: str
   sample: artifact
@@ -130,7 +129,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
-    # They stay on the controller: the action plugin never sends them.
+    # The action plugin never sends these two to the host.
     "artifact": {"no_log": True},
     "checksum": {"no_log": True},
     "flavor": {"choices": ["static", "slim"], "default": "static"},
@@ -144,10 +143,9 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def put(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Install if the program came along, switch the link if it leads elsewhere. Raises ReleaseError.
+    """Install the program if ``src`` is set, and switch the link if needed. Raises ReleaseError.
 
-    Without the program, a version that is missing is only told (``installed: true``): the action plugin then brings
-    the program and calls again.
+    Without ``src``, a missing version is only reported (``installed: true``). The action plugin then copies the program to the host and calls again.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+~-]*", parameters["version"]):
         raise installed_release.ReleaseError(

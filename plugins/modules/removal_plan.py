@@ -2,22 +2,22 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin removal_plan. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: removal_plan
-short_description: Check whether hosts may leave their cluster for good
+short_description: Check whether hosts may leave their cluster permanently
 version_added: 0.9.0
 description:
-  - Internal to the playbook C(skywalking.banyandb.remove). Runs on the controller alone.
-  - Reads C(banyandb_remove) and C(banyandb_minimum) of every host of the inventory, whatever the run is limited to.
-  - Refuses to let go of the last data node with the META role, the last data node or the last liaison, and of a server whose role or label would be
-    left with fewer than its minimum. Else it prints what is going to be done.
+  - Internal to the playbook C(skywalking.banyandb.remove). Runs only on the controller.
+  - Reads C(banyandb_remove) and C(banyandb_minimum) of every host of the inventory, even if the run has a limit.
+  - Refuses to remove the last data node with the META role, the last data node or the last liaison. Refuses to leave fewer servers with a role or a
+    label than their minimum. If all hosts may leave, prints the plan.
 options:
   clean_up:
-    description: Whether what they stored is removed too, for what is printed.
+    description: Whether the playbook also removes the data. The printed plan says so.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -37,16 +37,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 more_problems:
-  description: All problems but the first, which is the message.
-  returned: when there are several problems
+  description: All problems except the first. The message of the failure has the first problem.
+  returned: failure with several problems
   type: list
   elements: str
 nodes:
-  description: The node of each host that is to leave.
+  description: Host name, then the node of the host, for all hosts that leave.
   type: dict
   returned: success
 lines:
-  description: What was printed.
+  description: The printed plan, line by line.
   type: list
   elements: str
   returned: success

@@ -2,41 +2,41 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin rollout_gate. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_gate
-short_description: Judge whether the next wave may begin
+short_description: Judge whether the next wave may start
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - Puts together what each watcher registered of M(skywalking.banyandb.cluster_watch), which hosts of the play failed or could not be reached, and
-    what went wrong on the hosts of the wave, and says whether the gate is open. It judges all hosts of the play, and not only those that are left.
-  - It does not fail when the gate is closed, so that the wave can be put back; see RV(open).
-  - Runs on the controller alone.
+  - Collects the results of M(skywalking.banyandb.cluster_watch) of all watchers, the failed and unreachable hosts of the play, and the failures on
+    the hosts of the wave. Decides whether the gate is open. Judges all hosts of the play, including failed and unreachable hosts.
+  - Does not fail if the gate is closed, so the playbook can roll back the wave. See RV(open).
+  - Runs only on the controller.
 options:
   title:
-    description: Which gate it is, for what is printed.
+    description: Name of the gate in the printed lines.
     type: str
     required: true
   register:
-    description: Name of the variable in which each watcher registered its watch.
+    description: Name of the variable in which each watcher registered the result of M(skywalking.banyandb.cluster_watch).
     type: str
     required: true
   failure:
-    description: Name of the variable that holds the failure on each host whose change failed, as a mapping with C(reason) and C(log).
+    description: Name of the variable with the failure of a host's change. The value is a mapping with C(reason) and C(log).
     type: str
     required: true
   keep_first:
     description:
-      - Leave the first finding out of what is printed.
-      - P(skywalking.banyandb.wave_summary#filter) ends the run with the first finding, so that the finding is printed once.
+      - Whether to leave the first finding out of the printed lines.
+      - P(skywalking.banyandb.wave_summary#filter) puts the first finding into the last message of the run, so the run prints the finding once.
     type: bool
     default: true
   watchers:
-    description: Hosts that watched.
+    description: Hosts that ran M(skywalking.banyandb.cluster_watch).
     type: list
     elements: str
     required: true
@@ -68,27 +68,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 open:
-  description: Whether the next wave may begin.
+  description: Whether the next wave may start.
   type: bool
   returned: always
 reasons:
-  description: Why not, in sentences that name who does not see whom.
+  description: Why the gate is closed. Each sentence names the observer and the subject.
   type: list
   elements: str
   returned: always
   sample: ["liaison1 shows data1 as evictable in tire2 (expected active). Refresh data1 on liaison1: it answers, yet that liaison does not use it."]
 failures:
-  description: The failures that the hosts noted, by host.
+  description: Host name, then the failure of the host's change.
   type: dict
   returned: always
   sample: {"data1": {"reason": "banyandb-data did not start: it exited with status 1", "log": "journalctl -u banyandb-data"}}
 revisions:
-  description: Schema revisions at which the nodes stand, for the next gate. Empty when this one is closed.
+  description: Schema revisions of the nodes, for the next gate. Empty if this gate is closed.
   type: list
   elements: int
   returned: always
 lines:
-  description: The judgement as it was printed.
+  description: The printed lines.
   type: list
   elements: str
   returned: always

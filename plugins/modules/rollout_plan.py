@@ -2,39 +2,40 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin rollout_plan. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_plan
-short_description: Plan in which waves the servers of a cluster are changed
+short_description: Plan the waves of a change to the servers of a cluster
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-  - From what M(skywalking.banyandb.probe) found on each host of the play, plans which servers are changed together and in which order, and prints
-    the plan with the reasons. Data nodes with the META role come first, then the other data nodes, then liaisons; of each of these one first,
-    then more.
-  - No wave takes away the last of a role or of a label, or more than the user allows; what cannot be planned so is refused.
-  - Each cluster has its own C(banyandb_waves), C(banyandb_data_at_once), C(banyandb_minimum), C(banyandb_soak) and C(banyandb_stall). They are read
-    from all its hosts, whatever the run is limited to, and hosts that do not agree are refused.
-  - Runs on the controller alone.
+  - Reads the result of M(skywalking.banyandb.probe) of each host of the play. Plans the order of the servers, and which servers change together.
+    Prints the plan with the reasons.
+  - Data nodes with the META role come first, then the other data nodes, then liaisons. Each kind starts with a wave of one server.
+  - No wave stops the last server of a role or a label, or more servers than the user allows. If no such plan exists, the module fails.
+  - Each cluster has its own C(banyandb_waves), C(banyandb_data_at_once), C(banyandb_minimum), C(banyandb_soak) and C(banyandb_stall). The module
+    reads these variables from all hosts of the cluster, even if the run has a limit. All hosts must have the same values.
+  - Runs only on the controller.
 options:
   clusters:
-    description: What P(skywalking.banyandb.clusters#filter) gave.
+    description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
   restart:
     description:
-      - Restart the servers of these hosts as they are, or of all hosts when it is empty. A server that does not run is started.
-      - Without it, the servers are changed that run with another configuration than they should.
+      - Hosts whose servers to restart unchanged. An empty list means all hosts. The plan starts a server that does not run.
+      - Without O(restart), the plan changes the servers whose configuration differs from the expected configuration.
     type: list
     elements: str
   answers:
-    description: Name of the variable in which each host registered M(skywalking.banyandb.cluster_watch) of its own server, with O(restart).
+    description: Name of the variable in which each host registered the result of M(skywalking.banyandb.cluster_watch) for its own server. Used with
+      O(restart).
     type: str
   only:
-    description: Refuse when anything but the V(labels) or the V(addresses) of nodes would be changed.
+    description: Accept only changes of V(labels) or V(addresses). The module fails if the plan has a different change.
     type: str
     choices: [labels, addresses]
 extends_documentation_fragment:
@@ -71,20 +72,20 @@ waves:
       identities: [data1]
       pushes: false
 watchers:
-  description: Cluster name, then the hosts through whose eyes its waves are judged. The liaisons, or where there are none the data nodes.
+  description: Cluster name, then the hosts whose cluster views judge the waves. These are the liaisons, or without liaisons the data nodes.
   type: dict
   returned: success
 liaisons:
-  description: Cluster name, then all its liaisons, which take part when one of them is drained, whatever the run is limited to.
+  description: Cluster name, then all liaisons of the cluster, even if the run has a limit. All liaisons take part in the drain of one liaison.
   type: dict
   returned: success
 gates:
-  description: Cluster name, then C(soak) and C(stall) of its gates, in seconds.
+  description: Cluster name, then C(soak) and C(stall) of the cluster's gates, in seconds.
   type: dict
   returned: success
   sample: {default: {soak: 10.0, stall: 45.0}}
 lines:
-  description: The plan as it was printed.
+  description: The printed plan, line by line.
   type: list
   elements: str
   returned: success

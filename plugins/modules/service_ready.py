@@ -11,9 +11,9 @@ short_description: Start or restart a server and wait until it listens
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
-  - Starts a systemd service, or restarts it, and waits in the same execution until its own process listens on the
-    given ports. C(systemctl is-active) says nothing of that, least of all for this server.
-  - A process that ends while it starts is an error at once. The error has the decisive message of its journal.
+  - Starts or restarts a systemd service. Waits in the same execution until the main process of the service listens on O(ports).
+    C(systemctl is-active) does not show whether this server listens.
+  - Fails at once if the process ends during its start. The error has the decisive message of the journal.
 options:
   name:
     description: Name of the unit, such as V(banyandb-data.service).
@@ -22,42 +22,42 @@ options:
   state:
     description:
       - V(started) starts the service if it does not run, and waits for the ports in any case.
-      - V(restarted) always restarts it.
+      - V(restarted) always restarts the service, and waits for the ports.
     type: str
     choices: [started, restarted]
     default: started
   ports:
-    description: TCP ports on which the process itself must listen. A stranger on the port does not count.
+    description: TCP ports on which the main process must listen. A different process on the port does not count.
     type: list
     elements: int
     default: []
   timeout:
-    description: How long to wait for the ports, in seconds, after systemd has done its own part.
+    description: Seconds to wait for the ports, from the time when systemd has started the process.
     type: float
     default: 60
   journal_lines:
-    description: How many lines of the journal RV(journal) has when the service does not start.
+    description: Number of journal lines in RV(journal) if the service does not start.
     type: int
     default: 20
   report_failure:
     description:
-      - Return RV(failure) and succeed when the service does not start.
-      - For a play that judges all hosts of a wave together, and prints the reason once.
+      - Whether to return RV(failure) and succeed if the service does not start.
+      - A play uses this option to judge all hosts of a wave together, and to print the reason once.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Can run in check mode and predict what it would change.
+    description: Predicts the changes.
     support: full
   diff_mode:
     description: Shows the state before and after.
     support: full
   platform:
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     support: full
     platforms: linux
 notes:
-  - In check mode a service that is not there yet counts as one that would be started.
+  - Check mode predicts a start for a service that does not exist yet.
 seealso:
   - module: skywalking.banyandb.host_info
 author:
@@ -65,7 +65,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Start the data node and wait for it
+- name: Start the data node and wait until it listens
   skywalking.banyandb.service_ready:
     name: banyandb-data.service
     ports: [17912, 17913]
@@ -73,35 +73,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 seconds:
-  description: From the order to start until the last port listened, in seconds.
+  description: Seconds from the start command until the process listened on the last port.
   returned: success, not in check mode
   type: float
   sample: 0.412
 main_pid:
-  description: Process that listens.
+  description: ID of the main process.
   returned: success, not in check mode
   type: int
   sample: 4711
 started_at:
-  description: When it was started, UTC.
+  description: Start time of the process, in UTC.
   returned: success, not in check mode
   type: str
   sample: "2026-08-21T10:14:26Z"
 started_us:
-  description: The same on the monotonic clock of the host, in microseconds; it names one start.
+  description: Start time on the host's monotonic clock, in microseconds. The value identifies one start.
   returned: success, not in check mode
   type: int
   sample: 86400000000
 failure:
-  description: Why the service did not start (C(reason)), and the command that shows the rest of its journal (C(log)).
-  returned: with O(report_failure), when the service did not start
+  description: Why the service did not start (C(reason)), and the command that shows the rest of the journal (C(log)).
+  returned: with O(report_failure), if the service did not start
   type: dict
   sample:
     reason: 'banyandb-data did not start: "mkdir /proc/nowhere: no such file or directory"'
     log: journalctl -u banyandb-data
 journal:
   description: The last lines of the journal of this start, without debug messages and stacks.
-  returned: when the service did not start; if the task fails, with C(-v) only
+  returned: if the service did not start; if the task fails, only with C(-v)
   type: list
   elements: str
   sample: ["banyandb-data.service: Main process exited, code=exited, status=1/FAILURE"]
@@ -132,13 +132,13 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def predict(name: str, restart: bool) -> dict[str, Any]:
-    """What would change, from the state as it is."""
+    """Return the predicted changes of a start, or with ``restart`` of a restart."""
     changed, diff = service_start.foreseen(systemd_services.services([name])[name], restart)
     return {"changed": changed, "diff": diff}
 
 
 def check(parameters: dict[str, Any]) -> None:
-    """Raise ValueError that names the parameter."""
+    """Raise ValueError that names the parameter if a parameter is out of range."""
     require_seconds(parameters, {"timeout": 0.001})
     if not 1 <= parameters["journal_lines"] <= MOST_LINES:
         raise ValueError(f"journal_lines is {parameters['journal_lines']}: expected 1 to {MOST_LINES}")

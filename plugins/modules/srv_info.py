@@ -8,25 +8,25 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: srv_info
 author: The skywalking.banyandb contributors (@skywalking-banyandb)
-short_description: Ask DNS for the SRV records of a name, and say which of the things happened that DNS can do
+short_description: Query DNS for the SRV records of a name, and return the outcome of the query
 version_added: 0.9.0
 description:
-  - Asks for the SRV records (RFC 2782) of one name, and for the addresses of their targets.
-  - Runs where it is sent to, so it shows what a host's own name servers say. Delegate it to C(localhost) for the controller's.
+  - Queries DNS for the SRV records (RFC 2782) of one name, and for the addresses of their targets.
+  - Uses the DNS servers of the host on which the task runs. Delegate the task to C(localhost) to use the DNS servers of the controller.
 options:
   name:
-    description: A name such as C(_grpc._tcp.example.org). Absolute, whether a trailing dot stands there or not.
+    description: Name to query, such as C(_grpc._tcp.example.org). The name is absolute with and without a trailing dot.
     type: str
     required: true
 extends_documentation_fragment:
   - skywalking.banyandb.srv
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would return outside of it.
+    description: Returns the same in check mode as outside of check mode.
     support: full
-    details: The module changes nothing but O(snapshot_dir).
+    details: The module changes nothing except O(snapshot_dir).
   diff_mode:
-    description: Returns what was changed, in diff mode.
+    description: Returns the changes in diff mode.
     support: N/A
     details: The module changes nothing.
 seealso:
@@ -35,14 +35,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask DNS for the data nodes
+- name: Query DNS for the data nodes
   skywalking.banyandb.srv_info:
     name: _data._tcp.example.org
     nameservers: [192.0.2.53]
   delegate_to: localhost
   register: found
 
-- name: List them
+- name: List the data nodes
   ansible.builtin.debug:
     msg: "{{ found.records | map(attribute='target') | join(' ') }}"
 """
@@ -50,41 +50,42 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - What DNS said, also when the module fails.
-    - V(records), V(no_data) (the name exists without SRV records, or withdraws the service with C(.)), V(no_such_name) (NXDOMAIN),
-      V(server_failure) (a server answered, but not the question) or V(no_answer) (no server answered in time).
-  returned: when DNS was asked
+    - Outcome of the query. The module also returns the outcome when it fails.
+    - V(records), V(no_data), V(no_such_name) (NXDOMAIN), V(server_failure) or V(no_answer).
+    - V(no_data) means that the name has no SRV records, or withdraws the service with C(.). V(server_failure) means that a server answered with an
+      error. V(no_answer) means that no server answered in time.
+  returned: if the module queried DNS
   type: str
   sample: records
 code:
-  description: Why the server failed; its DNS response code, or C(TRUNCATED), C(MALFORMED) or C(DISAGREEMENT).
+  description: Why the server failed. A DNS response code, or C(TRUNCATED), C(MALFORMED) or C(DISAGREEMENT).
   returned: when RV(outcome=server_failure)
   type: str
   sample: SERVFAIL
 records:
-  description: The records, by target and port.
+  description: The records, sorted by target and port.
   returned: success
   type: list
   elements: dict
   contains:
     target:
-      description: Host that offers the service, absolute.
+      description: Absolute name of the host that offers the service.
       type: str
       sample: node1.example.org.
     port:
-      description: Its port.
+      description: Port of the service.
       type: int
       sample: 17912
     priority:
-      description: Clients try the lowest first.
+      description: Clients try the record with the lowest priority first.
       type: int
       sample: 10
     weight:
-      description: Share among those of the same priority.
+      description: Relative share among records of the same priority.
       type: int
       sample: 5
     ttl:
-      description: Seconds that this may be remembered, the least of all records that led here.
+      description: Seconds for which a cache may keep the record. The value is the minimum of the SRV record and its address records.
       type: int
       sample: 30
     addresses:
@@ -93,12 +94,12 @@ records:
       elements: str
       sample: [192.0.2.1, "2001:db8::1"]
     unanswered:
-      description: Types of addresses, C(A) or C(AAAA), for which no server answered. RV(records[].addresses) may lack those.
+      description: Address types, C(A) or C(AAAA), for which no server answered. RV(records[].addresses) may lack addresses of these types.
       type: list
       elements: str
       sample: []
 problems:
-  description: Targets that cannot be used.
+  description: Bad targets.
   returned: when RV(outcome=records)
   type: list
   elements: dict
@@ -112,11 +113,11 @@ problems:
       type: str
       sample: alias
     message:
-      description: What is wrong.
+      description: The problem of the target.
       type: str
       sample: target also1.example.org. is an alias of node1.example.org., which RFC 2782 forbids
 gaps:
-  description: Types of addresses for which no server answered, though the targets have addresses of another type. Each is also a warning.
+  description: Address types for which no server answered. The targets have addresses of the other type. Each gap is also a warning.
   returned: when RV(outcome=records)
   type: list
   elements: dict
@@ -131,23 +132,23 @@ gaps:
       elements: str
       sample: [node1.example.org.]
     reason:
-      description: What became of the question for the first of the targets.
+      description: Outcome of the query for the first of the targets.
       type: str
       sample: "node1.example.org. AAAA: NOTIMP from 192.0.2.53 port 53; look into that server's log"
 confirmed:
-  description: False when a long answer by UDP could not be had by TCP too, so that records may be missing. That is also a warning.
+  description: V(false) if a long UDP answer could not be confirmed by TCP. Records may then be missing. The module also warns.
   returned: when RV(outcome=records)
   type: bool
   sample: true
 age:
-  description: Seconds since DNS gave these records, when they are served from the snapshot.
+  description: Seconds since DNS returned these records. The records come from the snapshot.
   returned: when the records are stale
   type: float
   sample: 92.5
 serial:
   description:
-    - Serial of the zone when it gave these records, by the server that gave them. It tells stale records from those that the zone has now.
-  returned: with O(serve_stale), when that server said it
+    - Zone serial at the time of the query, from the server that returned the records. Compare the serial with the current zone to find stale records.
+  returned: with O(serve_stale), if the server returned the serial
   type: int
   sample: 2026112101
 """

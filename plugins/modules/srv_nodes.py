@@ -2,42 +2,43 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Documentation of the action plugin of the same name; nothing runs on a host.
+# Documentation of the action plugin srv_nodes. No code runs on a host.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: srv_nodes
-short_description: Find the nodes of clusters through DNS, and decide what may become of the topology
+short_description: Find the nodes of clusters through DNS, and decide which nodes the topology keeps
 version_added: 0.9.0
 description:
-  - Internal to the roles of this collection. For each cluster whose nodes come from DNS it asks for C(banyandb_srv_names) and every target who it
-    is, holds that against what the hosts' files list now (C(__banyandb_host) or C(__banyandb_dns_look), see M(skywalking.banyandb.host_info)), and
-    replaces the nodes of the inventory. Other clusters, and those without a host in the play, are returned as they were.
-  - Nothing leaves a topology while DNS fails or answers in part, and what DNS leaves out stays until it is believed or named. Each such case is
-    a warning that says which it was.
-  - For clusters whose servers ask DNS themselves it refuses what would make them lose nodes.
-  - Runs on the controller alone.
+  - Internal to the roles of this collection. Runs only on the controller.
+  - Handles each cluster whose nodes come from DNS. Queries DNS for C(banyandb_srv_names), and queries every target for its identity. Compares the
+    nodes with the topology files of the hosts (C(__banyandb_host) or C(__banyandb_dns_look), see M(skywalking.banyandb.host_info)). Replaces the
+    nodes of the inventory.
+  - Returns other clusters, and clusters without a host in the play, unchanged.
+  - Keeps all nodes of a topology while DNS fails or answers only in part. Keeps a node that DNS omits until enough answers omit the node, or until
+    C(banyandb_remove) lists the node. Each such case is a warning with the reason.
+  - If the servers of a cluster query DNS themselves, refuses changes that make the servers lose nodes.
 options:
   clusters:
-    description: What P(skywalking.banyandb.clusters#filter) gave.
+    description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
   change:
     description:
-      - Whether this run is to change hosts. Then problems fail, a remembered answer may be 1 h old at most (24 h otherwise), and the look counts
-        as an observation, but for check mode.
+      - Whether this run changes hosts. With V(true), problems fail the task, and a stored answer may be at most 1 h old (24 h with V(false)).
+      - With V(true), the query also counts as an observation, except in check mode.
     type: bool
     default: true
 attributes:
   check_mode:
     support: full
-    description: Changes nothing on any host, and counts nothing.
+    description: Changes nothing on any host, and counts no observation.
   diff_mode:
     support: none
     description: Changes nothing on any host.
 requirements:
-  - dnspython >= 2.6 on the controller; grpcio and protobuf to ask nodes who they are
+  - dnspython >= 2.6 on the controller; grpcio and protobuf to query nodes for their identity
 seealso:
   - module: skywalking.banyandb.srv_info
 author:
@@ -54,14 +55,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 more_problems:
-  description: All problems but the first, which is the message.
-  returned: when there are several problems
+  description: All problems except the first. The message of the failure has the first problem.
+  returned: failure with several problems
   type: list
   elements: str
 clusters:
   description:
-    - The clusters. Of those that DNS was asked for, C(nodes) are what it leads to, C(hosts) what the inventory describes, C(remove) has in
-      addition what may leave, and C(settle) is how many seconds a difference may stand before it is no longer expected to heal.
+    - The clusters. For a cluster whose nodes come from DNS, C(nodes) has the nodes of the DNS answer and C(hosts) has the nodes of the inventory.
+    - C(remove) additionally has the nodes that may leave. C(settle) is the number of seconds after which a difference no longer disappears by itself.
   returned: success
   type: dict
 """

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: start_trial
-short_description: Try whether the program of a service would start
+short_description: Test whether the program of a service can start
 version_added: 0.9.0
 description:
   - Internal to the role C(node).
-  - Starts the program of a unit once, by C(systemd-run), with the account, the sandbox and the environment of the unit, and has it end before it
-    serves. What would keep a server from starting is found while the one before it still runs, such as a file system mounted C(noexec), a program
-    for another machine, or a setting that the program refuses.
-  - Opens no port and touches no data.
+  - Starts the program of a unit once with C(systemd-run), with the account, the sandbox and the environment of the unit. The program ends before it
+    serves.
+  - Finds problems while the old server still runs. Examples are a file system mounted C(noexec), a program for a different architecture, or a
+    setting that the program refuses.
+  - Opens no port and changes no data.
 options:
   name:
     description: Name of the unit, such as V(banyandb-data.service).
@@ -23,20 +24,20 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Does nothing, since the files that would be tried may not be there yet.
+    description: Does nothing, because the new files may not exist yet in check mode.
   diff_mode:
     support: none
     description: Changes nothing.
   platform:
     support: full
-    description: Operating systems that it runs on.
+    description: Operating systems on which the module runs.
     platforms: linux
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
 
 EXAMPLES = r"""
-- name: Try whether the server starts with its new settings
+- name: Test whether the server can start with its new settings
   skywalking.banyandb.start_trial:
     name: banyandb-data.service
 """
@@ -60,7 +61,7 @@ ARGUMENTS: dict[str, Any] = {"name": {"required": True}}
 
 
 def act(name: str) -> None:
-    """Return when the program of the unit would start. Raises HostStateError."""
+    """Return if the program of the unit ``name`` can start. Raises HostStateError (``does_not_start``, ``no_program``, ``no_systemd``)."""
     unit = systemd_services.services([name])[name]
     trial_run.try_program(name, [path for path in (unit.fragment_path, *unit.drop_in_paths) if path])
 

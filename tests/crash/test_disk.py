@@ -75,7 +75,7 @@ class Disk:
         assert (result.get("failed"), result["changed"]) == (True, False), result
         assert says in result["msg"], result
         assert result["msg"].startswith(f"{self.path}: not written: "), result
-        assert result["msg"].endswith("the file is as it was"), result
+        assert result["msg"].endswith("The file is unchanged."), result
         assert (self.path.read_text(), self.names()) == (self.old, {"topology.yml"})
 
     def completes(self) -> None:

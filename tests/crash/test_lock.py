@@ -69,7 +69,7 @@ def test_a_push_that_cannot_wait_any_longer_names_the_file_and_who_holds_it(push
             there = pusher.path.read_text()
             result = other.push(**second, lock_timeout=0.05)
             assert result.get("failed") and result["changed"] is False, moment
-            says = f"{pusher.path}: another push (process {held.process}) has held it for 0.05 s; wait for that one to end, then push again"
+            says = f"{pusher.path}: another push (process {held.process}) has held it for 0.05 s. Wait until it ends, then push again."
             assert result["msg"] == says
             assert pusher.path.read_text() == there, moment
             assert held.go()["changed"] is True

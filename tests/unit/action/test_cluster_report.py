@@ -86,7 +86,7 @@ def test_a_host_without_a_view_is_never_taken_for_fine(registered: dict[str, Any
 
 
 def test_a_result_of_something_else_is_an_error() -> None:
-    with pytest.raises(AnsibleActionFail, match="state of d1 is no result"):
+    with pytest.raises(AnsibleActionFail, match="d1: state has no result"):
         cluster_report.answer_of("d1", {"d1": {"state": {"endpoints": {"d1": {}}}}}, ["state"])
 
 
@@ -113,8 +113,8 @@ def test_failed_parts_of_a_liaison_are_reported() -> None:
     found = {"failed_parts": [{"path": "/var/lib/banyandb/measure/data/g/shard-0/failed-parts", "parts": 2}]}
     hostvars = {"l1": {"given": found}, "l2": {"given": {"failed_parts": []}}, "l3": {"given": {"failed_parts": None}}, "d1": {}}
     unseen, line = cluster_report.given_up(["l1", "l2", "l3", "d1", "not in the inventory"], hostvars, "given")
-    assert unseen.strip() == "l3: whether parts were given up is not seen without become: true."
-    assert line.strip().startswith("l1: 2 parts in /var/lib/banyandb/measure/data/g/shard-0/failed-parts: acknowledged, taken by no data node")
+    assert unseen.strip() == "l3: cannot read the failed parts. Run with become: true."
+    assert line.strip().startswith("l1: 2 parts in /var/lib/banyandb/measure/data/g/shard-0/failed-parts: acknowledged, but not sent to a data node.")
     assert cluster_report.given_up(["l1"], hostvars, None) == []
 
 

@@ -98,7 +98,7 @@ def results(folder):
         (
             "nothing to install from",
             "artifact",
-            "version 1 is not on this host, and there is nothing to install it from",
+            "version 1 is not on this host, and banyandb_artifact is not set",
         ),
         ("wrong checksum", "artifact", "does not match its checksum"),
         ("wrong checksum in check mode", "artifact", "does not match its checksum"),

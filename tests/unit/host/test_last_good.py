@@ -168,10 +168,10 @@ def test_only_root_may_read_it(host):
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (None, "nothing_kept", "does not exist: nothing was kept"),
-        ("{", "broken", "is not what this collection writes"),
-        ("[]", "broken", "is not what this collection writes"),
-        (json.dumps({"/etc/x": None}), "nothing_kept", "keeps no .*data.env"),
+        (None, "nothing_kept", "no such file, so this host cannot roll back"),
+        ("{", "broken", "not written by this collection"),
+        ("[]", "broken", "not written by this collection"),
+        (json.dumps({"/etc/x": None}), "nothing_kept", "lacks .*data.env and 3 more"),
     ],
 )
 def test_what_cannot_be_rolled_back_is_named(host, content, kind, said):
@@ -184,5 +184,5 @@ def test_what_cannot_be_rolled_back_is_named(host, content, kind, said):
 
 def test_a_file_that_is_no_text_is_refused(host):
     (host.root / "data.env").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(HostStateError, match="is no text in UTF-8"):
+    with pytest.raises(HostStateError, match="is not UTF-8 text"):
         host.keep()

@@ -147,7 +147,7 @@ def test_a_link_to_a_directory_is_one(asked, systemd, tmp_path):
 
 def test_what_stands_in_the_way_is_named_and_stays(asked, systemd, tmp_path):
     (tmp_path / "var").write_text("somebody's")
-    with pytest.raises(HostStateError, match=r"var: expected a directory, found file; move that away") as raised:
+    with pytest.raises(HostStateError, match=r"var: expected a directory, found file. Move the file away") as raised:
         node_files.act(asked, False)
     assert raised.value.kind == "not_made"
     assert (tmp_path / "var").read_text() == "somebody's" and systemd.reads == 0

@@ -495,7 +495,7 @@ def test_a_new_entry_that_is_not_used_is_dropped_and_added_once_more(host: Host,
     outcome = host.push(a, b, proof=Proof(ExpectedNode("self", "", "liaison"), liaison.ask, 5.0))
     assert liaison.listings == [["a"], ["a", "b"], ["a"], ["a", "b"]]
     assert (outcome.proved, outcome.pairs, outcome.plan.added, outcome.plan.refreshed) == (True, [], ("b",), ("b",))
-    assert "dropped and added once more" in outcome.warnings[0]
+    assert "dropped and added the entry again" in outcome.warnings[0]
 
 
 # Check mode

@@ -47,7 +47,7 @@ def test_a_version_is_installed_whole_and_executable(root, program):
 
 
 def test_a_program_of_unknown_source_is_refused(root, program):
-    with pytest.raises(ReleaseError, match="give source with src"):
+    with pytest.raises(ReleaseError, match="Set source with src"):
         installed_release.install(Release(root, "1", None), *program)
 
 
@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_nothing_behind(root, program, monkeypatch):
 
     monkeypatch.setattr(installed_release.os, "fsync", full)
     wanted = Release(root, "1", SOURCE)
-    with pytest.raises(ReleaseError, match="No space left on device; version 1 was not installed"):
+    with pytest.raises(ReleaseError, match="No space left on device. Version 1 was not installed"):
         installed_release.install(wanted, *program)
     assert everything_under(wanted.versions) == []
 
@@ -99,7 +99,7 @@ def test_a_directory_that_is_not_whole_is_refused(root, program, missing):
     wanted = Release(root, "1", SOURCE)
     installed_release.install(wanted, *program)
     os.unlink(os.path.join(wanted.directory, missing))
-    with pytest.raises(ReleaseError, match="exists and is not whole"):
+    with pytest.raises(ReleaseError, match="is incomplete"):
         installed_release.is_installed(wanted)
 
 

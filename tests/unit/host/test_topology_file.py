@@ -85,7 +85,7 @@ def test_without_pyyaml_a_file_of_another_writer_is_refused_with_the_next_step(p
     path.write_text(OWN_FORMAT)
     assert read(str(path)) is not None
     path.write_text(HAND_WRITTEN)
-    with pytest.raises(TopologyFileError, match="line 2: .* was not written by this collection.*install python3-yaml there, or move"):
+    with pytest.raises(TopologyFileError, match="line 2: .* was not written by this collection.*Install python3-yaml on this host, or move"):
         read(str(path))
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_topology_is_refused_with_its_place(path: Path, text: str, sa
         read(str(path))
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value)
-    assert str(refused.value).endswith("mend the file or move it away, then push again")
+    assert str(refused.value).endswith("Repair the file or move it away, then push again.")
 
 
 def make_link(path: Path) -> None:
@@ -124,7 +124,7 @@ def make_link(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (make_link, "is a symbolic link; .* give the path of a regular file"),
+        (make_link, "is a symbolic link, .* Use the path of a regular file"),
         (lambda path: path.symlink_to("nowhere"), "is a symbolic link"),
         (lambda path: path.mkdir(), "is not a regular file"),
         (lambda path: os.mkfifo(path), "is not a regular file"),
@@ -224,7 +224,7 @@ def refused(path: Path, says: str) -> None:
     before, status = path.read_bytes(), path.stat()
     with pytest.raises(TopologyFileError, match=says) as error:
         write(str(path), OWN_FORMAT * 2000, MINE)
-    assert str(error.value).endswith("the file is as it was")
+    assert str(error.value).endswith("The file is unchanged.")
     assert (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns) == (before, status.st_ino, status.st_mtime_ns)
     assert os.listdir(path.parent) == [path.name]
 
@@ -277,7 +277,7 @@ def test_a_denied_write_asks_for_root() -> None:
         os.chmod(directory, 0o755)
         os.seteuid(65534)
         try:
-            with pytest.raises(TopologyFileError, match="not written: Permission denied, run this with become: true; the file is as it was"):
+            with pytest.raises(TopologyFileError, match="not written: Permission denied, run this with become: true. The file is unchanged"):
                 write(os.path.join(directory, "topology.yml"), OWN_FORMAT, MINE)
         finally:
             os.seteuid(0)
@@ -379,7 +379,7 @@ def test_another_process_gives_up_after_its_timeout_and_says_why(path: Path) -> 
     with python(holder(path)) as other:
         assert said(other) == b"held\n"
         began = time.monotonic()
-        says = rf"another push \(process {other.pid}\) has held it for 0.4 s; wait for that one to end"
+        says = rf"another push \(process {other.pid}\) has held it for 0.4 s. Wait until it ends"
         with pytest.raises(TopologyFileError, match=says), locked(str(path), 0.4):
             raise AssertionError("the lock is held by two")
         assert time.monotonic() - began >= 0.4

@@ -210,10 +210,10 @@ def make_directory(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (make_link, "is a symbolic link; .* give the path of a regular file"),
+        (make_link, "is a symbolic link, .* Use the path of a regular file"),
         (make_directory, "is not a regular file"),
         (lambda path: path.write_bytes(b"\xff"), "is not UTF-8 text"),
-        (lambda path: path.write_text("nodes: ["), "is not a topology: .*mend the file or move it away"),
+        (lambda path: path.write_text("nodes: ["), "is not a topology: .*Repair the file or move it away"),
     ],
     ids=["link", "directory", "not UTF-8", "not YAML"],
 )
@@ -231,7 +231,7 @@ def test_without_pyyaml_its_own_files_are_read_and_others_refused(host: Host) ->
     host.path.write_text(f"nodes: [{{name: a, grpc_address: '{host.a.grpc_address}'}}]\n")
     result = host.push(host.a, host.b, without=["yaml"])
     assert (result["failed"], result["changed"]) == (True, False)
-    assert "no PyYAML" in result["msg"] and "install python3-yaml" in result["msg"]
+    assert "no PyYAML" in result["msg"] and "Install python3-yaml" in result["msg"]
 
 
 # Changes
@@ -354,7 +354,7 @@ def test_a_server_that_runs_is_stopped_before_its_file_is_written(host: Host, sy
     systemd.unit(UNIT, MainPID=os.getpid())
     result = host.push(host.a, host.b, diff=True, **starting(ports=[port]))
     assert (result["changed"], result["held_back"]) == (True, ["b"])
-    assert result["diff"][1] == {"before": "active\n", "after": "active, started anew\n"}
+    assert result["diff"][1] == {"before": "active\n", "after": "active, restarted\n"}
     assert orders(systemd) == ["stop", "start"]
 
 
@@ -392,7 +392,7 @@ def test_what_is_refused_leaves_a_server_running(host: Host, systemd: Any) -> No
     assert re.search(r"^b: no response, and this server starts only while one of these nodes responds", result["msg"])
     assert result["failed"] and not result["changed"]
     host.path.write_text("nodes: [")
-    assert "mend the file" in host.push(host.a, host.b, **starting())["msg"]
+    assert "Repair the file" in host.push(host.a, host.b, **starting())["msg"]
     assert orders(systemd) == []
     unknown = host.push(host.a, host.b, **starting(name="c", service="other.service"))
     assert unknown["msg"].startswith("other.service: systemd does not know this unit.")

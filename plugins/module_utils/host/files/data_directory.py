@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The data directories of a node on this host: what stands there, the markers and the record, and the removal of the data.
+"""Reads, makes and removes the data directories of a node on this host, with their markers and the record.
 
-Standard library only, Python 3.9+. Whether a directory may be used is decided in model/setup/storage.py.
+Standard library only, Python 3.9+. model/setup/storage.py decides whether the node may use a directory.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.st
     ways_to_others,
 )
 
-#: Options of a module for the storage of a node; Storage.of() reads them.
+#: Module options for the storage of a node. Storage.of() reads them.
 STORAGE_OPTIONS: dict[str, Any] = {
     "user": {"required": True},
     "cluster": {"required": True},
@@ -66,8 +66,10 @@ DROP_IN = "skywalking-banyandb-mounts.conf"
 
 @dataclass(frozen=True)
 class Storage:
-    """What a node wants of this host: its roots, each with its stores. ``record`` and ``unit_file`` are paths, ``entered`` other directories that
-    the server has to enter."""
+    """The storage that a node wants on this host.
+
+    ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``entered``: other directories that the server must enter.
+    """
 
     facts: NodeFacts
     user: str
@@ -85,7 +87,7 @@ class Storage:
         return cls(facts, **rest)
 
     def stores(self) -> dict[str, str]:
-        """Store -> its root."""
+        """Return store -> root."""
         return {store: path for path, stores in self.roots.items() for store in stores}
 
     @property
@@ -95,7 +97,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Look:
-    """What stands on the host, and what each root is to the node."""
+    """The state of the data directories. ``seen`` and ``findings``: root -> state and judgement. ``closed``: messages about closed directories."""
 
     storage: Storage
     seen: Mapping[str, Seen]
@@ -108,7 +110,7 @@ class Look:
         return [*self.closed, *(finding.message for finding in self.findings.values() if finding.reason)]
 
     def differences(self) -> list[Difference]:
-        """What make() would change; nothing while there are problems, since nothing may be changed then."""
+        """Return what make() would change. Return nothing if there are problems, because make() may change nothing then."""
         if self.problems:
             return []
         found = []
@@ -129,12 +131,12 @@ class Look:
         return mount_drop_in({path: seen.real for path, seen in self.seen.items()})
 
     def wanted_record(self) -> Marker:
-        """Since when the node has data here is when the first of its roots got its marker."""
+        """Return the record that the host must have. Its time is the time of the oldest marker."""
         markers = [finding.marker for finding in self.findings.values() if finding.marker]
         return Marker(self.storage.facts, min(marker.since for marker in markers), self.storage.stores())
 
     def facts(self) -> list[dict[str, Any]]:
-        """Each root, for a module to return."""
+        """Return the state of each root, for the result of a module."""
         return [
             {
                 "path": path,
@@ -149,7 +151,7 @@ class Look:
 
 
 def look(storage: Storage) -> Look:
-    """Return what stands on the host and what each root is to the node. Raises HostStateError."""
+    """Read and judge the data directories. Raises HostStateError."""
     record = read_record(storage)
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     seen = see(storage, record)
@@ -163,7 +165,7 @@ def look(storage: Storage) -> Look:
 
 
 def see(storage: Storage, record: Marker | None) -> dict[str, Seen]:
-    """Root -> what stands there. Raises HostStateError."""
+    """Return root -> state of the root. Raises HostStateError."""
     mounted, listed = _mount_points(), _fstab_points()
     unit = _unit_paths(storage.unit_file)
     real = {path: os.path.realpath(path) for path in storage.roots}
@@ -171,7 +173,7 @@ def see(storage: Storage, record: Marker | None) -> dict[str, Seen]:
 
 
 def read_record(storage: Storage) -> Marker | None:
-    """The record of the node; None where there is none, or the record is of another node. Raises HostStateError."""
+    """Return the record of the node. Return None without a record, or if the record is of a different node. Raises HostStateError."""
     text = _read(storage.record)
     if text is None:
         return None
@@ -184,7 +186,7 @@ def read_record(storage: Storage) -> Marker | None:
 
 
 def make(found: Look) -> None:
-    """Make the roots and their markers, the drop-in, and then the record. Call without problems only. Raises HostStateError."""
+    """Make the roots, their markers, the drop-in, and then the record. Call only if ``found`` has no problems. Raises HostStateError."""
     try:
         user = pwd.getpwnam(found.storage.user)
     except KeyError:
@@ -195,7 +197,7 @@ def make(found: Look) -> None:
         if marker and not _says(seen.marker, marker):
             _write(os.path.join(seen.real, MARKER), marker.text(), MARKER_MODE)
     _make_drop_in(found.storage.drop_in, found.drop_in_text())
-    # Last: a record without markers says that a disk is lost.
+    # The record comes last, because a record without markers means that a disk is lost.
     record = found.wanted_record()
     if not _says(_read(found.storage.record), record):
         make_parents(os.path.dirname(found.storage.record), inclusive=True)
@@ -228,14 +230,14 @@ def _make_drop_in(path: str, text: str) -> None:
 
 
 def remove_drop_in(path: str) -> None:
-    """Remove the drop-in, and its directory when nothing else is there. Raises HostStateError."""
+    """Remove the drop-in, and its directory if the directory is then empty. Raises HostStateError."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:
         raise HostStateError("not_removed", f"{path} is not removed: {os.strerror(error.errno or 0)}. Correct that, then run this again.") from None
-    with contextlib.suppress(OSError):  # an operator's drop-ins stand beside it
+    with contextlib.suppress(OSError):  # the operator may have other drop-ins there
         os.rmdir(os.path.dirname(path))
 
 
@@ -244,14 +246,14 @@ def remove_drop_in(path: str) -> None:
 
 @dataclass(frozen=True)
 class Amount:
-    """What is to be deleted: bytes on disk and files."""
+    """Amount of data: size in bytes, and number of files."""
 
     bytes: int
     files: int
 
 
 def measure(seen: Sequence[Seen]) -> Amount:
-    """How much the roots hold, the markers left out. Raises HostStateError."""
+    """Return the amount of data in the roots, without the markers. Raises HostStateError."""
     size = files = 0
     counted: set[str] = set()
     for each in seen:
@@ -263,7 +265,7 @@ def measure(seen: Sequence[Seen]) -> Amount:
 
 
 def require_writable(seen: Sequence[Seen]) -> None:
-    """Raises HostStateError (``not_removed``) for a root on a file system that is mounted read-only, or one that cannot be changed."""
+    """Raise HostStateError (``not_removed``) for a root that is not writable, such as a root on a read-only file system."""
     for each in seen:
         if each.what == "directory" and (os.statvfs(each.real).f_flag & os.ST_RDONLY or not os.access(each.real, os.W_OK)):
             advice = f"Nothing is removed. Run on the host: mount -o remount,rw {each.real}"
@@ -271,13 +273,13 @@ def require_writable(seen: Sequence[Seen]) -> None:
 
 
 def remove(seen: Sequence[Seen]) -> list[str]:
-    """Delete what the roots hold, inner roots first, and return the paths that are gone or empty.
+    """Delete the content of the roots, inner roots first. Return the paths that are now missing or empty.
 
-    The marker of a root goes last, so that a second run knows the root. A mount point stays, empty; so does ``lost+found``. A link to a root
-    goes with the root. Raises HostStateError.
+    The marker of a root goes last, so a second run recognizes the root. Mount points and ``lost+found`` stay. A link to a root goes with the root.
+    Raises HostStateError.
     """
     gone = []
-    mounted = _mount_points()  # os.path.ismount() does not know a bind mount of the same file system
+    mounted = _mount_points()  # os.path.ismount() misses a bind mount of the same file system
     for each in sorted(seen, key=lambda root: root.real.count("/"), reverse=True):
         if each.what == "absent" and not os.path.islink(each.path):
             continue
@@ -299,7 +301,7 @@ def remove(seen: Sequence[Seen]) -> list[str]:
 
 
 def _empty(directory: str, mounted: set[str], keep: Sequence[str] = ()) -> None:
-    """Delete what is in a directory; of a mount point below it only the content. Raises OSError."""
+    """Delete the content of a directory, except the names in ``keep``. Mount points below the directory stay, empty. Raises OSError."""
     for entry in list(os.scandir(directory)):
         if entry.name in keep:
             continue
@@ -319,14 +321,14 @@ def _walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
     except OSError as error:
         raise cannot_read(directory, error) from error
     for entry in entries:
-        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+        with contextlib.suppress(FileNotFoundError):  # removed since scandir()
             status = entry.stat(follow_symlinks=False)
             yield entry.path, status
             if stat.S_ISDIR(status.st_mode):
                 yield from _walk(entry.path)
 
 
-# ---- what stands there
+# ---- state of the roots
 
 
 def _see(path: str, real: Mapping[str, str], storage: Storage, record: Marker | None, unit: set[str], unmounted: str) -> Seen:
@@ -361,18 +363,18 @@ def _see(path: str, real: Mapping[str, str], storage: Storage, record: Marker | 
 
 
 def _empty_ways(real: str) -> set[str]:
-    """The names in a directory that lead to mount points and hold no file: what a removal leaves."""
+    """Return the names in a directory that lead to mount points and contain no file. A removal leaves such names."""
     ways = ways_to_others(real, sorted(_mount_points()))
     return {name for name in ways if all(stat.S_ISDIR(status.st_mode) for _path, status in _walk(os.path.join(real, name)))}
 
 
 def holds_mount(real: str) -> bool:
-    """Whether a directory is a mount point, or one is below it; then the directory stays."""
+    """Return whether a directory is a mount point or contains one. Such a directory stays after a removal."""
     return any(point == real or is_below(point, real) for point in _mount_points())
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a name is the marker's, or that of a marker that was not finished."""
+    """Return whether a name is the name of a marker, or of a marker's temporary file."""
     return name == MARKER or (name.startswith(f".{MARKER}.") and name.endswith(".tmp"))
 
 
@@ -391,7 +393,10 @@ def _strangers(root: str, names: Sequence[str], user: str) -> dict[str, str]:
 
 
 def _left(path: str, storage: Storage, record: Marker | None) -> dict[str, str]:
-    """Store -> its former root, where its data is or may be: the data is there, or the root has lost its marker with its disk."""
+    """Return store -> former root, for stores whose data may still be in a former root.
+
+    The former root has the data, or the former root has lost its marker together with its disk.
+    """
     found = {}
     for store in storage.roots[path]:
         former = record.stores.get(store) if record else None
@@ -403,7 +408,7 @@ def _left(path: str, storage: Storage, record: Marker | None) -> dict[str, str]:
 
 
 def _closed(path: str, real: str, user: str) -> tuple[str, str] | None:
-    """The first existing parent of a root that the user cannot enter, and its mode."""
+    """Return the first existing parent of a root that the user cannot enter, with its octal mode. Return None without such a parent."""
     parents = list(dict.fromkeys([*_parents(path), *_parents(real)]))
     for parent in parents:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -414,13 +419,16 @@ def _closed(path: str, real: str, user: str) -> tuple[str, str] | None:
 
 
 def _parents(path: str) -> list[str]:
-    """The directories above a path, the highest first, without the root directory."""
+    """Return the directories above a path, the highest first, without ``/``."""
     parts = path.strip("/").split("/")[:-1]
     return ["/" + "/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _can_enter(directory: str, user: str) -> bool:
-    """Whether a user may enter a directory: asked as this user, since ACLs count too. A user that is made later has the rights of all others."""
+    """Return whether a user may enter a directory.
+
+    The check runs as this user, because ACLs count too. An account that does not exist yet has the rights of others.
+    """
     status = os.stat(directory)
     try:
         account = pwd.getpwnam(user)
@@ -441,31 +449,31 @@ def _can_enter(directory: str, user: str) -> bool:
 
 
 def _mount_points() -> set[str]:
-    """Where anything is mounted (proc(5), mountinfo)."""
+    """Return all mount points (proc(5), mountinfo)."""
     return {_unescaped(line.split()[4]) for line in (_read(MOUNTS) or "").splitlines() if len(line.split()) > 4}
 
 
 def _fstab_points() -> set[str]:
-    """Where fstab(5) mounts anything."""
+    """Return the mount points of fstab(5)."""
     words = [line.split() for line in (_read(FSTAB) or "").splitlines() if not line.lstrip().startswith("#")]
     return {_unescaped(each[1]).rstrip("/") for each in words if len(each) > 2 and each[1].startswith("/") and each[2] != "swap"} - {""}
 
 
 def _unmounted(real: str, mounted: set[str], listed: set[str]) -> str:
-    """The mount point of fstab at or above a path that has nothing mounted, the deepest; empty where there is none."""
+    """Return the deepest mount point of fstab, at or above a path, that is not mounted. Return an empty text without such a mount point."""
     above = [real, *reversed(_parents(real))]
     return next((point for point in above if point in listed and point not in mounted), "")
 
 
 def _unescaped(text: str) -> str:
-    """A path as fstab and mountinfo write it: blanks and backslashes in octal digits."""
+    """Return a path without the octal escapes of fstab and mountinfo for blanks and backslashes."""
     for code in ("040", "011", "012", "134"):
         text = text.replace(f"\\{code}", chr(int(code, 8)))
     return text
 
 
 def _unit_paths(unit_file: str) -> set[str]:
-    """What the unit of this collection on the host lets the server write to."""
+    """Return the paths of ``ReadWritePaths=`` in a unit that this collection wrote."""
     lines = (_read(unit_file) or "").splitlines()
     if not lines or "skywalking.banyandb" not in lines[0]:
         return set()
@@ -476,7 +484,7 @@ def _unit_paths(unit_file: str) -> set[str]:
 
 
 def _says(text: str | None, wanted: Marker) -> bool:
-    """Whether a marker or a record says what it should; when the node began may be another time."""
+    """Return whether the text of a marker or a record matches ``wanted``. The times may differ."""
     if text is None:
         return False
     try:
@@ -487,7 +495,7 @@ def _says(text: str | None, wanted: Marker) -> bool:
 
 
 def _read(path: str) -> str | None:
-    """The text of a small file, None where there is none. Raises HostStateError."""
+    """Return the text of a small file (up to 1 MiB), or None without the file. Raises HostStateError."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read(1 << 20)
@@ -519,7 +527,7 @@ def _root_differences(seen: Seen, user: str) -> list[Difference]:
 
 
 def _file_difference(path: str, text: str | None, absent: bool = False) -> Difference:
-    """Return that a file is missing, has another content than wanted, or, with ``absent``, is there and should not be."""
+    """Return the difference of a file with unexpected content, of a missing file, or with ``absent`` of a file that must not exist."""
     if text is not None and not absent:
         return Difference("file", path, {"content": "wanted"}, {"content": "other"})
     return Difference("file", path, {"what": "absent" if absent else "file"}, {"what": "absent" if text is None else "file"})

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of the departures on this host. Standard library only, Python 3.9+."""
+"""Reads and writes the record of departures on this host. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCK_SECONDS = 30.0
 
 
 def recorded(path: str) -> list[Departure]:
-    """Return the departures in the record, none without a file. Raises HostStateError."""
+    """Return the departures in the record. Return an empty list without the file. Raises HostStateError."""
     try:
         with open(path, encoding="utf-8") as stream:
             return record_from(stream.read())
@@ -38,19 +38,19 @@ def recorded(path: str) -> list[Departure]:
 
 
 def since(roots: Sequence[str]) -> int | None:
-    """Return since when all roots have been of the node of this host, in seconds since 1970; None when a root has no marker."""
+    """Return the time in seconds since 1970 since when all roots belong to the node. Return None if a root has no marker."""
     found = []
     for root in roots:
         try:
             with open(os.path.join(root, MARKER), encoding="utf-8") as stream:
                 found.append(moment(read_marker(stream.read()).since))
-        except (OSError, ValueError):  # BadMarker among them: nothing is known of the data
+        except (OSError, ValueError):  # BadMarker is a ValueError
             return None
     return max(found, default=None)
 
 
 def add(path: str, departures: Iterable[Departure], check: bool) -> bool:
-    """Add departures to the record; return whether any was not there. ``check``: only tell. Raises HostStateError."""
+    """Add departures to the record, and return whether the record changes. ``check``: write nothing. Raises HostStateError."""
     new = list(departures)
     try:
         if check and not os.path.isdir(os.path.dirname(path)):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts that a liaison has given up to pass on (section 8 of the contract). Standard library only, Python 3.9+."""
+"""Finds parts that a liaison could not send to a data node (section 8 of the contract). Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NAME = "failed-parts"
 
 
 def failed_parts(data_dir: str, storage: Mapping[str, str]) -> dict[str, int]:
-    """Directory -> how many parts the directory holds, of ``<root>/<catalog>/data/<group>/shard-<n>/failed-parts``.
+    """Return directory -> number of parts, for directories ``<root>/<catalog>/data/<group>/shard-<n>/failed-parts``.
 
-    The root of a catalog is in ``storage``, else ``data_dir``. Raises HostStateError.
+    ``storage``: catalog -> root. ``data_dir``: root of the other catalogs. Raises HostStateError.
     """
     found = {}
     for catalog in CATALOGS:
@@ -32,7 +32,7 @@ def failed_parts(data_dir: str, storage: Mapping[str, str]) -> dict[str, int]:
 
 
 def _entries(directory: str) -> list[str]:
-    """What is in a directory; nothing when there is none, or it went while this looked."""
+    """Return the names in a directory. Return an empty list without the directory."""
     try:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A topology file that was not written by this collection, read with PyYAML where the host has it. Python 3.9+."""
+"""Reads a topology file not written by this collection, with PyYAML if the host has PyYAML. Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     held_back_in,
 )
 
-# PyYAML reads some 100 kB a second: a file of another writer may be long, but not keep a push for minutes.
+# PyYAML reads about 100 kB a second. The limit keeps a push from taking minutes.
 MAX_FOREIGN_BYTES = 1024 * 1024
-# The values of a YAML document, its aliases written out: more than such a file holds without aliases.
+# Maximum number of values in a YAML document with its aliases expanded. A file of MAX_FOREIGN_BYTES without aliases has fewer values.
 MAX_VALUES = 1_000_000
 
 try:
@@ -26,26 +26,22 @@ except ImportError:  # hosts need Python and nothing else
     yaml = None  # type: ignore[assignment,unused-ignore]
 
 
-def read_foreign(path: str, text: str, foreign: ForeignFormat) -> Topology:
-    """The topology of ``text``, the content of ``path``; ``foreign`` is what makes it another writer's. Raises TopologyFileError."""
+def read_foreign(path: str, text: str, why: ForeignFormat) -> Topology:
+    """Return the topology of ``text``, the content of ``path``. ``why``: why parse() did not accept the text. Raises TopologyFileError."""
     if yaml is None:
-        raise TopologyFileError(
-            f"{path}: {foreign}, and this host has no PyYAML to read it with: install python3-yaml there, or move the file away"
-        ) from None
+        raise TopologyFileError(f"{path}: {why}, and this host has no PyYAML. Install python3-yaml on this host, or move the file away.") from None
     if len(text) > MAX_FOREIGN_BYTES:
-        raise TopologyFileError(
-            f"{path}: {foreign}, and it is larger than {MAX_FOREIGN_BYTES} bytes, which no topology of other writers is; is it the right path?"
-        ) from None
+        raise TopologyFileError(f"{path}: {why}, and it is larger than {MAX_FOREIGN_BYTES} bytes. Correct the path.") from None
     try:
-        # What is held back stands in comments. An entry that is added by hand does not make it forgotten.
+        # Comments have the entries that are held back. These entries stay even if somebody edits the file by hand.
         return Topology(from_document(_document(text)).listed, held_back_in(text))
-    except Exception as error:  # PyYAML lets errors of its own through: KeyError for "!!bool x", AttributeError for "!!timestamp x"
+    except Exception as error:  # PyYAML raises any error: KeyError for "!!bool x", AttributeError for "!!timestamp x"
         detail = cut(" ".join(str(error).split()), 1000)
-        raise TopologyFileError(f"{path}: is not a topology: {detail}; mend the file or move it away, then push again") from None
+        raise TopologyFileError(f"{path}: is not a topology: {detail}. Repair the file or move it away, then push again.") from None
 
 
 def _document(text: str) -> object:
-    """The only document of a YAML text. Raises all that PyYAML raises, and TopologyError."""
+    """Return the only document of a YAML text. Raises TopologyError, and all errors of PyYAML."""
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
@@ -58,9 +54,9 @@ def _document(text: str) -> object:
 
 
 def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """How many values the node of a YAML document stands for. Raises TopologyError when a few lines stand for millions."""
+    """Return the number of values of a YAML node with its aliases expanded. Raises TopologyError from MAX_VALUES values on."""
     if node not in known:
-        known[node] = MAX_VALUES  # also what a node stands for that is a part of itself
+        known[node] = MAX_VALUES  # a node that contains itself has no end
         inner = [] if isinstance(node, yaml.ScalarNode) else node.value
         parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
         known[node] = 1 + sum(_values(part, known) for part in parts)

@@ -1,10 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on this host, compared with what should be: files, links, directories, users, and the machine itself.
+"""Compares this host with its expected state: files, links, directories, users, and the machine.
 
-Standard library only, Python 3.9+. Reads, never writes. A state that cannot be read is a HostStateError that says
-what to do; a state that is only wrong or missing is a Difference.
+Standard library only, Python 3.9+. Reads, never writes. An unreadable path raises HostStateError. A wrong or missing path is a Difference.
 """
 
 from __future__ import annotations
@@ -22,38 +21,38 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Names of machines as the kernel says them, and as releases of the server are named.
+#: Machine name of the kernel -> architecture in the names of releases.
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-#: The first uid of people's accounts, and shells that let nobody in.
+#: The first uid of people's accounts, and shells that refuse a login.
 FIRST_USER = 1000
 NO_SHELLS = ("nologin", "false", "")
 
 
 class HostStateError(Exception):
-    """Something on this host cannot be read or made. ``kind`` is the ``error_type`` that the module gives, which documents its own."""
+    """This host cannot be read or changed. ``kind``: the ``error_type`` of the module. Each module documents its kinds."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
 
 
-#: What a module's options for directories and files have, and those for links; wanted() reads them.
+#: Module options for directories and files, and for links. wanted() reads them.
 OWNED_OPTIONS: dict[str, Any] = {"path": {"type": "path", "required": True}, "owner": {}, "group": {}, "mode": {}}
 LINK_OPTIONS: dict[str, Any] = {"path": {"type": "path", "required": True}, "target": {"required": True}}
 
 
 class InvalidArgument(Exception):
-    """An argument that no host could fulfil."""
+    """An argument is invalid for every host."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What should be at ``path``. ``None`` leaves an attribute out of the comparison.
+    """The expected state of ``path``. ``None`` leaves an attribute out of the comparison.
 
-    ``what`` is ``file``, ``link`` or ``directory``; ``mode`` are permission bits; ``sha256`` is of a file's content;
-    ``target`` is what a link says; ``mark`` is how a file begins that is ours.
+    ``what``: ``file``, ``link`` or ``directory``. ``mode``: permission bits. ``sha256``: of a file's content, in hexadecimal. ``target``: text of a
+    link. ``mark``: start of a file that this collection wrote.
     """
 
     what: str
@@ -68,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it should be; ``expected`` and ``found`` hold only the attributes that differ."""
+    """A difference between the host and its expected state. ``expected`` and ``found`` hold only the changed attributes."""
 
     what: str
     path: str
@@ -77,7 +76,10 @@ class Difference:
 
 
 def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
-    """A module's ``directories``, ``files`` and ``links`` as values; directories first, since they hold the rest. Raises InvalidArgument."""
+    """Return the expected states of a module's ``directories``, ``files`` and ``links``. Raises InvalidArgument.
+
+    Directories come first, because files and links need their directories.
+    """
     found = []
     for what, option in (("directory", "directories"), ("file", "files"), ("link", "links")):
         for item in parameters[option]:
@@ -110,20 +112,20 @@ def _mode(option: str, path: str, mode: str | None) -> int | None:
 
 
 def differences(wanted: Iterable[Wanted]) -> list[Difference]:
-    """Those of ``wanted`` that are not so, in their order. Raises HostStateError."""
+    """Return the differences of the host from ``wanted``, in the order of ``wanted``. Raises HostStateError."""
     return [difference for want in wanted for difference in [_difference(want)] if difference is not None]
 
 
 def user_differences(users: Iterable[str]) -> list[Difference]:
-    """Those of ``users`` that do not exist."""
+    """Return a difference for each of ``users`` that does not exist."""
     return [Difference("user", name, {"what": "user"}, {"what": "absent"}) for name in users if _account(name) is None]
 
 
 def user_problem(name: str, named: bool, local: str = "/etc/passwd") -> str:
-    """Why an existing account must not run a server, a sentence with what to do; empty where there is no such account or it may.
+    """Return why an existing account must not run a server, with the remedy. Return an empty text if the account is missing or may run a server.
 
-    An account that this collection made is a system account of this host (``local``), without a home and a shell. Another one is somebody's,
-    and is used only when the operator has ``named`` it.
+    ``named``: the operator set the account's name. ``local``: path of the host's account file. This collection makes system accounts in ``local``,
+    without a home and a shell. It uses any other account only if ``named`` is true. Raises HostStateError.
     """
     account = _account(name)
     if account is None:
@@ -156,7 +158,7 @@ def _account(name: str) -> pwd.struct_passwd | None:
 
 
 def require_root() -> None:
-    """Raises HostStateError (``permission_denied``) unless this runs as root."""
+    """Raise HostStateError (``permission_denied``) unless this process runs as root."""
     if os.geteuid() != 0:
         raise HostStateError(
             "permission_denied",
@@ -165,13 +167,16 @@ def require_root() -> None:
 
 
 def architecture() -> str:
-    """``amd64``, ``arm64``, or the machine's own name where no release is built for it."""
+    """Return ``amd64`` or ``arm64``, or the kernel's machine name if no release supports the machine."""
     machine = platform.machine()
     return ARCHITECTURES.get(machine, machine)
 
 
 def free_space(path: str) -> tuple[str, int, int]:
-    """(directory, free bytes, total bytes) of the file system on which ``path`` is, or will be once it is made."""
+    """Return (directory, free bytes, total bytes) of the file system of ``path``.
+
+    ``directory`` is ``path``, or its nearest existing parent. Raises HostStateError.
+    """
     directory = path
     while not os.path.isdir(directory) and directory != os.path.dirname(directory):
         directory = os.path.dirname(directory)
@@ -183,7 +188,7 @@ def free_space(path: str) -> tuple[str, int, int]:
 
 
 def versions_in(directory: str) -> list[str]:
-    """The names of the versions installed side by side; none when there is no such directory."""
+    """Return the names of the installed versions. Return an empty list without the directory. Raises HostStateError."""
     try:
         return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
@@ -193,17 +198,17 @@ def versions_in(directory: str) -> list[str]:
 
 
 def cannot_read(path: str, error: OSError) -> HostStateError:
-    """The error of a failed read as a typed one."""
+    """Return the error of a failed read as HostStateError."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostStateError(
             "permission_denied",
             f"{path}: user {owner_name(os.geteuid())} may not read it; run this with become: true",
         )
-    return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}; mend it, then run this again")
+    return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}. Repair it, then run this again.")
 
 
 def cannot_write(path: str, error: OSError) -> HostStateError:
-    """Return the error of a failed write as a typed one."""
+    """Return the error of a failed write as HostStateError."""
     if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
         return HostStateError("permission_denied", f"{path}: user {owner_name(os.geteuid())} may not write it. Run this with become: true.")
     return HostStateError("not_written", f"{path}: not written: {error.strerror or error}. Repair the file system, then run this again.")
@@ -230,7 +235,7 @@ def _difference(want: Wanted) -> Difference | None:
 
 
 def _found(want: Wanted) -> dict[str, Any]:
-    """The attributes of what is at the path, of those that can be asked for; through a symbolic link only to a directory that is wanted."""
+    """Return the attributes of the path. Follow a symbolic link only if ``want`` is a directory. Raises HostStateError."""
     try:
         status = os.stat(want.path) if want.what == "directory" and os.path.isdir(want.path) else os.lstat(want.path)
         what = _kind(status.st_mode)
@@ -242,7 +247,7 @@ def _found(want: Wanted) -> dict[str, Any]:
         if what == "file" and want.sha256 is not None:
             found["sha256"] = sha256_of(want.path)
         if what == "file" and want.mark is not None:
-            found["mark"] = want.mark if _begins_with(want.path, want.mark) else ""  # never what stands there: it may be a secret
+            found["mark"] = want.mark if _begins_with(want.path, want.mark) else ""  # not the file's text, which may be a secret
     except (FileNotFoundError, NotADirectoryError):
         return {"what": "absent"}
     except OSError as error:
@@ -251,7 +256,7 @@ def _found(want: Wanted) -> dict[str, Any]:
 
 
 def sha256_of(path: str) -> str:
-    """The SHA-256 (hex) of a file's content. Raises OSError."""
+    """Return the SHA-256 of a file's content in hexadecimal. Raises OSError."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(1024 * 1024), b""):
@@ -273,7 +278,7 @@ def _kind(mode: int) -> str:
 
 
 def owner_name(uid: int) -> str:
-    """The name of a user, the number where the user has none."""
+    """Return the name of a user, or the uid as text if the user has no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -281,7 +286,7 @@ def owner_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """The name of a group, the number where the group has none."""
+    """Return the name of a group, or the gid as text if the group has no name."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases of the server on this host: side by side under one directory, with a link to the one in use.
+"""Installs releases of the server on this host, next to each other, and links to the current release.
 
-``<root>/versions/<version>/bin/banyand-server`` and beside ``bin`` the file ``ARTIFACT``, which says what it was taken
-from. A version directory comes into being by one rename, so it is whole or not there; it is never changed afterwards.
+A version has the files ``<root>/versions/<version>/bin/banyand-server`` and ``<root>/versions/<version>/ARTIFACT``. ``ARTIFACT`` names the source of
+the program. One rename makes a version directory, so a version is complete or absent. An installed version never changes.
 Standard library only, Python 3.9+.
 """
 
@@ -34,12 +34,12 @@ _INCOMING = ".incoming-"
 
 
 class ReleaseError(Exception):
-    """The release cannot be put in place; the message says what is wrong and what to do. Nothing was changed."""
+    """The release cannot be installed. The message has the problem and the remedy. Nothing has changed."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A version as it should be on the host: ``source`` is the line of its marker (``None``: any), see ``source``."""
+    """The expected version on the host. ``source``: line of the version's marker, see source(); ``None`` accepts any source."""
 
     root: str
     version: str
@@ -59,17 +59,17 @@ class Release:
 
     @property
     def target(self) -> str:
-        """What the link says: relative, so that the whole root can be moved or mounted elsewhere."""
+        """Target of the link. The target is relative, so the whole root can be moved or mounted elsewhere."""
         return os.path.join("versions", self.version)
 
 
 def source(sha512: str, flavor: str) -> str:
-    """The marker's line: the checksum of the whole artifact, and which of its builds was taken."""
+    """Return the line of a marker: the checksum of the whole artifact, and the flavor of the build."""
     return f"sha512:{sha512} {flavor}\n"
 
 
 def is_installed(release: Release) -> bool:
-    """Whether the version is there, whole. Raises ReleaseError when something else stands in its place."""
+    """Return whether the version is installed. Raises ReleaseError if the directory is incomplete or has a different source."""
     if not os.path.lexists(release.directory):
         return False
     try:
@@ -81,20 +81,19 @@ def is_installed(release: Release) -> bool:
         raise ReleaseError(f"{release.directory}: {error.strerror}; run this with become: true") from error
     if not found or not os.access(os.path.join(release.directory, PROGRAM), os.X_OK):
         raise ReleaseError(
-            f"{release.directory} exists and is not whole (expected {PROGRAM} and {MARKER} in it): "
-            "somebody else made it or changed it. Move it away, then run this again"
+            f"{release.directory} is incomplete (expected {PROGRAM} and {MARKER}). Another program made or changed it. "
+            "Move it away, then run this again."
         )
     if release.source is not None and found != release.source:
         raise ReleaseError(
             f"{release.directory} was installed from another artifact: expected {release.source.strip()}, found "
-            f"{found.strip()}. Versions are never changed in place: give this artifact another banyandb_version, or "
-            "move the directory away"
+            f"{found.strip()}. Give this artifact another banyandb_version, or move the directory away."
         )
     return True
 
 
 def linked_version(release: Release) -> str:
-    """The version that the link leads to; empty without a link. Raises ReleaseError when it is no link."""
+    """Return the version to which the link leads, or an empty text without a link. Raises ReleaseError if the path is not a link."""
     try:
         return os.path.basename(os.readlink(release.link))
     except FileNotFoundError:
@@ -104,17 +103,17 @@ def linked_version(release: Release) -> str:
 
 
 def is_linked(release: Release) -> bool:
-    """Whether the link leads to this version, by exactly the target that it should say."""
+    """Return whether the link leads to this version by exactly the expected target. Raises ReleaseError."""
     return linked_version(release) != "" and os.readlink(release.link) == release.target
 
 
 def install(release: Release, program: str, sha256: str) -> None:
-    """Put the program at ``program`` (a file on this host) in place as this version. Raises ReleaseError.
+    """Install the program as this version. ``program``: path on this host. ``sha256``: expected digest, in hexadecimal. Raises ReleaseError.
 
-    It is copied into a directory of its own, checked against ``sha256`` while it is read, made durable, and renamed.
+    Copies the program into a new directory, compares the digest during the copy, syncs the directory and renames it.
     """
     if release.source is None:
-        raise ReleaseError(f"{release.directory}: a program came along, but not what it was taken from: give source with src")
+        raise ReleaseError(f"{release.directory}: src is set, but source is not set. Set source with src.")
     try:
         for directory in (release.root, release.versions):
             make_parents(directory, inclusive=True)
@@ -129,22 +128,22 @@ def install(release: Release, program: str, sha256: str) -> None:
                 raise
             sync(release.versions)
     except OSError as error:
-        raise ReleaseError(f"{error.filename or release.versions}: {error.strerror}; version {release.version} was not installed") from error
+        raise ReleaseError(f"{error.filename or release.versions}: {error.strerror}. Version {release.version} was not installed.") from error
 
 
 def link(release: Release) -> None:
-    """Let the link lead to this version, in one step: whoever follows it sees the old version or the new one."""
-    linked_version(release)  # refuses what is no link
+    """Switch the link to this version. The switch is atomic, so a reader sees the old or the new version. Raises ReleaseError."""
+    linked_version(release)  # raises if the path is not a link
     try:
         put_link(release.link, release.target)
     except OSError as error:
-        raise ReleaseError(f"{release.link}: {error.strerror}; the link was left as it is") from error
+        raise ReleaseError(f"{release.link}: {error.strerror}. The link is unchanged.") from error
 
 
 def superfluous(release: Release, keep: int, stay: Collection[str], proc: str = "/proc") -> list[str]:
-    """Return the names of the versions beyond the newest ``keep`` ones, oldest first. Raises OSError.
+    """Return the names of superfluous versions, oldest first. ``keep``: number of versions that stay. Raises OSError.
 
-    The version of ``release``, those of ``stay`` and those whose program runs always stay, and so does what this collection did not install.
+    The version of ``release``, versions in ``stay``, versions that a process runs, and directories of others always stay.
     """
     ages: dict[str, int] = {}
     for entry in os.scandir(release.versions):
@@ -157,21 +156,21 @@ def superfluous(release: Release, keep: int, stay: Collection[str], proc: str = 
 
 
 def prune(release: Release, names: Iterable[str]) -> None:
-    """Remove these versions. Raises ReleaseError; what was removed by then stays removed."""
+    """Remove versions by name. Raises ReleaseError; versions removed before the error stay removed."""
     try:
         with locked(release.versions):
             for name in names:
-                # Out of the way by one rename: a version is whole or not there.
+                # The rename keeps the rule that a version is complete or absent.
                 gone = os.path.join(release.versions, _INCOMING + secrets.token_hex(6))
                 os.rename(os.path.join(release.versions, name), gone)
                 shutil.rmtree(gone)
             sync(release.versions)
     except OSError as error:
-        raise ReleaseError(f"{error.filename or release.versions}: an old version cannot be removed: {error.strerror}; remove it") from error
+        raise ReleaseError(f"{error.filename or release.versions}: an old version cannot be removed: {error.strerror}. Remove it.") from error
 
 
 def _running(versions: str, proc: str) -> set[str]:
-    """Return the versions whose program some process runs."""
+    """Return the versions whose program a process runs."""
     found = set()
     for pid in filter(str.isdigit, os.listdir(proc)):
         try:
@@ -195,7 +194,7 @@ def _fill(directory: str, program: str, sha256: str, marker: str) -> None:
     if digest.hexdigest() != sha256:
         raise ReleaseError(
             f"the program arrived damaged on this host: expected SHA-256 {sha256}, found {digest.hexdigest()}. "
-            "Run this again; if it stays so, remove the cache on the controller"
+            "Remove banyandb_cache_dir, then run this again."
         )
     write(os.path.join(directory, MARKER), marker.encode(), READABLE)
     for path in (os.path.dirname(target), directory):

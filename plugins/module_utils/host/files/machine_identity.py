@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tells this machine from all others. Standard library only, Python 3.9+."""
+"""Reads the identifiers of this machine. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PRODUCT_UUID = "/sys/class/dmi/id/product_uuid"
 
 
 def machine_identity() -> dict[str, str]:
-    """Return ``machine_id``, ``boot_id``, ``pid_namespace`` and ``product_uuid``, each empty where this host does not have it.
+    """Return ``machine_id``, ``boot_id``, ``pid_namespace`` and ``product_uuid``. An identifier that this host does not have is empty.
 
-    The machine-id alone does not tell: clones of one image share it. The boot id is drawn at each boot of a kernel, which containers share; the
-    PID namespace tells these apart. A machine that was resumed twice from one snapshot shares all three, and differs by its product UUID.
+    Clones of one image share the machine-id. Each boot of a kernel has a new boot id, but containers share a kernel; the PID namespace distinguishes
+    containers. Two machines resumed from one snapshot share these three identifiers; the product UUID distinguishes such machines.
     """
     try:
         pid_namespace = os.readlink(_PID_NAMESPACE)

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories, files and links on this host, made as they should be. Standard library only, Python 3.9+."""
+"""Makes directories, files and links on this host. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 
 
 def make(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> list[Difference]:
-    """Make those of ``wanted`` that are another way, in their order; how they were another way.
+    """Make the changed paths of ``wanted``, in the order of ``wanted``. Return the differences before the change.
 
-    ``texts`` is what each file is to say, by path. A file and a link are replaced whole or not at all. Raises HostStateError: what was
-    made by then stays, and the next run goes on from there.
+    ``texts``: path of a file -> its text. A file or a link is replaced completely or not at all. Raises HostStateError; paths made before the error
+    stay, and the next run makes the rest.
     """
     found = differences(wanted)
     differing = {difference.path: difference for difference in found}
@@ -30,7 +30,7 @@ def make(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> list[Difference]
 
 def _make(want: Wanted, texts: Mapping[str, str], stands: str) -> None:
     if stands not in ("absent", want.what) and "directory" in (stands, want.what):
-        raise HostStateError("not_made", f"{want.path}: expected a {want.what}, found {stands}; move that away, then run this again")
+        raise HostStateError("not_made", f"{want.path}: expected a {want.what}, found {stands}. Move the {stands} away, then run this again.")
     try:
         if want.what == "link":
             make_parents(want.path)
@@ -43,7 +43,7 @@ def _make(want: Wanted, texts: Mapping[str, str], stands: str) -> None:
             os.chown(want.path, -1 if ownership.uid is None else ownership.uid, -1 if ownership.gid is None else ownership.gid)
             os.chmod(want.path, ownership.mode)
     except OSError as error:
-        raise HostStateError("not_made", f"{want.path}: not made: {os.strerror(error.errno or 0)}; mend that, then run this again") from None
+        raise HostStateError("not_made", f"{want.path}: not made: {os.strerror(error.errno or 0)}. Repair this, then run this again.") from None
 
 
 def _ownership(want: Wanted) -> Ownership:

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connects to a host by whichever of its addresses answers first (RFC 8305). Standard library only, Python 3.9+.
+"""Connects to the first address of a host that answers (RFC 8305). Standard library only, Python 3.9+.
 
-A host with an IPv4 and an IPv6 address often answers on one of them only. Tried one after the other, a silent address uses up the
-whole time-out. The server itself tries addresses side by side (gRPC's pick_first), so a look from here must do so too.
+A host with an IPv4 and an IPv6 address often answers on only one of them. In sequence, an address that does not respond would use the whole
+time-out. The server tries addresses in parallel (gRPC's pick_first), so this module must do the same.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 
 
 def connect(host: str, port: int, deadline: float) -> socket.socket:
-    """Return a TCP connection to ``host``; its time-out is what is left until ``deadline``, on the monotonic clock.
+    """Return a TCP connection to ``host``. ``deadline``: seconds of the monotonic clock. The time-out of the connection is the rest of this time.
 
-    Raises socket.gaierror, ConnectionRefusedError when an address refused and none answered, socket.timeout at the deadline, any
-    other OSError, and UnicodeError for a host name that IDNA cannot encode.
+    Raises socket.gaierror, ConnectionRefusedError if an address refuses and no address accepts, socket.timeout at the deadline, other OSErrors, and
+    UnicodeError for a host name that IDNA cannot encode.
     """
     waiting = interleaved(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     race = _Race()
@@ -38,12 +38,12 @@ def connect(host: str, port: int, deadline: float) -> socket.socket:
                 winner.settimeout(max(0.001, deadline - time.monotonic()))
                 return winner
             if not race.under_way:
-                next_start = time.monotonic()  # all attempts failed: the next address need not wait
+                next_start = time.monotonic()  # all attempts failed, so the next address starts at once
         raise race.failure()
 
 
 class _Race:
-    """Attempts side by side; ``under_way``: descriptor -> socket that is connecting."""
+    """Connection attempts in parallel. ``under_way``: descriptor -> socket that is connecting."""
 
     def __init__(self) -> None:
         self.under_way: dict[int, socket.socket] = {}
@@ -51,7 +51,7 @@ class _Race:
         self._poll = select.poll()
 
     def start(self, answer: Any) -> bool:
-        """Begin an attempt by one answer of getaddrinfo(). Return whether it is under way."""
+        """Start an attempt for one answer of getaddrinfo(). Return whether the attempt is in progress."""
         family, kind, protocol, _name, where = answer
         attempt = None
         try:
@@ -69,7 +69,7 @@ class _Race:
         return True
 
     def wait(self, until: float) -> socket.socket | None:
-        """Return the first socket that is connected, or None when an attempt fails or the monotonic clock shows ``until``."""
+        """Return the first connected socket. Return None if an attempt fails, or at ``until`` (seconds of the monotonic clock)."""
         if not self.under_way:
             return None
         for descriptor, _event in self._poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))):
@@ -83,13 +83,13 @@ class _Race:
         return None
 
     def failure(self) -> OSError:
-        """Return the failure that says most: a refusal comes from the host itself, silence from anywhere."""
+        """Return the most useful failure. A refusal comes from the host; a time-out can come from anywhere."""
         refused = [error for error in self._failures if isinstance(error, ConnectionRefusedError)]
         if refused:
             return refused[0]
         return socket.timeout("timed out") if self.under_way or not self._failures else self._failures[0]
 
     def close(self) -> None:
-        """Give up what is still under way."""
+        """Close all attempts in progress."""
         for attempt in self.under_way.values():
             attempt.close()

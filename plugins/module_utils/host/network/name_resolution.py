@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which host names this host cannot resolve. Standard library only, Python 3.9+."""
+"""Finds host names that this host cannot resolve. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ NO_ANSWER = "no_answer"
 NO_NAME = "no_name"
 
 WORKERS = 64
-#: A dead first nameserver costs 5 s (resolv.conf(5), option timeout) before the second one is asked; then both once more.
+#: Seconds for one round. A dead first nameserver costs 5 s before the query to the second one (resolv.conf(5), option timeout), twice.
 SECONDS = 11.0
-#: EAI_NODATA and EAI_ADDRFAMILY of netdb.h, which Python names on some platforms only.
+#: -5 and -9 are EAI_NODATA and EAI_ADDRFAMILY of netdb.h; Python has these names only on some platforms.
 _NO_ADDRESS = (socket.EAI_NONAME, -5, -9)
 
 
 def unresolved(names: Collection[str]) -> dict[str, str]:
-    """Return host name -> why it has no address on this host: ``no_such_name``, ``no_answer`` or ``no_name``.
+    """Return host name -> why the name has no address on this host: ``no_such_name``, ``no_answer`` or ``no_name``.
 
-    All names are looked up side by side; what has no answer after ``SECONDS`` for each round of ``WORKERS`` names is ``no_answer``.
+    Resolves ``WORKERS`` names in parallel, for at most ``SECONDS`` a round. A name without a result is ``no_answer``.
     """
     wanted = sorted(set(names))
     rounds = -(-len(wanted) // WORKERS)

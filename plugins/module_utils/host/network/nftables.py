@@ -15,46 +15,46 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 
 
 def program() -> str:
-    """Where nft is. Raises HostStateError (``no_nft``)."""
-    # Not in the PATH of an unprivileged account on Debian.
+    """Return the path of nft. Raises HostStateError (``no_nft``)."""
+    # On Debian, the PATH of an unprivileged account has no sbin directory.
     found = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
     if not found:
         raise HostStateError(
             "no_nft",
-            "nft, the program of nftables, is not on this host, so no liaison can be drained here. Install nftables, set "
-            "banyandb_liaison_drain_install: true to have it installed, or set banyandb_liaison_drain to hook or none",
+            "nft is not on this host, so the liaison cannot be drained. Install nftables, set banyandb_liaison_drain_install: true, "
+            "or set banyandb_liaison_drain to hook or none.",
         )
     return found
 
 
 def apply(script: str) -> None:
-    """Do what the script says, all of it or nothing. Raises HostStateError (``nft_failed``, ``permission_denied``, ``no_nft``)."""
+    """Run an nft script, completely or not at all. Raises HostStateError (``nft_failed``, ``permission_denied``, ``no_nft``)."""
     _run(["-f", "-"], script)
 
 
 def remove(table: str) -> None:
-    """Remove a table that may be there or not, by its family and name. Raises HostStateError."""
+    """Remove a table if the table exists. ``table``: family and name. Raises HostStateError."""
     apply(f"add table {table}\ndelete table {table}\n")
 
 
 def has(table: str) -> bool:
-    """Whether there is such a table, by its family and name. Raises HostStateError."""
+    """Return whether a table exists. ``table``: family and name. Raises HostStateError."""
     return f"table {table}" in _run(["list", "tables"]).splitlines()
 
 
 def elements(table: str, of: str) -> list[str]:
-    """What is in a set of that table. Raises HostStateError."""
+    """Return the elements of the set ``of`` in a table, without their time-outs. Raises HostStateError."""
     text = _run(["-n", "list", "set", *table.split(), of])
     found = re.search(r"elements = \{(.*?)\}", text, re.DOTALL)
     return [element.split(" timeout ")[0].split(" expires ")[0].strip() for element in found.group(1).split(",")] if found else []
 
 
 def exempt(user: str | None) -> str:
-    """root and ``user``, by number, as the elements of a set. Raises HostStateError (``no_user``)."""
+    """Return the uids of root and ``user`` as text for the elements of a set. Raises HostStateError (``no_user``)."""
     try:
         return ", ".join(sorted({"0", str(pwd.getpwnam(user).pw_uid)} if user else {"0"}))
     except KeyError:
-        raise HostStateError("no_user", f"there is no account {user} on this host, as which the server is said to run") from None
+        raise HostStateError("no_user", f"{user}: this host has no such user. Run the role install first.") from None
 
 
 def _run(arguments: Sequence[str], script: str = "") -> str:

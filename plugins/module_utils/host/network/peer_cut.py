@@ -1,16 +1,19 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cuts the liaison on this host off from another one, which is drained, and lets clients wait meanwhile. Standard library only, Python 3.9+.
+"""Blocks the connection from the liaison on this host to a drained liaison. Clients wait meanwhile. Standard library only, Python 3.9+.
 
-A liaison that still counts on another one when that one becomes unreachable may acknowledge a part of a batch and drop it: a point
-whose node it has no stream to yet, in a batch whose first point was for the other one (seen: 24 of 19,200 points under load, read in
-the server's banyand/queue/pub/batch.go). So nothing may be written here between the moment at which the other one becomes
-unreachable and the one at which the server here has noticed. Clients feel a slow answer, no error: their packets are dropped, and
-TCP sends them again. And a batch that is under way when the connection breaks is never answered (seen: the client's own limit of
-20 s was what ended it), so what came in before is let through first, and so is the rest of a batch that is half sent.
+A liaison that still uses the drained liaison when the drained liaison becomes unreachable can acknowledge a part of a batch and then drop this part.
+The lost points are points for a node without an open stream, in a batch whose first point was for the drained liaison (measured: 24 of 19,200 points
+under load; source: the server's banyand/queue/pub/batch.go). So no client may write until the server on this host has noticed that the drained
+liaison is unreachable.
 
-By a table of nftables for each liaison that is drained, whose elements remove themselves.
+The firewall drops the packets of clients, and TCP sends the packets again. Clients see a slow answer and no error.
+
+The server never answers a batch whose connection breaks (measured: only the client's limit of 20 s ended the batch). So the cut first waits for open
+batches, and accepts the rest of a batch that a client has half sent.
+
+Each drained liaison has its own nftables table. The elements of the table have a time-out.
 """
 
 from __future__ import annotations
@@ -30,12 +33,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import TIRE1, RouteTable, View
 
-# For so long the metrics must show that nothing comes in and nothing is under way; without metrics the time must do.
+# Seconds for which the metrics must show no new and no open write. Without metrics, only the time counts.
 QUIET_SECONDS = 0.2
-# When the counts stand still for so long with something under way, a client may wait in the midst of its batch: all are let in once more.
+# Seconds without progress of the open writes after which the ports open again, because a client may be in the middle of a batch.
 STALL_SECONDS = 0.3
-# The part of the patience for all that.
-THROUGH_SHARE = 1 / 3
+# The part of the patience that is for open writes.
+WRITES_SHARE = 1 / 3
 POLL_SECONDS = 0.05
 _PRIORITY = -150
 _TABLE = """
@@ -57,9 +60,9 @@ add rule {table} output ip6 daddr . tcp dport @cut6 reject with tcp reset
 
 @dataclass(frozen=True)
 class Cut:
-    """``addresses`` that are cut off (``host:port``), and for how many seconds clients ``waited``.
+    """Result of a cut. ``addresses``: blocked addresses (``host:port``). ``waited``: seconds for which clients waited.
 
-    ``under_way``: how many streams of writes had no answer yet when it was cut off; None without metrics.
+    ``under_way``: number of write streams without an answer at the cut; None without metrics.
     """
 
     addresses: Sequence[str]
@@ -77,11 +80,11 @@ def cut(
     patience: float,
     user: str | None = None,
 ) -> Cut:
-    """Cut the server here off from the liaison ``node_name`` for ``lease`` seconds, and return when it does not use that one any more.
+    """Block the connection to the liaison ``node_name`` for ``lease`` seconds. Return when the server on this host stops using this liaison.
 
-    ``name`` tells this cut from others. ``ports``: where clients come in; they wait, ``patience`` seconds at most, but for root and
-    ``user``, the account of the server, on this host. A liaison that the view does not show needs no cut. Raises HostStateError: of
-    nftables; ``no_view``; ``not_resolved``; ``still_used`` after ``patience``, when nothing is cut any more.
+    ``name``: name of the cut. ``ports``: client ports. Clients wait for at most ``patience`` seconds. Root and ``user`` (the server's account) on
+    this host do not wait. A liaison that is not in the view needs no cut. Raises HostStateError: errors of nftables, ``no_view``, ``not_resolved``,
+    and after ``patience`` ``still_used``. After an error the cut is removed.
     """
     table = _table(name)
     address = foreseen(node_name, ask_view())
@@ -92,25 +95,25 @@ def cut(
     began = time.monotonic()
     try:
         clients = _Clients(table, ports, began + patience + 1.0)
-        under_way = _let_through(clients, ask_streams, began + patience * THROUGH_SHARE)
+        under_way = _finish_writes(clients, ask_streams, began + patience * WRITES_SHARE)
         nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
         while _is_used(node_name, ask_view()):
             if time.monotonic() - began > patience:
                 raise HostStateError(
                     "still_used",
-                    f"the liaison here still uses {node_name} ({address}) {patience:g} s after it was cut off from it: "
-                    "see BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL in its environment, after which it looks (0 is never)",
+                    f"{node_name}: the liaison on this host still uses {address} {patience:g} s after the cut. "
+                    "Remove BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL from banyandb_env (default: 1s).",
                 )
             time.sleep(POLL_SECONDS)
     except BaseException:
         nftables.remove(table)
         raise
-    clients.let_in()
+    clients.open()
     return Cut((address,), clients.waited, under_way)
 
 
 def foreseen(node_name: str, view: View | Failure) -> str:
-    """Return the address that cut() would cut the server here off from; empty when the view does not show that node. Raises HostStateError."""
+    """Return the address that cut() would block. Return an empty text if the view does not show ``node_name``. Raises HostStateError."""
     known = _known(view).by_name.get(node_name)
     if known is None:
         return ""
@@ -119,42 +122,42 @@ def foreseen(node_name: str, view: View | Failure) -> str:
 
 
 def is_cut(name: str) -> bool:
-    """Whether there is a cut of that name, over or not. Raises HostStateError."""
+    """Return whether the table of the cut ``name`` exists. The cut may have ended. Raises HostStateError."""
     return nftables.has(_table(name))
 
 
 def join(name: str) -> None:
-    """Undo what cut() did. Raises HostStateError."""
+    """Remove the cut ``name``. Raises HostStateError."""
     nftables.remove(_table(name))
 
 
 class _Clients:
-    """Those who come in by ``ports``. They wait from the start; ``waited`` is for how many seconds they did until they were last let in."""
+    """The clients of ``ports``. The constructor blocks the ports. ``waited``: sum of the seconds for which the ports were blocked."""
 
     def __init__(self, table: str, ports: Collection[int], lease_ends: float) -> None:
         self._table = table
         self._ports = [str(port) for port in ports]
-        self._lease_ends = lease_ends  # for when nobody comes to let them in
+        self._lease_ends = lease_ends  # the kernel opens the ports if this process dies
         self.waited = 0.0
-        self.hold()
+        self.block()
 
-    def hold(self) -> None:
+    def block(self) -> None:
         nftables.apply(_added(self._table, "waiting", self._ports, self._lease_ends - time.monotonic()))
         self._since = time.monotonic()
 
-    def let_in(self) -> float:
-        """For how many seconds they had to wait this time."""
+    def open(self) -> float:
+        """Open the ports, and return for how many seconds they were blocked."""
         nftables.apply(f"flush set {self._table} waiting\n")
         lately = time.monotonic() - self._since
         self.waited += lately
         return lately
 
 
-def _let_through(clients: _Clients, ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
-    """Wait until all writes that came in are answered, or the clock shows ``ends``; how many are not, None when nobody knows.
+def _finish_writes(clients: _Clients, ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
+    """Wait until the server has answered all open writes, or until ``ends`` (seconds of the monotonic clock).
 
-    When they are not, all are let in for once more as long as they have waited: with each try of TCP the time to the next one
-    doubles (RFC 6298, section 5.5), so in that time comes what was held back. Clients wait when this returns.
+    Return the number of open writes, or None without metrics. If writes stay open, open the ports for as long as the ports were blocked: TCP doubles
+    the time between its attempts (RFC 6298, section 5.5), so the blocked packets arrive in this time. The ports are blocked at the return.
     """
     stall = STALL_SECONDS
     while True:
@@ -162,13 +165,13 @@ def _let_through(clients: _Clients, ask_streams: Callable[[], WriteStreams | Fai
         under_way = _under_way(_at_rest(ask_streams, stall if time_for_more else math.inf, ends))
         if not under_way or time.monotonic() >= ends:
             return under_way
-        time.sleep(clients.let_in() + QUIET_SECONDS)
-        clients.hold()
+        time.sleep(clients.open() + QUIET_SECONDS)
+        clients.block()
         stall *= 2
 
 
 def _at_rest(ask_streams: Callable[[], WriteStreams | Failure], stall: float, ends: float) -> WriteStreams | Failure:
-    """What there is as soon as it has not changed for a while, which is ``stall`` with something under way, or at ``ends``."""
+    """Return the metrics when they have not changed for QUIET_SECONDS, or with open writes for ``stall`` seconds, or at ``ends``."""
     seen, since = ask_streams(), time.monotonic()
     while time.monotonic() < ends and time.monotonic() - since < (stall if _under_way(seen) else QUIET_SECONDS):
         time.sleep(POLL_SECONDS)
@@ -194,21 +197,21 @@ def _added(table: str, of: str, elements: Collection[str], seconds: float) -> st
 def _known(view: View | Failure) -> RouteTable:
     if not isinstance(view, Failure):
         return view.tables.get(TIRE1, RouteTable())
-    raise HostStateError("no_view", f"the liaison here shows no view, so nobody knows whom it uses: {view.message}")
+    raise HostStateError("no_view", f"the liaison on this host returns no cluster view: {view.message}")
 
 
 def _is_used(node_name: str, view: View | Failure) -> bool:
     if isinstance(view, Failure):
-        return True  # nobody knows, so it counts as used
+        return True  # an unknown view counts as "used"
     return node_name in view.tables.get(TIRE1, RouteTable()).active
 
 
 def _resolved(address: str) -> dict[int, list[str]]:
-    """IP version -> what the address resolves to here, as nft has it: an address and a port."""
+    """Return IP version -> resolved addresses, each as ``<address> . <port>`` for nft. Raises HostStateError (``not_resolved``)."""
     host, port = split_address(address)
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise HostStateError("not_resolved", f"{address}, where the liaison here reaches the drained one, does not resolve: {error}") from error
+        raise HostStateError("not_resolved", f"{address}: this host cannot resolve the drained liaison: {error}. Correct the host's DNS.") from error
     addresses = [ipaddress.ip_address(text) for text in sorted({str(answer[4][0]).partition("%")[0] for answer in answers})]
     return {version: [f"{ip} . {port}" for ip in addresses if ip.version == version] for version in (4, 6)}

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Closes ports of this host to all but the server itself and root, for as long as a lease lasts. Standard library only, Python 3.9+.
+"""Blocks ports of this host for all clients except the server and root, until a lease ends. Standard library only, Python 3.9+.
 
-By a table of nftables of our own, whose elements remove themselves: ports are open again when whoever closed them dies. Packets
-to a closed port are answered by a TCP reset, connections that stand included, so that clients go elsewhere at once.
+Uses its own nftables table. The elements of the table have a time-out, so the ports open even if the process that blocked them dies. The firewall
+answers packets to a blocked port with a TCP reset, also in open connections, so clients connect to another liaison at once.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables
 
 TABLE = "inet banyandb_drain"
-# Before the filter hooks of others (0): a port that they accept is closed all the same.
+# Before other filter hooks (priority 0), which may accept a blocked port.
 _PRIORITY = -150
-# The server's own HTTP asks its gRPC port, and the proof, as root, asks the HTTP port. Who sends is known on the way out alone.
+# The server's HTTP port queries its own gRPC port, and this collection queries the HTTP port as root. Only the output hook knows the sender's uid.
 _CLOSED = (
     f"add table {TABLE}\n"
     f"add set {TABLE} closed {{ type inet_service; flags timeout; }}\n"
@@ -31,19 +31,19 @@ _CLOSED = (
     f"flush set {TABLE} closed\n"
     f"add element {TABLE} closed {{ {{elements}} }}\n"
 )
-# A lease is renewed when this share of it is left.
+# The lease is renewed when this part of the lease is left.
 _RENEW = 0.5
 
 
 def closed() -> list[int]:
-    """The ports that are closed now. Raises HostStateError."""
+    """Return the blocked ports. Raises HostStateError."""
     return sorted(map(int, nftables.elements(TABLE, "closed"))) if nftables.has(TABLE) else []
 
 
 def close(ports: Sequence[int], lease: float, hold: float = 0.0, user: str | None = None) -> None:
-    """Close ``ports`` for ``lease`` seconds, and return when they have been closed, or again, for ``hold`` seconds.
+    """Block ``ports`` for ``lease`` seconds, and return after ``hold`` seconds.
 
-    The lease counts from the end. ``user``: the account of the server, which goes on to ask itself. Raises HostStateError.
+    The lease starts again at the return. ``user``: the account of the server, which may still use the ports. Raises HostStateError.
     """
     elements = ", ".join(f"{port} timeout {lease:.0f}s" for port in ports)
     script = _CLOSED.replace("{elements}", elements).replace("{exempt}", nftables.exempt(user))
@@ -55,5 +55,5 @@ def close(ports: Sequence[int], lease: float, hold: float = 0.0, user: str | Non
 
 
 def reopen() -> None:
-    """Open what was closed. Raises HostStateError."""
+    """Open the blocked ports. Raises HostStateError."""
     nftables.remove(TABLE)

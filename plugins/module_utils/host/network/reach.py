@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses answer, tried from this host. Standard library only, Python 3.9+.
+"""Finds addresses that respond to this host. Standard library only, Python 3.9+.
 
-An address answers when it speaks HTTP/2, as every gRPC server does: it replies to the connection preface
-with its SETTINGS frame (RFC 9113, section 3.4). A listening socket alone proves nothing: the kernel also
-accepts for a process that is stopped or hung, and each such entry holds a server up for 5 s.
+An address responds if it speaks HTTP/2, as every gRPC server does: the server answers the connection preface with its SETTINGS frame (RFC 9113,
+section 3.4). A listening socket proves nothing, because the kernel also accepts connections for a stopped or hung process. Each such entry delays
+a server by 5 s.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SETTINGS = 4
 
 
 def answers(node: Node, timeout: float) -> bool:
-    """Whether the entry's address speaks HTTP/2 (inside TLS verified by its CA, if the entry has TLS)."""
+    """Return whether the entry's address speaks HTTP/2 within ``timeout`` seconds. With TLS, the entry's CA must have signed the certificate."""
     deadline = time.monotonic() + timeout
     try:
         with connected(node, deadline) as connection:
@@ -37,7 +37,7 @@ def answers(node: Node, timeout: float) -> bool:
 
 
 def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
-    """The addresses (``Node.grpc_address``) that answer; all are tried side by side, each for ``timeout`` seconds."""
+    """Return the addresses (``Node.grpc_address``) that respond. Tries all in parallel, each for ``timeout`` seconds."""
     by_address = {node.grpc_address: node for node in nodes}
     rounds = -(-len(by_address) // WORKERS)
     tried = side_by_side(lambda address: answers(by_address[address], timeout), by_address, WORKERS, rounds * timeout + 1.0)
@@ -46,16 +46,16 @@ def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
 
 @contextlib.contextmanager
 def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
-    """A connection to the entry's address (inside TLS verified by its CA, if the entry has TLS), nothing sent yet.
+    """Yield a connection to the entry's address. With TLS, the entry's CA must have signed the certificate.
 
-    ``deadline`` on the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
+    ``deadline``: seconds of the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
     """
     host, port = split_address(node.grpc_address)
     with connect(host, port, deadline) as plain:
         if not node.tls_enabled:
             yield plain
             return
-        import ssl  # not above: it takes 5 ms, which a push without TLS would pay for on every host
+        import ssl  # imported only here: the import takes 5 ms on every host
 
         context = ssl.create_default_context(cafile=node.ca_cert_path)
         context.set_alpn_protocols(["h2"])
@@ -65,7 +65,7 @@ def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
 
 
 def exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
-    """The next ``size`` bytes, or fewer when the server closes the connection. Raises OSError, socket.timeout at the deadline."""
+    """Return the next ``size`` bytes, or fewer if the server closes the connection. Raises OSError, and socket.timeout at the deadline."""
     data = b""
     while len(data) < size:
         connection.settimeout(left(deadline))
@@ -77,7 +77,7 @@ def exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
 
 
 def left(deadline: float) -> float:
-    """Seconds until ``deadline``, for a socket, which takes 0 for another mode."""
+    """Return the seconds until ``deadline``, at least 0.001. A socket treats 0 as non-blocking mode."""
     return max(0.001, deadline - time.monotonic())
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many slow questions at once, none of which can hold up the end. Standard library only, Python 3.9+."""
+"""Runs slow functions in parallel with a time limit. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ Item = TypeVar("Item")
 
 
 def side_by_side(work: Callable[[Item], Any], items: Iterable[Item], workers: int, seconds: float) -> dict[Item, Any]:
-    """Item -> ``work(item)``, for the items that were through after ``seconds``; ``workers`` run at a time.
+    """Return item -> ``work(item)``, for the items that end within ``seconds``. ``workers``: number of parallel threads.
 
-    ``work`` must not raise: what it raised would only be missing here. The threads are daemons, because a
-    name look-up under a silent nameserver cannot be interrupted, only left behind; the standard library's
-    executors would wait for it at the end of the process.
+    ``work`` must not raise; the result would lack its item. The threads are daemons, because Python cannot interrupt a DNS query to a server that is
+    not responding. The executors of the standard library would wait for the query at the end of the process.
     """
     todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Item, Any]] = queue.SimpleQueue()

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that modules share which ask running servers; documented in the fragments ``connection`` and ``local_server``."""
+"""Options of modules that query running servers. The fragments ``connection`` and ``local_server`` document the options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONNECTION: Mapping[str, Any] = {
     "password": {"type": "str", "no_log": True},
 }
 
-# Of modules that ask the server on the same host alone; HttpClient.local() reads them.
+# Options of modules that query only the server on the same host. HttpClient.local() reads them.
 LOCAL_SERVER: Mapping[str, Any] = {
     "url": {"type": "str", "default": f"http://127.0.0.1:{HTTP_PORT}"},
     **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
@@ -43,7 +43,7 @@ REQUIRED_TOGETHER = (("username", "password"),)
 
 
 def terms(params: Mapping[str, Any]) -> Terms:
-    """The Terms that a module's parameters ask for; reads the file of ``ca_path``. Raises TermsError."""
+    """Return the Terms of a module's parameters. Reads the file ``ca_path``. Raises TermsError."""
     return Terms(
         timeout=params["timeout"],
         deadline=params["deadline"],
@@ -58,24 +58,24 @@ def terms(params: Mapping[str, Any]) -> Terms:
 
 
 def read_ca(path: str) -> str:
-    """The certificates of a CA file, without the text around them, which may be in any encoding. Raises TermsError."""
+    """Return the certificates of a CA file. The text between certificates may have any encoding, so it is left out. Raises TermsError."""
     try:
         with open(path, "rb") as file:
             found = _CERTIFICATE.findall(file.read())
     except OSError as error:
-        raise TermsError(f"ca_path {path}: {error.strerror}; expected a readable file on the machine that asks") from None
+        raise TermsError(f"ca_path {path}: {error.strerror}. Set ca_path to a readable file on the machine where the module runs.") from None
     if not found:
-        raise TermsError(f"ca_path {path}: no certificate in it; expected certificates in PEM form")
+        raise TermsError(f"ca_path {path}: no certificate in it. Set ca_path to a file with certificates in PEM form.")
     return "".join(f"{each.decode()}\n" for each in found)
 
 
 def addresses(endpoints: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Name -> address of the option ``endpoints``. Raises TermsError for a name that stands twice or no address."""
+    """Return name -> address of the option ``endpoints``. Raises TermsError for a duplicate name or an invalid address."""
     found: dict[str, str] = {}
     for index, endpoint in enumerate(endpoints):
         name, address = endpoint["name"], endpoint["address"]
         if name in found:
-            raise TermsError(f"endpoints[{index}]: name {name!r} stands more than once: answers are told apart by it")
+            raise TermsError(f"endpoints[{index}]: name {name!r} stands more than once. Give each endpoint its own name.")
         try:
             split_address(address, f"endpoints[{index}].address")
         except TopologyError as error:
@@ -85,7 +85,7 @@ def addresses(endpoints: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def cleartext_warning(params: Mapping[str, Any]) -> str:
-    """What to warn of when a password would travel readably; empty when none would."""
+    """Return a warning if the module sends a password unencrypted, or an empty text."""
     if not params["username"] or params["tls"]:
         return ""
-    return "The password travels unencrypted: set tls where the servers have it, or ask from a network that is trusted."
+    return "The module sends the password unencrypted. Set tls if the servers have TLS, or run the module in a trusted network."

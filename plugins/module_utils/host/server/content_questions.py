@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a liaison for its groups and what each data node holds of them, and a data node for its properties. Standard library only, Python 3.9+."""
+"""Queries a liaison for groups and for the points of each data node, and a data node for properties. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ Found = TypeVar("Found")
 
 GROUPS_PATH = "/api/v1/group/schema/lists"
 CONTENT_PATH = "/api/v1/group/content/"
-# Measured: when a data node has just died, the liaison answers 500 until the node is evictable (2 to 11 s), and 503 until the liaison's schema client
-# has noticed that the node is not responding (10 s between two health checks).
+# Seconds to retry. Measured: after the death of a data node the liaison answers 500 until the node is evictable (2 to 11 s). It answers 503 until its
+# schema client has noticed that the node is not responding (10 s between two health checks).
 PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The groups of users, and what each node holds of each group that has counts."""
+    """Content of the cluster. ``groups``: the user groups. ``counts``: group -> node -> segments, for groups without properties."""
 
     groups: list[Group]
     counts: Counts
 
 
 def content(client: HttpClient) -> Answer | Failure:
-    """Return what a liaison reports of all groups, or why one question has no answer."""
+    """Return the content of all groups from a liaison, or the failure of a query."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     groups = _asked(client, GROUPS_PATH, groups_from, deadline)
     if isinstance(groups, Failure):
@@ -57,12 +57,12 @@ def content(client: HttpClient) -> Answer | Failure:
 
 
 def properties(client: HttpClient) -> dict[str, int] | Failure:
-    """Return group -> documents of properties. ``client``: of the metrics of a data node."""
+    """Return group -> number of property documents, or the failure of the query. ``client``: client of a data node's metrics."""
     return client.ask(METRICS_PATH, lambda body: properties_from(body.decode()))
 
 
 def _asked(client: HttpClient, path: str, read: Callable[[Any], Found], deadline: float) -> Found | Failure:
-    """Ask until the server can answer, or the clock shows ``deadline``."""
+    """Query until the server is available, or until ``deadline`` (seconds of the monotonic clock)."""
     while True:
         found = client.ask(path, lambda body: read(json.loads(body)))
         if not isinstance(found, Failure) or found.kind != ErrorKind.UNAVAILABLE or time.monotonic() > deadline:

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watches a cluster from one of its hosts: the view of the server here, and what each node says of itself.
+"""Observes a cluster from one of its hosts: the cluster view of the local server, and the health and identity of each node.
 
-Standard library only, Python 3.9+. What is judged is judged in ``model/gate``; this file asks and waits.
+Standard library only, Python 3.9+. This file queries and waits; ``model/view`` judges.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.vie
 
 POLL_SECONDS = 0.5
 WORKERS = 32
-# One for each field of NodeAnswer; they answer on 17912 of data nodes and on 18912 of liaisons (the contract, section 3).
+# One method for each field of NodeAnswer. Data nodes offer these methods on 17912, liaisons on 18912 (the contract, section 3).
 METHODS = (
     "grpc.health.v1.Health/Check",
     "banyandb.database.v1.NodeQueryService/GetCurrentNode",
@@ -35,8 +35,10 @@ _ROLES = {1: "ROLE_META", 2: "ROLE_DATA", 3: "ROLE_LIAISON"}
 
 @dataclass(frozen=True)
 class Watched:
-    """How a watch ended. ``whole``: the gate is open; else ``pairs`` say why not. ``answers``: as in findings().
-    ``stood`` seconds the last picture was the same, ``seconds`` the watch took."""
+    """Result of watch(). ``whole``: the gate is open. ``pairs``: why the gate is closed. ``answers``: as in findings().
+
+    ``stood``: seconds for which the pairs have not changed. ``seconds``: duration of the watch. ``rounds``: number of query rounds.
+    """
 
     whole: bool
     pairs: Sequence[Pair]
@@ -48,9 +50,9 @@ class Watched:
 
 
 def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Failure], soak: float, stall: float, timeout: float) -> Watched:
-    """Look until nothing is wrong for ``soak`` seconds, or there is no progress for ``stall`` seconds.
+    """Query until the cluster has no problem for ``soak`` seconds, or makes no progress for ``stall`` seconds.
 
-    ``nodes``: those of ``asked`` with their addresses. ``timeout``: seconds for what one node is asked.
+    ``nodes``: the nodes of ``asked`` with their addresses. ``timeout``: seconds for all queries to one node.
     """
     began = time.monotonic()
     state = Watch(soak=soak, stall=stall)
@@ -60,9 +62,9 @@ def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Fai
         answers = ask_nodes(nodes, timeout, {node.name for node in asked.nodes if node.role == STANDALONE})
         rounds += 1
         now = time.monotonic()
-        told = {name: answer.revision for name, answer in answers.items() if not isinstance(answer, Failure)}
-        if told != revisions:
-            revisions, revisions_since = told, now
+        reported = {name: answer.revision for name, answer in answers.items() if not isinstance(answer, Failure)}
+        if reported != revisions:
+            revisions, revisions_since = reported, now
         pairs = findings(asked, view, answers, state.stood(now), now - revisions_since)
         state = state.after(now, pairs)
         if state.is_open(now) or state.has_stalled(now):
@@ -71,7 +73,10 @@ def watch(asked: Asked, nodes: Sequence[Node], ask_view: Callable[[], View | Fai
 
 
 def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()) -> dict[str, NodeAnswer | Failure]:
-    """Entry name -> what the node says of itself, all asked side by side. Those in ``alone``, standalone servers, know of health only."""
+    """Return entry name -> answer of the node, or a failure. Queries all nodes in parallel, each for ``timeout`` seconds.
+
+    ``alone``: entry names of standalone servers, which report only their health.
+    """
     by_name = {node.name: node for node in nodes}
     seconds = -(-len(by_name) // WORKERS) * timeout + 1.0
     found = side_by_side(lambda name: ask_node(by_name[name], timeout, METHODS[:1] if name in alone else METHODS), by_name, WORKERS, seconds)
@@ -85,7 +90,7 @@ def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> No
 
 
 def read(node: Node, said: Sequence[bytes]) -> NodeAnswer | Failure:
-    """The answers to METHODS, or to the first of them alone."""
+    """Return the decoded answer of a node. ``said``: messages for METHODS, or only for the first method."""
     try:
         messages = [grpc_call.fields(message) for message in said]
         health = _HEALTH.get(_number(messages[0], 1), "UNKNOWN")
@@ -98,7 +103,7 @@ def read(node: Node, said: Sequence[bytes]) -> NodeAnswer | Failure:
 
 
 def identity(message: bytes) -> Identity:
-    """A ``banyandb.database.v1.Node`` in its wire format, without its date. Raises ValueError."""
+    """Return the identity in the wire format of ``banyandb.database.v1.Node``, without its date. Raises ValueError."""
     name = address = ""
     roles: list[int] = []
     labels: list[tuple[str, str]] = []
@@ -116,7 +121,7 @@ def identity(message: bytes) -> Identity:
 
 
 def _number(found: grpc_call.Fields, wanted: int) -> int:
-    """An integer field, 0 when it is not there, as proto3 has it."""
+    """Return an integer field, or 0 for a missing field (proto3)."""
     return next((value for number, value in reversed(found) if number == wanted and isinstance(value, int)), 0)
 
 

@@ -1,11 +1,11 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small questions to a gRPC server, from a host that has Python and nothing else. Standard library only, Python 3.9+.
+"""Makes small calls to a gRPC server without a gRPC library. Standard library only, Python 3.9+.
 
-Unary calls with small messages, one after the other over one connection: HTTP/2 frames of RFC 9113, headers as literals of
-RFC 7541, messages as gRPC's HTTP/2 mapping wraps them. What a server says in headers and trailers is not read (it may be
-Huffman-coded): a call that went well has a message, one that failed has none.
+Unary calls with small messages, in sequence over one connection: HTTP/2 frames of RFC 9113, headers as literals of RFC 7541, messages in gRPC's
+HTTP/2 mapping. This file does not read headers and trailers of the server, which may be Huffman-coded. A successful call has a message, a failed
+call has none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
 _END_STREAM, _ACK, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
-# Beyond the answers of a node about itself; below what a client may receive without a word (RFC 9113, section 6.9.2).
+# More than a node's answers, and less than the initial flow-control window (RFC 9113, section 6.9.2), so no window updates are needed.
 _MAX_BYTES = 60_000
 _AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT)
 
@@ -64,7 +64,7 @@ def call(node: Node, questions: Sequence[tuple[str, bytes]], timeout: float) -> 
 
 
 def fields(message: bytes) -> Fields:
-    """The fields of a protobuf message in its wire format: (number, integer or bytes). Raises ValueError for what is none."""
+    """Return the fields of a protobuf message in wire format: (number, integer or bytes). Raises ValueError for an invalid message."""
     found: Fields = []
     at = 0
     while at < len(message):
@@ -96,7 +96,7 @@ def field(number: int, value: bytes) -> bytes:
 
 
 def varints(data: bytes) -> list[int]:
-    """The numbers of a packed repeated field. Raises ValueError."""
+    """Return the numbers of a packed repeated field. Raises ValueError."""
     found = []
     at = 0
     while at < len(data):
@@ -122,7 +122,7 @@ def _request(stream: int, method: str, message: bytes, authority: str, tls: bool
 
 
 def _answer(connection: socket.socket, stream: int, deadline: float) -> bytes | None:
-    """The message that the server sends on ``stream``; None when it ends the stream without one. Raises OSError and ValueError."""
+    """Return the message of the server on ``stream``, or None if the stream ends without a message. Raises OSError and ValueError."""
     body = b""
     while True:
         size, kind, flags, on = _header(_whole(connection, 9, deadline))
@@ -148,7 +148,7 @@ def _answer(connection: socket.socket, stream: int, deadline: float) -> bytes | 
 
 
 def _header(data: bytes) -> tuple[int, int, int, int]:
-    """Length, type, flags and stream of a frame."""
+    """Return length, type, flags and stream of a frame."""
     high, low, kind, flags, stream = struct.unpack(">BHBBI", data)
     return (high << 16) + low, kind, flags, stream & 0x7FFFFFFF
 
@@ -164,7 +164,7 @@ def _text(value: str) -> bytes:
 
 
 def integer(value: int, prefix: int) -> bytes:
-    """Return ``value`` in the integer representation of HPACK (RFC 7541, section 5.1), the bits before its ``prefix`` bits 0."""
+    """Return ``value`` in the integer representation of HPACK (RFC 7541, section 5.1). The bits before the ``prefix`` bits are 0."""
     most = (1 << prefix) - 1
     if value < most:
         return bytes([value])
@@ -190,7 +190,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _whole(connection: socket.socket, size: int, deadline: float) -> bytes:
     if time.monotonic() >= deadline:
-        raise socket.timeout("timed out")  # one that sends frame after frame never times out in a read
+        raise socket.timeout("timed out")  # a server that sends frame after frame never causes a time-out of recv()
     data = exactly(connection, size, deadline)
     if len(data) < size:
         raise ValueError("the server closed the connection")

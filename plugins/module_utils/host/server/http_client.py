@@ -1,14 +1,14 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks servers over HTTP: their cluster state, their health and their metrics. Standard library only, Python 3.9+.
+"""Queries servers over HTTP for cluster state, health and metrics. Standard library only, Python 3.9+.
 
-Endpoints are asked directly, whatever proxy the environment names; redirections are not followed.
+This file connects directly to the servers. It ignores proxy variables and follows no redirections.
 
-A question is one HTTP/1.0 GET: an answer to HTTP/1.0 is never chunked and ends with its connection (RFC 9112, section 6.1). The
-answer is read here rather than by ``http.client``, because a host imports this module anew at each push. Measured, best of 15 new
-processes of Python 3.11: the import of ``http.client`` takes 11 ms of processor time, 6 ms of them for ``ssl``. A third of the processor
-time that the module ``topology`` takes beyond ``ping`` was theirs (docs/figures.md). ``ssl`` is imported where a server speaks TLS.
+A query is one HTTP/1.0 GET. An answer to HTTP/1.0 is never chunked and ends with its connection (RFC 9112, section 6.1). This file does not use
+``http.client``, because a host imports this file at each push. Measured, best of 15 new processes of Python 3.11: the import of ``http.client`` takes
+11 ms of processor time, of which ``ssl`` takes 6 ms. This was a third of the processor time of the module ``topology`` beyond ``ping``
+(docs/figures.md). This file imports ``ssl`` only for servers with TLS.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ STATE_PATH = "/api/v1/cluster/state"
 HEALTH_PATH = "/api/healthz"
 METRICS_PATH = "/metrics"
 
-# A view has some 500 bytes of JSON a node: room for clusters far beyond those this collection is meant for.
+# A view has about 500 bytes of JSON for each node, so this is enough for any cluster of this collection.
 MAX_BYTES = 64 * 1024 * 1024
-# The status line and the headers; those of a server take some 300 bytes.
+# Limit for the status line and the headers. A server sends about 300 bytes.
 MAX_HEAD_BYTES = 64 * 1024
 PIECE = 64 * 1024
 
-# The first bytes of an answer that tell who speaks: HTTP/1, or a gRPC server's SETTINGS frame.
+# First bytes of an HTTP/1 answer. A gRPC server starts with a SETTINGS frame.
 HTTP1 = b"HTTP/1."
 STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -63,22 +63,22 @@ AWAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT)
 
 
 def state(address: str, terms: Terms) -> View | Failure:
-    """The view of the server whose HTTP port is ``address`` (host:port)."""
+    """Return the cluster view of a server, or a failure. ``address``: ``host:port`` of the HTTP port."""
     return _asked(address, STATE_PATH, terms, _view)
 
 
 def health(address: str, terms: Terms) -> str | Failure:
-    """What the server says of its health, ``SERVING`` when it is well. Releases answer with the bare word or in JSON."""
+    """Return the health of a server, or a failure. A healthy server reports ``SERVING``. Releases answer with the word or in JSON."""
     return _asked(address, HEALTH_PATH, terms, _health)
 
 
 def write_streams(address: str, terms: Terms) -> WriteStreams | Failure:
-    """What the metrics of the liaison whose port for them is ``address`` (host:port, 2121 by default) tell of its clients' writes."""
+    """Return the counts of client writes from a liaison's metrics, or a failure. ``address``: ``host:port`` of the metrics (port 2121 by default)."""
     return _asked(address, METRICS_PATH, terms, _write_streams)
 
 
 def states(endpoints: Mapping[str, str], terms: Terms) -> dict[str, View | Failure]:
-    """Name -> view, for each name -> ``host:port``, in the same order. Takes ``terms.deadline`` seconds at most."""
+    """Return name -> view or failure, in the order of ``endpoints``, within ``terms.deadline`` seconds. ``endpoints``: name -> ``host:port``."""
     ends = time.monotonic() + terms.deadline
     found = side_by_side(
         lambda address: _asked(address, STATE_PATH, terms, _view, ends),
@@ -90,10 +90,10 @@ def states(endpoints: Mapping[str, str], terms: Terms) -> dict[str, View | Failu
 
 
 class HttpClient:
-    """One server that is asked again and again, by somebody who waits for its view to change.
+    """A client for repeated queries to one server.
 
-    ``url`` is ``http://host:port`` or ``https://host:port``, the latter with ``ca_path``; ``timeout`` in
-    seconds for each question, which is asked again ``retries`` times after a passing failure. Raises TermsError.
+    ``url``: ``http://host:port`` or ``https://host:port``; https needs ``ca_path``. ``timeout``: seconds for each query. ``retries``: number of
+    retries after a passing failure. Raises TermsError.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class HttpClient:
 
     @classmethod
     def local(cls, params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
-        """The server that a module's parameters name, as LOCAL_SERVER of connection_options has them."""
+        """Return a client for a module's parameters. ``params``: options LOCAL_SERVER of connection_options."""
         return cls(params["url"], params["ca_path"], params["username"], params["password"], timeout, retries)
 
     def cluster_state(self) -> View | Failure:
@@ -133,12 +133,12 @@ class HttpClient:
         return write_streams(self.address, self.terms)
 
     def ask(self, path: str, decode: Callable[[bytes], Answer]) -> Answer | Failure:
-        """What ``decode`` makes of the answer to ``path``. ``decode`` raises ValueError for what is no such answer."""
+        """Query ``path`` and return the decoded answer, or a failure. ``decode`` raises ValueError for an unexpected answer."""
         return _asked(self.address, path, self.terms, decode)
 
 
 class _Failed(Exception):
-    """One try came to nothing; ``passing`` as in Failure."""
+    """One attempt failed. ``passing``: as in Failure."""
 
     def __init__(self, kind: str, what: str, passing: bool = False) -> None:
         super().__init__(what)
@@ -148,7 +148,7 @@ class _Failed(Exception):
 
 
 def _asked(address: str, path: str, terms: Terms, decode: Callable[[bytes], Answer], ends: float = float("inf")) -> Answer | Failure:
-    """Ask, and ask again after a passing failure, as often as the terms say and the clock allows."""
+    """Query, and retry after a passing failure up to ``terms.retries`` times. ``ends``: deadline in seconds of the monotonic clock."""
     attempt = 0
     while time.monotonic() < ends:
         try:
@@ -166,7 +166,7 @@ def _asked(address: str, path: str, terms: Terms, decode: Callable[[bytes], Answ
 
 
 def _get(address: str, path: str, terms: Terms, ends: float) -> bytes:
-    """The body of one answer, whole before the clock shows ``ends``. Raises _Failed."""
+    """Return the complete body of one answer, read before ``ends`` (seconds of the monotonic clock). Raises _Failed."""
     try:
         with _connect(address, terms, ends) as connection:
             return _exchange(connection, address, path, terms, ends)
@@ -224,9 +224,9 @@ def _exchange(connection: socket.socket, address: str, path: str, terms: Terms, 
 
 
 class _Answer:
-    """What a server says until the clock shows ``ends``, however slowly it drips, and up to a limit, however much it is.
+    """An answer of a server, with a limit for its time and its size. ``ends``: deadline in seconds of the monotonic clock.
 
-    Raises _Failed for what is no HTTP/1 answer, and OSError.
+    Raises _Failed if the answer is not HTTP/1, and OSError.
     """
 
     def __init__(self, connection: socket.socket, path: str, ends: float) -> None:
@@ -238,7 +238,7 @@ class _Answer:
         self._length: int | None = None
 
     def read_to(self, size: int) -> None:
-        """Read until ``size`` bytes are there, or the server closes the connection."""
+        """Read until ``read`` has ``size`` bytes, or the server closes the connection."""
         while not self.ended and len(self.read) < size:
             self.connection.settimeout(_left(self.ends))
             piece = self.connection.recv(PIECE)
@@ -246,7 +246,7 @@ class _Answer:
             self.ended = not piece
 
     def head(self) -> int:
-        """The status; what is read of the body stays in ``read``."""
+        """Read the head and return the status. ``read`` keeps the first bytes of the body."""
         while True:
             start = bytes(self.read[:MAX_HEAD_BYTES])
             blank = BLANK_LINE.search(start)
@@ -270,7 +270,7 @@ class _Answer:
         return int(status[1])
 
     def body(self) -> bytes:
-        """All that follows the head."""
+        """Return the body."""
         self.read_to(MAX_BYTES + 1 if self._length is None else self._length)
         if len(self.read) > MAX_BYTES:
             raise _Failed(ErrorKind.NOT_BANYANDB, f"{self.path} answers with more than {MAX_BYTES} bytes")
@@ -293,7 +293,7 @@ class _Answer:
 
 
 def _foreign(start: bytes, address: str, terms: Terms, ends: float) -> _Failed:
-    """Why an answer is none of HTTP/1."""
+    """Return the failure for an answer that is not HTTP/1. ``start``: first bytes of the answer."""
     if not terms.tls and _speaks_tls(address, ends):
         return _Failed(ErrorKind.TLS, "the port speaks TLS and was asked without")
     if not start:
@@ -304,14 +304,14 @@ def _foreign(start: bytes, address: str, terms: Terms, ends: float) -> _Failed:
 
 
 def _refusal(status: int, body: bytes, address: str, path: str, terms: Terms, ends: float) -> _Failed:
-    """Why an HTTP answer is not 200."""
+    """Return the failure for an HTTP status other than 200."""
     said = f"{path} answers with HTTP status {status}"
     if status in (401, 403):
         return _Failed(ErrorKind.AUTH, said)
     if status == 501 or (status == 404 and _is_gateway(body)):
         return _Failed(ErrorKind.UNIMPLEMENTED, said)
     if status >= 500:
-        # A data node with TLS answers 503 for ever: its gateway asks its own TLS port without TLS (contract, section 7).
+        # A data node with TLS always answers 503, because its gateway queries its own TLS port without TLS (contract, section 7).
         what = f"{said} (a data node with TLS always does: ask its gRPC port instead)" if status == 503 else said
         return _Failed(ErrorKind.UNAVAILABLE, what, passing=status == 503)
     if status == 400 and not terms.tls and _speaks_tls(address, ends):
@@ -320,7 +320,7 @@ def _refusal(status: int, body: bytes, address: str, path: str, terms: Terms, en
 
 
 def _is_gateway(body: bytes) -> bool:
-    """Whether an error is that of a gRPC gateway, so of a server that merely lacks the method."""
+    """Return whether an error comes from a gRPC gateway. Such a server lacks only the method."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
@@ -345,11 +345,11 @@ def _health(body: bytes) -> str:
 
 
 def _speaks_tls(address: str, ends: float) -> bool:
-    """Whether a TLS handshake comes to its end; nothing is sent over it, so no certificate is looked at.
+    """Return whether the server completes a TLS handshake. Sends no data, so the certificate is not checked.
 
-    The connection that raised the question is closed by then: a server that serves one at a time would never come to this.
+    The caller closes its connection first, because a server may serve only one connection at a time.
     """
-    import ssl  # not above: see the measurement there
+    import ssl  # imported only here: see the measurement at the top
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -362,7 +362,7 @@ def _speaks_tls(address: str, ends: float) -> bool:
 
 
 def _left(ends: float) -> float:
-    """Seconds until ``ends``, for a socket's time-out. Raises socket.timeout when none are left."""
+    """Return the seconds until ``ends`` for a socket's time-out. Raises socket.timeout after ``ends``."""
     left = ends - time.monotonic()
     if left <= 0:
         raise socket.timeout

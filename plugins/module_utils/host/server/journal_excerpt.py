@@ -1,10 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The journal of one start of a server, as journalctl gives it.
-
-Standard library only, Python 3.9+.
-"""
+"""Reads the journal of one start of a server. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -14,21 +11,21 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import run
 
-# A server that crash-loops writes about 100 lines a start.
+# A server in a crash loop writes about 100 lines for each start.
 _MOST_LINES = 1000
 
 
 def lines_since(unit: str, began_at: float, not_of: str) -> list[str]:
-    """Return what the unit and systemd logged about it since ``began_at`` (seconds since the epoch), oldest first.
+    """Return the log lines of the unit, and of systemd about the unit, since ``began_at`` (seconds since the epoch), oldest first.
 
-    ``not_of``: the invocation that ran before, whose last lines are no evidence. An unreadable journal gives no lines.
-    Asking for the unit alone misses what a short-lived process of systemd logged about it, such as the path that it could not execute (seen
-    with systemd 252), so both fields are asked for.
+    ``not_of``: the previous invocation, whose last lines are no evidence. Return an empty list for an unreadable journal. A query for the unit alone
+    misses lines of a short-lived process of systemd, such as the path that systemd could not execute (seen with systemd 252). So the query has both
+    fields.
     """
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={_MOST_LINES}"]
-    command.append(f"--since=@{int(began_at)}")  # journalctl takes whole seconds; the entries' own times are compared below
+    command.append(f"--since=@{int(began_at)}")  # journalctl takes whole seconds, so the code below compares the times of entries
     try:
-        run(["journalctl", "--sync"])  # else the very last lines, the ones that matter, may not be there yet
+        run(["journalctl", "--sync"])  # without a sync, the last and decisive lines may be missing
         text = run([*command, f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}"])
     except HostStateError:
         return []
@@ -51,7 +48,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 def _message(entry: dict[str, Any]) -> str:
-    """A message that is no text (a control character, not UTF-8) comes as a list of its bytes."""
+    """Return the message of an entry. journalctl writes a message with control characters or without UTF-8 as a list of bytes."""
     message = entry.get("MESSAGE")
     if isinstance(message, list):
         return bytes(message).decode("utf-8", "replace")

@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the process of a server was started with: its environment file, its unit and the link to its release, kept in one file on its host.
+"""Saves and restores the files with which a server started: environment file, unit, drop-in and release link.
 
-Standard library only, Python 3.9+. One file, so that it is kept whole or not at all; JSON, so that a person can read it.
+Standard library only, Python 3.9+. The files are saved in one file, so a save is complete or absent. The file is JSON, so a person can read it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNIT_VARIABLE = "BANYANDB_UNIT_SHA256"
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the files of a server are. ``drop_in``: what this collection adds to the unit. ``program``: what the unit starts, by way of ``link``."""
+    """Paths of the files of a server. ``drop_in``: drop-in of this collection. ``program``: program of the unit, through ``link``."""
 
     environment: str
     unit: str
@@ -42,7 +42,7 @@ class Paths:
 
 
 def evidence(items: Mapping[str, Any], paths: Paths, process: systemd_services.Service, proc: str = "/proc") -> dict[str, Evidence]:
-    """Return path -> whether the process was started with that item; ``items`` as found() gave them. Raises HostStateError."""
+    """Return path -> whether the process started with this item. ``items``: result of found(). Raises HostStateError."""
     return {path: _evidence(path, items, paths, process, proc) for path in items if path in paths.kept}
 
 
@@ -55,14 +55,14 @@ def _evidence(path: str, items: Mapping[str, Any], paths: Paths, process: system
             return Evidence.REFUTED
         target = os.path.join(os.path.dirname(path), item["target"], os.path.relpath(paths.program, paths.link))
         reasons = [each.reason for each in running_process.restart_reasons(process, None, paths.program, target, proc)]
-        if Reason.PROGRAM_REPLACED in reasons:  # only of a script, which does not tell from where it was started
+        if Reason.PROGRAM_REPLACED in reasons:  # only for a script: /proc does not show the file of a script
             return Evidence.REFUTED if _found(path) == item else Evidence.UNKNOWN
         return Evidence.REFUTED if reasons else Evidence.PROVED
     if path in (paths.unit, paths.drop_in):
-        # The server's environment has one digest of both.
+        # The server's environment has one digest of the unit and the drop-in together.
         texts = [(items.get(each) or {}).get("text", "") for each in (paths.unit, paths.drop_in)]
         wanted = {UNIT_VARIABLE: digest(hashlib.sha256("".join(texts).encode()).hexdigest())}
-        # Of all other variables the unit says nothing.
+        # Other variables are no evidence about the unit.
         reasons = [each.reason for each in running_process.restart_reasons(process, wanted, None, None, proc)]
         return Evidence.REFUTED if Reason.ENVIRONMENT_CHANGED in reasons else Evidence.PROVED
     if item is None or "text" not in item:
@@ -71,12 +71,12 @@ def _evidence(path: str, items: Mapping[str, Any], paths: Paths, process: system
 
 
 def found(paths: Sequence[str]) -> dict[str, Any]:
-    """Return path -> what is there now: ``text``, ``mode``, ``uid`` and ``gid`` of a file, ``target`` of a link, or None. Raises HostStateError."""
+    """Return path -> current item: ``text``, ``mode``, ``uid`` and ``gid`` of a file, ``target`` of a link, or None. Raises HostStateError."""
     return {path: _found(path) for path in paths}
 
 
 def kept(path: str) -> dict[str, Any] | None:
-    """Return what ``path`` keeps, as found() gave it; None when there is no such file. Raises HostStateError."""
+    """Return the items saved in ``path``, as from found(). Return None without the file. Raises HostStateError."""
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)
@@ -85,14 +85,14 @@ def kept(path: str) -> dict[str, Any] | None:
     except OSError as error:
         raise cannot_read(path, error) from error
     except ValueError as error:
-        raise HostStateError("broken", f"{path} is not what this collection writes ({error}); remove it, the next change keeps anew") from None
+        raise HostStateError("broken", f"{path}: not written by this collection ({error}). Remove the file, then run this again.") from None
     if not isinstance(content, dict) or not all(item is None or isinstance(item, dict) for item in content.values()):
-        raise HostStateError("broken", f"{path} is not what this collection writes; remove it, the next change keeps anew")
+        raise HostStateError("broken", f"{path}: not written by this collection. Remove the file, then run this again.")
     return content
 
 
 def keep(path: str, now: dict[str, Any]) -> None:
-    """Keep what found() gave, for nobody's eyes but root's: environment files may hold secrets. Raises HostStateError."""
+    """Save the result of found(). Only root can read the file, because environment files may hold secrets. Raises HostStateError."""
     try:
         write(path, json.dumps(now, indent=2, sort_keys=True).encode() + b"\n", Ownership(0, 0, 0o600))
     except OSError as error:
@@ -100,13 +100,13 @@ def keep(path: str, now: dict[str, Any]) -> None:
 
 
 def roll_back(wanted: dict[str, Any]) -> list[str]:
-    """Make everything as found() saw it then; the paths that were another way. Raises HostStateError."""
+    """Restore the saved items, and return the changed paths. Raises HostStateError."""
     changed = [path for path, item in wanted.items() if _found(path) != item]
     for path in changed:
         try:
             _roll_back(path, wanted[path])
         except OSError as error:
-            raise HostStateError("not_written", f"{path}: not put back: {error.strerror}") from None
+            raise HostStateError("not_written", f"{path}: not rolled back: {error.strerror}. Repair the file system, then run this again.") from None
     return changed
 
 
@@ -122,7 +122,7 @@ def _found(path: str) -> dict[str, Any] | None:
     except OSError as error:
         raise cannot_read(path, error) from error
     except UnicodeDecodeError:
-        raise HostStateError("broken", f"{path} is no text in UTF-8, so it cannot be kept") from None
+        raise HostStateError("broken", f"{path}: is not UTF-8 text. Repair the file, then run this again.") from None
     return {"text": text, "mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
 
 

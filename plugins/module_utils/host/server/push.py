@@ -1,10 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One push of a topology to this host: plan, write, wait for the server's reload, prove its view.
+"""Pushes a topology to this host: plans, writes, waits for the server's reload, and proves the server's cluster view.
 
-Standard library only, Python 3.9+. What is decided is decided in ``model``; this file holds the order of the
-side effects and the waiting.
+Standard library only, Python 3.9+. ``model`` decides; this file has the order of the side effects and the waits.
 """
 
 from __future__ import annotations
@@ -42,27 +41,27 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.vie
     differences,
 )
 
-# Between two looks at the server's view, which take some milliseconds each on the host and in the server: a short while, and in a
-# long wait a share of the time waited.
+# Pause between two queries for the server's view. A query takes some milliseconds on the host and in the server. In a long wait, the pause is 2 % of
+# the time waited.
 POLL_SECONDS = 0.02
 POLL_SHARE = 0.02
-# The server settles for 1 s after a rename before it reads the file (section 1 of the contract): no look in that time can show a change.
+# The server reads the file 1 s after a rename (section 1 of the contract), so an earlier query cannot show a change.
 SETTLE_SECONDS = 0.98
-# Between a write without an entry and one with it (section 1 of the contract): the server settles 1 s after a
-# rename before it reads, so a second write within that time would hide the first.
+# Pause between a write without an entry and a write with this entry. The server reads the file 1 s after a rename (section 1 of the contract), so it
+# would miss the first of two writes in this time.
 BETWEEN_WRITES_SECONDS = 2.0
-# A reload by the file watch takes 1.01 s (section 1); one that took longer than this came from the poll.
+# A reload by the file watch takes 1.01 s (section 1). A reload that takes longer than this comes from the server's poll.
 WATCH_SECONDS = 5.0
 SILENT_ENTRY_SECONDS = 5.0
-# A new entry that answers is used within a second. One that is evictable for longer than this is what section 8 calls stuck: the server kept a
-# connection to it from before.
+# A server uses a new entry that responds within 1 s. An entry that stays evictable longer than this is stuck (section 8): the server has kept an old
+# connection to the node.
 LEFT_OVER_SECONDS = 5.0
 
 Ask = Callable[[], "View | Failure"]
 
 
 class PushFailed(Exception):
-    """The push ended before it was proved. ``outcome`` is what had been done by then."""
+    """The push ended without a proof. ``outcome``: what the push did before."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -71,9 +70,9 @@ class PushFailed(Exception):
 
 @dataclass(frozen=True)
 class Proof:
-    """What proves a push: the view that ``ask`` gets from the local server, as ``observer`` should see it.
+    """How to prove a push. ``observer``: the local node. ``ask``: returns the local server's view. ``timeout``: seconds to wait for this view.
 
-    ``without_schema``: of a liaison, a function that waits until data nodes have its schema and returns those that do not: entry name -> why.
+    ``without_schema``: on a liaison, waits until data nodes have the liaison's schema. Returns the nodes that do not: entry name -> why.
     """
 
     observer: ExpectedNode
@@ -84,8 +83,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Request:
-    """All that a push is asked to do. Times in seconds. ``unread``: what the file lists is nothing that the server knows. ``needs``: entry names of
-    which one has to answer. ``before_writing`` is called when all is decided, also where there is nothing to write; in check mode neither counts."""
+    """The request for a push. Times are in seconds.
+
+    ``unread``: the server has not loaded the file. ``needs``: entry names of which at least one must respond. ``before_writing``: called after the
+    decision, even if there is nothing to write. Check mode ignores ``needs`` and ``before_writing``.
+    """
 
     path: str
     nodes: Sequence[Node]
@@ -111,7 +113,7 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What a push did, or in check mode would do. ``reload_seconds`` is that of the last write, or None.
+    """The result of a push, or in check mode its prediction. ``reload_seconds``: time of the reload after the last write, or None.
 
     ``unready``: wanted data nodes that respond and lack the schema: entry name -> why.
     """
@@ -131,7 +133,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """Of this host's own view: the most severe of its findings; ``unknown`` where a wanted entry is away."""
+        """The most severe finding in this host's view. ``unknown`` if a wanted entry is unreachable."""
         if self.view is None:
             return UNKNOWN
         found = {pair.verdict for pair in self.pairs} | {UNKNOWN if self.plan.away or self.plan.held_back else CONVERGED}
@@ -140,8 +142,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Found:
-    """What a push started from: the file (None: there was none), the addresses that answer (``Node.grpc_address``),
-    and the node names that the local server showed."""
+    """The state before a push. ``topology``: content of the file, None without the file. ``alive``: addresses that respond (``Node.grpc_address``).
+
+    ``shown``: node names in the local server's view.
+    """
 
     topology: Topology | None
     alive: Collection[str]
@@ -151,13 +155,13 @@ class Found:
 def push(request: Request) -> Outcome:
     """Carry out a push.
 
-    Raises TopologyFileError, TopologyError (nothing changed), and PushFailed (the view did not come, or not all
-    could be written; the file is as its outcome says).
+    Raises TopologyFileError and TopologyError if nothing has changed. Raises PushFailed if the view is not right in time, or if a write failed; the
+    outcome of PushFailed describes the file.
     """
     _require_ca_files(request.nodes)
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
-        # A start belongs to a deployment, which makes the directory before.
+        # A deployment makes the directory before it starts a server.
         if request.admit != ADMIT_START:
             outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. The role skywalking.banyandb.node makes the directory.")
         return _foresee(request, outcome)
@@ -176,8 +180,8 @@ def push(request: Request) -> Outcome:
             again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
             outcome.plan = replace(outcome.plan, refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
             outcome.warnings.append(
-                f"{listed(sorted(left_over))}: responded, and the server did not use the entry, as of a node that went down while it was not listed. "
-                "Nothing to do: the entry was dropped and added once more."
+                f"{listed(sorted(left_over))}: responded, but the server did not use the entry, because the node went down while it was not listed. "
+                "Nothing to do: this push dropped and added the entry again."
             )
             _carry_out(request, again.steps, outcome.plan.final, found, ownership, outcome, once_more=True)
         if not steps:
@@ -200,8 +204,10 @@ def _carry_out(
     outcome: Outcome,
     once_more: bool = False,
 ) -> set[str]:
-    """Write each step and have it proved; ``standing`` is the file before. Returns the entries that this push has listed and the server
-    does not use though they answer (section 8 of the contract), but not ``once_more``: then that is a failure."""
+    """Write and prove each step. ``standing``: content of the file before. Raises PushFailed.
+
+    Return the new entries that respond but that the server does not use (section 8 of the contract). With ``once_more``, such an entry is a failure.
+    """
     pending: set[str] = set(outcome.plan.refreshed)
     arrived = set() if once_more else {*outcome.plan.added, *outcome.plan.refreshed, *(move.name for move in outcome.plan.readdressed)}
     left_over: set[str] = set()
@@ -219,7 +225,7 @@ def _carry_out(
 
 
 def _shows_it_already(request: Request, proof: Proof, found: Found, outcome: Outcome) -> bool:
-    """Whether the view that the push began with proves a file that was right already; no second question then."""
+    """Return whether the first view already proves the unchanged file. If so, the push needs no second query."""
     if outcome.view is None:
         return False
     outcome.pairs = _differences(request, proof, outcome.plan.final, outcome.view, found)
@@ -228,7 +234,7 @@ def _shows_it_already(request: Request, proof: Proof, found: Found, outcome: Out
 
 
 def _foresee(request: Request, outcome: Outcome) -> Outcome:
-    """What a push would do, nothing done."""
+    """Return the prediction of a push. Changes nothing."""
     steps, found = _decide(request, outcome)
     outcome.writes = len(steps)
     if request.proof and outcome.view:
@@ -237,7 +243,7 @@ def _foresee(request: Request, outcome: Outcome) -> Outcome:
 
 
 def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Found]:
-    """Look at the file, the nodes and the view, and plan: the writes to make, and what they start from."""
+    """Read the file, the nodes and the view, and plan. Return the writes, and the state before the push."""
     file = topology_file.read(request.path)
     current, outcome.before = file or (Topology(), "")
     if request.unread:
@@ -261,7 +267,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         readdress=request.readdress,
         admit=request.admit,
         batch=request.batch,
-        # What is to be started first was only predicted to be.
+        # In check mode, servers that an earlier task starts do not run yet.
         needs=() if request.check else request.needs,
     )
     outcome.after = made.final.render()
@@ -292,7 +298,7 @@ def _without_schema(request: Request, current: Topology, alive: Collection[str],
 
 def _require_ca_files(nodes: Sequence[Node]) -> None:
     for path, name in sorted({node.ca_cert_path: node.name for node in nodes if node.tls_enabled}.items()):
-        import ssl  # not above: a push without TLS would pay for it on every host
+        import ssl  # imported only here: the import costs time on every host
 
         try:
             ssl.create_default_context(cafile=path)
@@ -304,7 +310,7 @@ def _require_ca_files(nodes: Sequence[Node]) -> None:
 
 
 def _kept(request: Request) -> Ownership:
-    """The ownership asked for, with what is not asked for taken from the file."""
+    """Return the ownership of the request. Owner or group without a value come from the file."""
     now = ownership_of(request.path)
     uid = now.uid if request.ownership.uid is None else request.ownership.uid
     gid = now.gid if request.ownership.gid is None else request.ownership.gid
@@ -326,11 +332,11 @@ def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | Non
 def _differences(
     request: Request, proof: Proof, topology: Topology, view: View, found: Found, stood: float = 0.0, pending: Collection[str] = ()
 ) -> list[Pair]:
-    """Where ``view`` differs from what the server should show of ``topology``.
+    """Return the differences between ``view`` and the view that the server must show for ``topology``. ``stood``: age of the differences in seconds.
 
-    An entry that still stands under its old address, is still to be refreshed (``pending``), or stays as it is (``as_listed``) shows
-    under a name that the server alone knows: the one wanted of it, its address, or another. In the last case nothing is asked of it, and
-    a name that was there before the push and belongs to no other entry is taken to be its.
+    Only the server knows the node name of three kinds of entries: entries with an old address, entries before their refresh (``pending``), and
+    unchanged entries (``as_listed``). The name is the expected name, the address, or an unknown name. An entry with an unknown name is not compared;
+    then a name that was in the view before the push, and that belongs to no other entry, is no difference.
     """
     wanted = {node.name: canonical_address(node.grpc_address) for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}
@@ -353,8 +359,10 @@ def _differences(
 
 
 def _stale(request: Request, proof: Proof, current: Topology, view: View, found: Found) -> set[str]:
-    """The entries of which the server has cached what they no longer are. One that goes by another name now is missing
-    in a table that also shows a name of nobody's."""
+    """Return the entries with stale data in the server's view.
+
+    A node with a changed name is missing in a table that also shows a name of no entry.
+    """
     pairs = _differences(request, proof, current, view, found)
     misnamed = {pair.table for pair in pairs if pair.seen == EXTRA}
     stale = {pair.subject for pair in pairs if pair.seen == STALE or (pair.seen == MISSING and pair.table in misnamed)}
@@ -371,16 +379,16 @@ def _write(request: Request, step: Topology, ownership: Ownership, outcome: Outc
         if not outcome.writes:
             raise
         raise PushFailed(
-            fitted("", str(error), f" after write {outcome.writes} of this push: entries are left out. Run topology again now."), outcome
+            fitted("", str(error).rstrip("."), f" after write {outcome.writes} of this push: entries are left out. Run topology again now."), outcome
         ) from None
     outcome.writes += 1
 
 
 def _await_read(request: Request, proof: Proof, standing: Topology, step: Topology, outcome: Outcome) -> None:
-    """Wait until the server no longer shows what the file does not list and ``step`` is going to list.
+    """Wait until the server no longer shows nodes that the file does not list and that ``step`` adds. Raises PushFailed.
 
-    As long as it does, it has not read the file as it stands (an earlier push was cut off, the watch is lost). It would take
-    the next file for a change of address and lose the node, though its view, still the old one, looked right at first.
+    A server that still shows such a node has not read the current file (an earlier push was interrupted, or the watch is lost). The server would
+    treat the next file as a change of address and lose the node, although its old view looks right at first.
     """
     before = {node.grpc_address for node in standing.listed}
     arriving = {node.name for node in step.listed if node.grpc_address not in before}
@@ -410,10 +418,12 @@ def _await_view(
     *,
     last: bool,
 ) -> set[str]:
-    """Wait until the local server shows what ``step`` says, and at least as long as the next write must wait. Entries in
-    ``pending`` are still to be refreshed, by a later write. What becomes of ``bystanders``, which no write touches, holds up no write that is
-    still to come: it would be left without what the writes before left out. Returns those of the ``arrived`` that are evictable for
-    LEFT_OVER_SECONDS where nothing else differs."""
+    """Wait until the local server shows the nodes of ``step``, and until the next write may start. Raises PushFailed.
+
+    ``pending``: entries that a later write refreshes. ``bystanders``: entries that no write changes. A difference of a bystander does not delay the
+    next write, because the next write adds the entries that earlier writes left out. ``arrived``: new entries. ``last``: whether ``step`` is the
+    last write. Return the entries of ``arrived`` that are evictable for LEFT_OVER_SECONDS, if no other difference is left.
+    """
     started = time.monotonic()
     failure: Failure | None = None
     while True:
@@ -449,7 +459,7 @@ def _await_view(
 def _unproved(request: Request, outcome: Outcome, failure: Failure | None, elapsed: float, last: bool) -> str:
     file = os.path.basename(request.path)
     state = f"{file} {'was written' if outcome.writes else 'is right'}, but for {elapsed:.0f} s "
-    # Between two writes an entry is left out on purpose.
+    # Between two writes the file lacks entries on purpose.
     then = "" if last else " Entries are left out: run topology again now."
     if failure:
         return fitted(f"{state}the server shows no view ({failure.kind}: ", failure.message, f").{then}")

@@ -1,11 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The running process of a server of this host, as /proc tells: with what it was started, what it listens on, what it watches.
+"""Reads the running process of a server from /proc: its program, environment, listening sockets and file watches.
 
-Standard library only, Python 3.9+. What a process was started with is read from /proc (its program, its
-environment), not guessed from the times of files; that it listens is read from /proc too: the listening socket must
-be its own, so neither TLS nor a stranger on the port can mislead.
+Standard library only, Python 3.9+. /proc shows the program and the environment of the start; the times of files do not. A listening socket must
+belong to the process, so TLS or a different process on the port does not matter.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.sy
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest
 
-#: Variables that only our environment files set, so that one too many means that the file was another one then.
+#: Prefixes of variables that only our environment files set. An extra variable therefore means that the file has changed since the start.
 _OURS = ("BYDB_", "BANYANDB_")
 _LISTEN = "0A"  # of /proc/net/tcp: TCP_LISTEN
 
@@ -33,10 +32,9 @@ def restart_reasons(
     target: str | None,
     proc: str = "/proc",
 ) -> list[RestartReason]:
-    """Return why the running process is not the one that a start would give now; nothing when it is, or none runs.
+    """Return why the running process needs a restart. Return an empty list if it needs none, or if no process runs. Raises HostStateError.
 
-    ``environment`` are the wanted variables with the SHA-256 of their values, ``program`` is the path that the unit
-    starts, ``target`` the file that it should lead to.
+    ``environment``: wanted variable -> SHA-256 of its value. ``program``: path that the unit starts. ``target``: file to which the path must lead.
     """
     if not service.main_pid:
         return []
@@ -47,14 +45,14 @@ def restart_reasons(
         if program is not None and target is not None:
             reasons += _program_reasons(service, program, target, proc)
     except (FileNotFoundError, ProcessLookupError):
-        return []  # it ended meanwhile: what comes next starts it with what is there now
+        return []  # the process has ended, so the next start uses the current files
     except OSError as error:
         raise cannot_read(f"{proc}/{service.main_pid}", error) from error
     return reasons
 
 
 def silent_ports(pid: int, ports: Iterable[int], proc: str = "/proc") -> list[int]:
-    """Those of ``ports`` on which this process itself has no listening TCP socket. Raises HostStateError."""
+    """Return the ports of ``ports`` on which this process has no listening TCP socket. Raises HostStateError."""
     wanted = set(ports)
     if not wanted:
         return []
@@ -69,7 +67,7 @@ def silent_ports(pid: int, ports: Iterable[int], proc: str = "/proc") -> list[in
 
 
 def listening_ports(pid: int, proc: str = "/proc") -> list[int]:
-    """Return all ports on which this process itself has a listening TCP socket. Raises HostStateError."""
+    """Return all ports on which this process has a listening TCP socket. Raises HostStateError."""
     try:
         sockets = _sockets(pid, proc)
         return sorted({port for port, inode in _listeners(pid, proc) if inode in sockets})
@@ -80,7 +78,7 @@ def listening_ports(pid: int, proc: str = "/proc") -> list[int]:
 
 
 def environment_of(pid: int, proc: str = "/proc") -> dict[str, str]:
-    """Return the environment that this process was started with; nothing of a process that is gone. Raises HostStateError."""
+    """Return the environment with which this process started, or an empty mapping if the process has ended. Raises HostStateError."""
     try:
         return _environment(pid, proc)
     except (FileNotFoundError, ProcessLookupError):
@@ -90,14 +88,14 @@ def environment_of(pid: int, proc: str = "/proc") -> dict[str, str]:
 
 
 def watches(pid: int, path: str, proc: str = "/proc") -> bool:
-    """Whether an inotify watch of this process sits on the file that ``path`` leads to now (proc(5), fdinfo); a process that is gone watches nothing.
+    """Return whether this process has an inotify watch on the file of ``path`` (proc(5), fdinfo). Raises HostStateError.
 
-    Raises HostStateError.
+    Return False if the process has ended.
     """
     try:
         mark = f"ino:{os.stat(path).st_ino:x} "
         for descriptor in os.listdir(f"{proc}/{pid}/fdinfo"):
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # closed since listdir()
                 lines = _read(f"{proc}/{pid}/fdinfo/{descriptor}").splitlines()
                 if any(line.startswith("inotify ") and mark in line for line in lines):
                     return True
@@ -109,7 +107,7 @@ def watches(pid: int, path: str, proc: str = "/proc") -> bool:
 
 
 def port_holder(port: int, proc: str = "/proc") -> str:
-    """Who listens on the port, as ``<name> (pid <n>)``, or an empty text. For messages only."""
+    """Return the process that listens on the port as ``<name> (pid <n>)``, or an empty text. Use the result only in messages."""
     with contextlib.suppress(OSError):
         inodes = {inode for found, inode in _listeners("self", proc) if found == port}
         for pid in filter(str.isdigit, os.listdir(proc)):
@@ -120,7 +118,7 @@ def port_holder(port: int, proc: str = "/proc") -> str:
 
 
 def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[RestartReason]:
-    elsewhere = set()  # set by a drop-in of the operator's: its business, and no reason to restart at every run
+    elsewhere = set()  # the operator's drop-ins set these variables, so they are no reason for a restart
     for path in service.environment_files[1:]:
         with contextlib.suppress(OSError):
             elsewhere |= set(re.findall(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", _read(path), re.MULTILINE))
@@ -131,9 +129,11 @@ def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Map
 
 
 def _program_reasons(service: Service, program: str, target: str, proc: str) -> list[RestartReason]:
-    """A compiled program is named by /proc/<pid>/exe. Of a script (the program stands behind its interpreter in the
-    command line) the kernel keeps only the path it was called by; it is what that leads to now, unless the link was
-    changed after the start."""
+    """Return the reasons for a restart because of the program.
+
+    /proc/<pid>/exe shows a compiled program. For a script (the program comes after its interpreter in the command line) the kernel keeps only the
+    path of the call. The path leads to the script of the start, unless a link has changed since the start.
+    """
     directory = f"{proc}/{service.main_pid}"
     arguments = _read(f"{directory}/cmdline").split("\0")
     wanted = os.path.realpath(target)
@@ -147,7 +147,7 @@ def _program_reasons(service: Service, program: str, target: str, proc: str) -> 
 
 
 def _changed_at(program: str) -> float:
-    """When the way to the program was last changed: its links and their directories' entries, by their own times."""
+    """Return the time of the last change of a link in the path, in seconds since the epoch; 0 without a link."""
     changed, path = 0.0, program
     while path != os.path.dirname(path):
         with contextlib.suppress(FileNotFoundError):
@@ -158,7 +158,7 @@ def _changed_at(program: str) -> float:
 
 
 def _started(service: Service) -> float:
-    """The start of the process by the wall clock, seconds since the epoch."""
+    """Return the start time of the process in seconds since the epoch."""
     return time.time() - (time.monotonic() - service.started_us / 1e6)
 
 
@@ -168,7 +168,7 @@ def _environment(pid: int, proc: str) -> dict[str, str]:
 
 
 def _listeners(pid: int | str, proc: str) -> list[tuple[int, str]]:
-    """(port, inode) of every listening TCP socket in the network of that process."""
+    """Return (port, inode) of every listening TCP socket in the network namespace of the process."""
     found = []
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(FileNotFoundError):  # a host without IPv6 has no tcp6
@@ -180,10 +180,10 @@ def _listeners(pid: int | str, proc: str) -> list[tuple[int, str]]:
 
 
 def _sockets(pid: int, proc: str) -> set[str]:
-    """The inodes of the sockets that the process holds."""
+    """Return the inodes of the sockets of the process."""
     found = set()
     for name in os.listdir(f"{proc}/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+        with contextlib.suppress(FileNotFoundError):  # closed since listdir()
             link = os.readlink(f"{proc}/{pid}/fd/{name}")
             if link.startswith("socket:["):
                 found.add(link[len("socket:[") : -1])

@@ -1,10 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start, restart and stop a server of this host, and wait until its own process listens.
-
-Standard library only, Python 3.9+.
-"""
+"""Starts, restarts and stops a server of this host, and waits until its process listens. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -20,14 +17,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.sy
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.journal_line import decisive, excerpt
 
-#: Lines of the journal that a failure keeps.
+#: Default number of journal lines in a failure.
 JOURNAL_LINES = 20
-# Of a reason, in characters, so that a summary has room for the hosts and the command that shows the journal.
+# Maximum length of a reason in characters, because a summary also needs room for the hosts and the journalctl command.
 _MOST = 150
 
 
 class NotReady(Exception):
-    """A server did not start, or did not stop. ``reason``: one line; ``log``: the command that shows the rest, or nothing; ``journal``: lines."""
+    """A server did not start, or did not stop. ``reason``: one line. ``log``: command that shows the journal, or empty. ``journal``: lines."""
 
     def __init__(self, reason: str, log: str = "", journal: Sequence[str] = ()) -> None:
         super().__init__(f"{reason}. Log: {log}." if log else reason)
@@ -36,24 +33,24 @@ class NotReady(Exception):
         self.journal = list(journal)
 
     def to_mapping(self) -> dict[str, Any]:
-        """What a module returns that reports the failure in place of failing."""
+        """Return the result of a module that reports the failure and succeeds."""
         return {"failure": {"reason": self.reason, "log": self.log}, "journal": self.journal}
 
     def to_failure(self, verbosity: int) -> dict[str, Any]:
-        """What a module returns that fails. Ansible prints a failed result as a whole, so the journal is there with ``-v`` only."""
+        """Return the result of a module that fails. Ansible prints a failed result completely, so the journal is included only with ``-v``."""
         return {"msg": str(self), **({"journal": self.journal} if verbosity and self.journal else {})}
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """``seconds`` from the order to start until all ports listened; ``service`` as it was then."""
+    """Result of a start. ``seconds``: time from the start command until the process listened on all ports. ``service``: state at this time."""
 
     changed: bool
     seconds: float
     service: Service
 
     def to_mapping(self) -> dict[str, Any]:
-        """What modules return of it."""
+        """Return the values for the result of a module."""
         return {
             "seconds": self.seconds,
             "main_pid": self.service.main_pid,
@@ -63,7 +60,7 @@ class Readiness:
 
 
 def known(name: str) -> Service:
-    """The service as it is. Raises NotReady where systemd has no such unit, and HostStateError."""
+    """Return the state of the service. Raises NotReady if systemd does not know the unit, and HostStateError."""
     found = services([name])[name]
     if not found.exists:
         raise NotReady(f"{name}: systemd does not know this unit. Write the unit with the role skywalking.banyandb.node")
@@ -71,18 +68,17 @@ def known(name: str) -> Service:
 
 
 def foreseen(service: Service, restart: bool) -> tuple[bool, dict[str, str]]:
-    """Whether come_up() would start it, and the difference that this makes, as Ansible shows it."""
+    """Return whether come_up() would start the service, and the difference in Ansible's diff format."""
     changed = restart or service.active_state not in ("active", "reloading")
     before = f"{service.active_state if service.exists else 'absent'}\n"
-    return changed, {"before": before, "after": ("active, started anew\n" if restart else "active\n") if changed else before}
+    return changed, {"before": before, "after": ("active, restarted\n" if restart else "active\n") if changed else before}
 
 
 def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, journal_lines: int = JOURNAL_LINES) -> Readiness:
-    """Start the service (or restart it) and wait until its own process listens on all ``ports``.
+    """Start or restart the service, and wait until its main process listens on all ``ports``.
 
-    ``timeout`` is in seconds from the end of systemctl's own work. A process that ends meanwhile is an error at
-    once, not at the timeout. A service that already runs is not started again, but waited for all the same.
-    Raises NotReady and HostStateError.
+    ``timeout``: seconds from the end of the systemctl command. A process that ends during the wait is an error at once. Without ``restart``, a
+    running service keeps running, and the function waits for its ports. Raises NotReady and HostStateError.
     """
     before = known(name)
     order = _Order(name, before.invocation, time.time(), journal_lines)
@@ -104,7 +100,7 @@ def come_up(name: str, restart: bool, ports: Sequence[int], timeout: float, jour
 
 
 def stop(name: str, journal_lines: int = JOURNAL_LINES) -> bool:
-    """Stop the service and wait until its process is gone, which systemd kills when it does not go. Returns whether there was one to stop.
+    """Stop the service and wait until its process has ended. systemd kills a process that does not end. Return whether the service was running.
 
     Raises NotReady and HostStateError.
     """
@@ -116,20 +112,20 @@ def stop(name: str, journal_lines: int = JOURNAL_LINES) -> bool:
 
 @dataclass(frozen=True)
 class _Order:
-    """An order to systemd: the unit, the invocation that ran before, when the order was given (seconds since the epoch), lines to keep."""
+    """A command to systemd. ``before``: previous invocation of the unit. ``began_at``: time in seconds since the epoch."""
 
     unit: str
     before: str
     began_at: float
     journal_lines: int
 
-    def failed(self, what: str, otherwise: str, more: str = "") -> NotReady:
-        """Return the failure: ``what`` happened, the decisive message of the journal or else ``otherwise``, and ``more``."""
+    def failed(self, what: str, fallback: str, more: str = "") -> NotReady:
+        """Return the failure: ``what`` happened, the decisive message of the journal, and ``more``. ``fallback`` replaces a missing message."""
         name = self.unit[: -len(".service")] if self.unit.endswith(".service") else self.unit
         lines = lines_since(self.unit, self.began_at, self.before)
         said = decisive(lines)
         mark = '"' if said else ""
-        reason = fitted(f"{name} {what}: {mark}", said or otherwise, f"{mark}{more}", _MOST) if said or otherwise else f"{name} {what}{more}"
+        reason = fitted(f"{name} {what}: {mark}", said or fallback, f"{mark}{more}", _MOST) if said or fallback else f"{name} {what}{more}"
         return NotReady(reason, f"journalctl -u {name}", excerpt(lines, self.journal_lines))
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server of this host started with a topology file that lists the nodes that answer by then.
+"""Starts a server of this host with a topology file that lists only the nodes that respond.
 
-Standard library only, Python 3.9+. The file is decided before the server is stopped and written after: what is refused leaves it running.
-A server that ran lists again, once it listens, what it listed when it was stopped.
+Standard library only, Python 3.9+. The push decides before it stops the server, so a refused push leaves the server running. It writes the file after
+the stop. After the restart of a server, a second write adds the entries that the file had at the stop.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.restart_topology import after_start
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology
 
-# For how long a server that listens is given to watch its file. A healthy one needs far less than a second. One whose discovery is off never does;
-# what is asked next, its view, tells that better.
+# Seconds to wait until a server that listens also watches its file. A healthy server needs far less than 1 s. A server without discovery never
+# watches the file; then the check of its view fails with a better message.
 WATCH_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server to start: its systemd unit, where its own process has to listen, and within how many seconds."""
+    """The server to start. ``ports``: ports on which its main process must listen. ``timeout``: seconds to wait for the ports."""
 
     unit: str
     ports: Sequence[int]
@@ -35,13 +35,15 @@ class Server:
 
 
 def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service_start.Readiness | None]:
-    """Stop the server if it runs, write the file of a request to ``admit`` those that respond at a start, start it, and wait until it listens
-    and watches the file: it listens before it does, and what is written between would be read at its next poll only (section 1 of the contract).
-    A server that ran is then given all that it listed before, in a second write; one that does not come up leaves the file as it stood.
+    """Stop the server if it runs, write its file, start it, and wait until it listens and watches the file.
 
-    Returns also the difference for the service, as Ansible shows it; in check mode nothing is done and there is no readiness.
-    Raises TopologyError and TopologyFileError (nothing changed), service_start.NotReady (it does not listen, or was stopped and its file could not be
-    written), PushFailed (its file may not outlast a power cut), and HostStateError.
+    ``request``: a push with ``admit`` of ADMIT_START. A server listens before it watches its file, and would read a write between only at its next
+    poll (section 1 of the contract). For a server that ran before, a second write adds its former entries. If the start fails, the push restores the
+    former file.
+
+    Return the outcome, the difference of the service in Ansible's diff format, and the readiness. Check mode changes nothing and has no readiness.
+    Raises TopologyError and TopologyFileError; nothing has changed then. Raises service_start.NotReady if the server does not listen, or is stopped
+    without its file. Raises PushFailed if the file may not outlast a power cut. Raises HostStateError.
     """
     if request.check:
         found = systemd_services.services([server.unit])[server.unit]
@@ -64,7 +66,7 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     except (TopologyFileError, push.PushFailed) as error:
         if not stopped:
             raise
-        raise service_start.NotReady(f"{error}. {server.unit} is stopped: repair this, then run deploy") from error
+        raise service_start.NotReady(f"{str(error).rstrip('.')}. {server.unit} is stopped: repair this, then run deploy") from error
     try:
         ready = service_start.come_up(server.unit, False, server.ports, server.timeout)
     except service_start.NotReady:
@@ -83,17 +85,18 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
 
 
 def _standing(request: push.Request) -> tuple[Topology, str] | None:
-    """Return what the file lists now, and its text; None where the server has not read it."""
+    """Return the topology and the text of the file, or None if the server has not read the file."""
     return None if request.unread else topology_file.read(request.path)
 
 
 def _write(request: push.Request, text: str) -> None:
-    """Replace the file by ``text``. Raises service_start.NotReady, since the server was stopped for it."""
+    """Replace the file by ``text``. Raises service_start.NotReady, because the push has already stopped the server."""
     try:
         with topology_file.locked(request.path, request.lock_timeout):
             topology_file.write(request.path, text, ownership_of(request.path))
     except TopologyFileError as error:
-        raise service_start.NotReady(f"{error}. The server lists only the nodes that responded at its start: run topology") from error
+        message = f"{str(error).rstrip('.')}. The server lists only the nodes that responded at its start: run topology"
+        raise service_start.NotReady(message) from error
 
 
 def _difference(found: systemd_services.Service) -> dict[str, str]:

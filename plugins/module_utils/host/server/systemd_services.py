@@ -1,10 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd services of this host, as systemctl tells.
-
-Standard library only, Python 3.9+.
-"""
+"""Reads systemd services of this host with systemctl. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ _PROPERTIES = (
 
 
 class CommandFailed(HostStateError):
-    """A command of systemd ended with an error. ``said``: its own first line, without the command."""
+    """A command of systemd failed. ``said``: first line of the command's output."""
 
     def __init__(self, message: str, said: str) -> None:
         super().__init__("no_systemd", message)
@@ -32,8 +29,10 @@ class CommandFailed(HostStateError):
 
 @dataclass(frozen=True)
 class Service:
-    """A unit as systemd tells it. ``started_us`` is of the monotonic clock, in microseconds: it names one start. ``invocation`` names one
-    start in the journal too; it is empty where systemd has forgotten it."""
+    """State of a unit in systemd. ``started_us``: start time in microseconds of the monotonic clock; it identifies one start.
+
+    ``invocation``: identifies one start in the journal; empty if systemd no longer has it.
+    """
 
     name: str
     exists: bool
@@ -57,23 +56,23 @@ class Service:
 
 
 def services(names: Sequence[str], systemctl: str = "systemctl") -> dict[str, Service]:
-    """All the services by one call of systemctl. Raises HostStateError (``no_systemd``)."""
+    """Return name -> state of the services, with one call of systemctl. Raises HostStateError (``no_systemd``)."""
     if not names:
         return {}
     text = run([systemctl, "show", "--property=" + _PROPERTIES, "--", *names])
     blocks = [_properties(block) for block in text.strip("\n").split("\n\n")]
     if len(blocks) != len(names):
-        raise HostStateError("no_systemd", f"systemctl told of {len(blocks)} units, asked for {len(names)}: {text!r}")
+        raise HostStateError("no_systemd", f"systemctl show: got {len(blocks)} units, expected {len(names)}: {text!r}")
     return {name: _service(name, block) for name, block in zip(names, blocks)}
 
 
 def read_units_again() -> None:
-    """Have systemd read its unit files again. Raises HostStateError."""
+    """Reload the unit files of systemd. Raises HostStateError."""
     run(["systemctl", "daemon-reload"])
 
 
 def run(command: Sequence[str]) -> str:
-    """The output of a command, in the C locale and UTC. Raises HostStateError (``no_systemd``, ``permission_denied``)."""
+    """Run a command in the C locale and UTC, and return its output. Raises HostStateError (``no_systemd``, ``permission_denied``)."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
     try:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
@@ -88,7 +87,7 @@ def run(command: Sequence[str]) -> str:
 
 
 def _properties(block: str) -> dict[str, list[str]]:
-    """``Name=value`` lines; a property may come more than once (EnvironmentFiles)."""
+    """Return name -> values, from ``Name=value`` lines. A property may come more than once (EnvironmentFiles)."""
     found: dict[str, list[str]] = {}
     for line in block.split("\n"):
         name, separator, value = line.partition("=")
@@ -128,6 +127,6 @@ def _service(name: str, block: Mapping[str, list[str]]) -> Service:
 
 
 def _utc(timestamp: str) -> str:
-    """``Sat 2026-11-21 10:14:26 UTC`` -> ``2026-11-21T10:14:26Z``; empty when there was no start."""
+    """Convert ``Sat 2026-11-21 10:14:26 UTC`` to ``2026-11-21T10:14:26Z``. Return an empty text without a start."""
     found = re.match(r"\w{3} (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)", timestamp)
     return f"{found.group(1)}T{found.group(2)}Z" if found else ""

@@ -1,10 +1,10 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts the program of a unit once, with the unit's account, sandbox and environment, and has it end before it serves.
+"""Starts the program of a unit once, with the unit's account, sandbox and environment. The program ends before it serves.
 
-Standard library only, Python 3.9+. ``--show-rungroup-units`` makes the server read its whole environment, list its units and exit with 0; a
-value of the wrong type exits with 1 (measured, tests/contract/test_process.py). No port is opened, and no data is touched.
+Standard library only, Python 3.9+. With ``--show-rungroup-units`` the server reads its whole environment, lists its units and exits with 0. With a
+value of the wrong type it exits with 1 (measured, tests/contract/test_process.py). The program opens no port and changes no data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import settings
 
 ARGUMENT = "--show-rungroup-units"
-# What decides whether a process can start, of [Service]; systemd-run takes each as a property.
+# Options of [Service] that decide whether a process can start. systemd-run accepts each as a property.
 TRIED = (
     "AmbientCapabilities", "CapabilityBoundingSet", "CPUQuota", "Environment", "EnvironmentFile", "Group", "LimitNOFILE", "LockPersonality",
     "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname",
@@ -28,7 +28,7 @@ TRIED = (
     "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "UMask",
     "UnsetEnvironment", "User", "WorkingDirectory",
 )  # fmt: skip
-# Exit codes of systemd's own (systemd.exec(5)): the program was never started.
+# Exit codes of systemd (systemd.exec(5)). With these codes systemd has not started the program.
 STAGES = {
     200: "WorkingDirectory cannot be entered",
     203: "the program cannot be executed",
@@ -40,7 +40,7 @@ SECONDS = 60.0
 
 
 def command(unit_files: Sequence[str]) -> list[str]:
-    """Return the command that tries the program of a unit. ``unit_files``: the unit and its drop-ins, in the order of systemd.
+    """Return the command that starts the program of a unit once. ``unit_files``: the unit and its drop-ins, in the order of systemd.
 
     Raises HostStateError (``no_program``).
     """
@@ -54,7 +54,7 @@ def command(unit_files: Sequence[str]) -> list[str]:
 
 
 def try_program(name: str, unit_files: Sequence[str]) -> None:
-    """Return when the program of the unit ``name`` would start. Raises HostStateError (``no_program``, ``no_systemd``, ``does_not_start``)."""
+    """Return if the program of the unit ``name`` can start. Raises HostStateError (``no_program``, ``no_systemd``, ``does_not_start``)."""
     words = command(unit_files)
     program = words[words.index("--") + 1]
     try:
@@ -76,12 +76,12 @@ def decisive(output: str) -> str:
     """Return the one line of the program's output that says why it ended, without a full stop."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("Error:")]
-    told = errors or [line for line in lines if re.search('"level":"(fatal|error)"', line)] or lines[-1:]
-    return told[0].replace("Error: ", "", 1).rstrip(".")[:120] if told else "no message"
+    found = errors or [line for line in lines if re.search('"level":"(fatal|error)"', line)] or lines[-1:]
+    return found[0].replace("Error: ", "", 1).rstrip(".")[:120] if found else "no message"
 
 
 def _why_not_executed(program: str) -> str:
-    """Return why this machine does not execute the file, as words for a message that begin with the file's path."""
+    """Return why this machine does not execute the file. The text starts with the file's path."""
     real = os.path.realpath(program)
     try:
         if os.statvfs(real).f_flag & os.ST_NOEXEC:

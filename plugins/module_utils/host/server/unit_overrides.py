@@ -1,9 +1,9 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What drop-ins of a unit set, and the settings that a unit has with all of its drop-ins. Standard library only, Python 3.9+.
+"""Reads the settings of units and their drop-ins. Standard library only, Python 3.9+.
 
-Values stay here: an option ``Environment=`` may hold a secret.
+drop_ins() returns no values, because an option ``Environment=`` may hold a secret.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ _LINE_VARIABLE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", re.MULTILINE)
 
 
 def drop_ins(name: str, paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what the drop-ins of the unit ``name`` set, without the values; those for all units of a kind are left out.
+    """Return the settings of the drop-ins of the unit ``name``, without the values. Drop-ins for all units of a kind are left out.
 
-    Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (set to nothing) and ``variables``, names that it adds to the environment.
+    Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
+    environment).
     """
     return [
         {"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]}
@@ -31,7 +32,7 @@ def drop_ins(name: str, paths: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def settings(path: str) -> Iterator[tuple[str, str, str]]:
-    """Yield section, option and value of each setting of a unit file; nothing of a file that is gone or cannot be read (systemd.syntax(7))."""
+    """Yield section, option and value of each setting of a unit file (systemd.syntax(7)). Yield nothing for a missing or unreadable file."""
     text = ""
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
         text = stream.read()
