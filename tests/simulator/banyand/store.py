@@ -84,7 +84,7 @@ class Store:
         """Store a part: the records of one shard. A repeated part, whose answer was lost, is the same part."""
         head, data = split_head(request)
         if not await self.schema.has(GROUP + head["group"]):
-            return b""  # measured: the liaison counts the part as sent, and nobody has it
+            return b""  # measured: the liaison counts the part as sent, and no node has it
         moment = next(records(data))[2] / 1e9
         segment = time.strftime("seg-%Y%m%d", time.gmtime(moment))
         path = os.path.join(self.root, head["group"], segment, f"shard-{head['shard']}", part_name(head), POINTS)

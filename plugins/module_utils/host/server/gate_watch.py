@@ -84,7 +84,7 @@ def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()
 
 
 def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> NodeAnswer | Failure:
-    """What one node says of itself; of its health alone when only that is asked."""
+    """Return the answer of one node, or a failure. ``methods``: METHODS, or only the first method for the health."""
     said = grpc_call.call(node, [(method, b"") for method in methods], timeout)
     return said if isinstance(said, Failure) else read(node, said)
 
