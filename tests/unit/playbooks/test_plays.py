@@ -83,13 +83,13 @@ def tags_of(entry: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
-    assert [play["name"] for path, play in PLAYS if path.name == "deploy.yml" and tag in tags_of(play)] == TAGS[tag]
+    assert [entry["name"] for entry in entries(PLAYBOOKS / "deploy.yml") if tag in tags_of(entry)] == TAGS[tag]
 
 
 def test_every_tag_makes_the_group_of_hosts_and_always_is_none_of_them() -> None:
     # With `always`, a tag of a site's own playbook would check all hosts of all clusters.
     first = set(entries(PLAYBOOKS / FIRST_PLAY)[0]["tags"])
-    assert first == {tag for _path, play in PLAYS for tag in tags_of(play)} == {*TAGS, "status"}
+    assert first == {tag for path in FILES for entry in entries(path) for tag in tags_of(entry)} == {*TAGS, "status"}
 
 
 def test_the_roles_of_one_play_have_a_tag_each() -> None:

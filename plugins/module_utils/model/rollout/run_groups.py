@@ -1,0 +1,42 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The groups that the playbooks make of the hosts of a run, from the inventory alone. Pure.
+
+A play for a group replaces a condition on a task: Ansible starts a process for each host that skips a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
+
+#: Hosts whose server reads topology.yml.
+FILE_SERVERS = "__banyandb_file_servers"
+#: Hosts with any other server: a server that asks DNS, a standalone server.
+OTHER_SERVERS = "__banyandb_other_servers"
+#: Hosts with a liaison.
+LIAISONS = "__banyandb_liaisons"
+#: All hosts of the run, when the nodes of any cluster come from DNS.
+DNS_HOSTS = "__banyandb_dns_hosts"
+#: All hosts of the run, when data nodes leave a cluster whose servers read topology.yml: these hosts record the departure.
+DEPARTURE_HOSTS = "__banyandb_departure_hosts"
+
+
+def run_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the groups of each host: host -> names of groups. A host without a group has no entry.
+
+    ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. A host in ``banyandb_remove`` has no server of its own here.
+    """
+    common = [DNS_HOSTS] if any(cluster["source"] == "dns" for cluster in clusters.values()) else []
+    common += [DEPARTURE_HOSTS] if any(cluster["mode"] == FILE and cluster["remove"] for cluster in clusters.values()) else []
+    found = {host: [*common] for host in hosts}
+    for cluster in clusters.values():
+        for node in cluster.get("hosts", cluster["nodes"]):
+            if node["name"] in found:
+                reads_file = cluster["mode"] == FILE and node["role"] != STANDALONE
+                found[node["name"]] += [FILE_SERVERS if reads_file else OTHER_SERVERS, *([LIAISONS] if node["role"] == LIAISON else [])]
+    return {host: groups for host, groups in found.items() if groups}
