@@ -113,8 +113,15 @@ FILES: Mapping[str, ProtoFile] = {
         messages={
             "GetMaxRevisionRequest": (),
             "GetMaxRevisionResponse": (("max_mod_revision", 1, "int64"),),
+            "SchemaKey": (("kind", 1, "string"), ("group", 2, "string"), ("name", 3, "string")),
+            "GetKeyRevisionsRequest": (("keys", 1, "repeated banyandb.cluster.v1.SchemaKey"),),
+            "KeyRevision": (("key", 1, "banyandb.cluster.v1.SchemaKey"), ("mod_revision", 2, "int64"), ("present", 3, "bool")),
+            "GetKeyRevisionsResponse": (("revisions", 1, "repeated banyandb.cluster.v1.KeyRevision"),),
         },
-        methods={"NodeSchemaStatusService/GetMaxRevision": ("GetMaxRevisionRequest", "GetMaxRevisionResponse")},
+        methods={
+            "NodeSchemaStatusService/GetMaxRevision": ("GetMaxRevisionRequest", "GetMaxRevisionResponse"),
+            "NodeSchemaStatusService/GetKeyRevisions": ("GetKeyRevisionsRequest", "GetKeyRevisionsResponse"),
+        },
     ),
     "grpc/health/v1/health.proto": ProtoFile(
         "grpc.health.v1",
