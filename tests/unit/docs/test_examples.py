@@ -188,12 +188,14 @@ def test_every_refusal_is_in_the_page_troubleshooting(text):
 
 
 def names(document):
-    """Return the values of all keys ``name`` in a YAML document."""
-    if isinstance(document, dict):
-        yield from [document["name"]] if isinstance(document.get("name"), str) else []
-        document = list(document.values())
+    """Return the names of all plays and tasks in a YAML document. The option ``name`` of a module is none of them."""
     if isinstance(document, list):
         for part in document:
+            yield from names(part)
+    elif isinstance(document, dict):
+        if "name" in document and any("." in key or key in ("hosts", "block") for key in document):
+            yield str(document["name"])
+        for part in document.values():
             yield from names(part)
 
 
