@@ -69,8 +69,11 @@ def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | 
     ``register``: name of the variable with the result of failed_parts_info, or None.
     """
     registered = {host: hostvars[host].get(register) for host in hosts if register and host in hostvars}
+    failed = sorted(host for host, result in registered.items() if isinstance(result, Mapping) and result.get("error"))
     unseen = sorted(host for host, result in registered.items() if isinstance(result, Mapping) and result.get("failed_parts", ()) is None)
-    return [f"  {', '.join(unseen)}: cannot read the failed parts. Run with become: true." for _once in unseen[:1]] + [
+    lines = [f"  {', '.join(unseen)}: cannot read the failed parts. Run with become: true."] if unseen else []
+    lines += [f"  {', '.join(failed)}: the failed parts are unknown. See the error above."] if failed else []
+    return lines + [
         f"  {host}: {found['parts']} part{'' if found['parts'] == 1 else 's'} in {found['path']}: acknowledged, but not sent to a data node. "
         "The liaison does not try again."
         for host, result in registered.items()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import run_groups as model
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.play_groups import play_groups
 
 DOCUMENTATION = r"""
 name: run_groups
@@ -48,7 +48,7 @@ _value:
 
 
 def run_groups(hosts: Sequence[str], clusters: Mapping[str, Any]) -> dict[str, list[str]]:
-    return model.run_groups(clusters, hosts)
+    return play_groups(clusters, hosts)
 
 
 class FilterModule:

@@ -20,8 +20,8 @@ description:
   - Entries that do not respond come last in the file, because each of them delays the entries behind it by 5 s. A new entry that does
     not respond becomes a comment, until a later push finds that it responds.
   - A liaison uses a new data node at once, and loses points while the node does not know the schema. So on a liaison the push waits until a new data
-    node has loaded the measures, streams and traces of the cluster, for O(prove.timeout) seconds at most. A node that has not, is held back, and
-    the push fails after it has done all else.
+    node has loaded the measures, streams and traces of the cluster, for O(prove.timeout) seconds at most. The push holds back a node without them
+    (see O(unready)). With V(start) in O(admit), a liaison starts without new data nodes. V(all) in O(admit) does not wait.
   - The module replaces a file as a whole, by a rename in the same directory. Pushes to one file wait for each other.
 options:
   path:
@@ -107,6 +107,13 @@ options:
     type: list
     elements: str
     default: []
+  unready:
+    description:
+      - What to do on a liaison with a new data node that lacks the schema after O(prove.timeout) seconds. Both values hold the node back and do all
+        other changes. V(fail) then fails. V(hold_back) warns.
+    type: str
+    choices: [fail, hold_back]
+    default: fail
   unread:
     description:
       - Whether the server has never read the file, because the server ran in another discovery mode. The module then replaces the file without
@@ -176,8 +183,9 @@ options:
         default: http://127.0.0.1:17913
       timeout:
         description:
-          - Seconds to wait for the view after each write. A server that no longer watches the file reads it by a poll, which the roles set to
-            30 s. Use more seconds than that poll.
+          - Seconds to wait for the view after each write. On a liaison also the seconds to wait for the schema of new data nodes, before the first
+            write.
+          - A server that no longer watches the file reads it by a poll, which the roles set to 30 s. Use more seconds than that poll.
         type: float
         default: 60
       ca_path:
@@ -194,9 +202,9 @@ options:
     type: float
     default: 2
   lock_timeout:
-    description: Seconds to wait for the end of another push to the same file.
+    description: Seconds to wait for the end of another push to the same file. A push that waits for a schema takes O(prove.timeout) longer.
     type: float
-    default: 60
+    default: 150
   backup:
     description: Keep a copy of the replaced file, in the same directory.
     type: bool
@@ -390,7 +398,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.top
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import FAIL, HOLD_BACK, read_request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
 
@@ -417,6 +425,7 @@ ARGUMENTS = dict(
     refresh_stale=dict(type="bool", default=False),
     admit=dict(type="str", choices=list(ADMIT), default="answering"),
     as_listed=dict(type="list", elements="str", default=[]),
+    unready=dict(type="str", choices=[FAIL, HOLD_BACK], default=FAIL),
     unread=dict(type="bool", default=False),
     batch=dict(type="int", default=1),
     start=dict(
@@ -441,7 +450,7 @@ ARGUMENTS = dict(
         required_together=REQUIRED_TOGETHER,
     ),
     reach_timeout=dict(type="float", default=2),
-    lock_timeout=dict(type="float", default=60),
+    lock_timeout=dict(type="float", default=150),
     backup=dict(type="bool", default=False),
     owner=dict(type="str"),
     group=dict(type="str"),

@@ -24,6 +24,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.top
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import LONGEST_REASON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, ordered
@@ -753,7 +754,11 @@ def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, s
 
 
 def lacking(*names: str) -> dict[str, str]:
-    return {name: f"{name}: not added" for name in names}
+    return dict.fromkeys(names, "not added")
+
+
+def never_asked(_nodes: Sequence[Node]) -> dict[str, str]:
+    raise AssertionError("asked")
 
 
 def with_schema(host: Host, nodes: Sequence[Node], without: Any, **options: Any) -> Request:
@@ -764,18 +769,33 @@ def with_schema(host: Host, nodes: Sequence[Node], without: Any, **options: Any)
 
 def test_only_data_nodes_that_arrive_and_respond_are_asked_for_the_schema(host: Host) -> None:
     a, b, c = host.nodes("abc")
-    silent = Node("silent", "127.0.0.1:1")
-    asked: list[list[str]] = []
+    request = host.request([a, b, c, Node("silent", "127.0.0.1:1")])
+    request = replace(request, expected={**request.expected, "c": replace(request.expected["c"], role=LIAISON)})
+    assert push_module._arriving(request, Topology((a,)), {node.grpc_address for node in (a, b, c)}) == [b]
 
-    def without(nodes: Sequence[Node]) -> dict[str, str]:
-        asked.append([node.name for node in nodes])
+
+def test_a_push_without_an_arriving_node_does_not_wait(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    push(with_schema(host, [a, b], never_asked))
+
+
+def test_a_refused_push_does_not_wait(host: Host) -> None:
+    a, b, c = host.nodes("abc")
+    host.runs_with(a, b)
+    with pytest.raises(PlanRefused, match="refusing to drop b"):
+        push(with_schema(host, [a, c], never_asked))
+
+
+def test_a_node_that_stops_during_the_wait_is_not_listed_as_responding(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+
+    def stop(_nodes: Sequence[Node]) -> dict[str, str]:
+        host.network.silence(b)
         return {}
 
-    request = with_schema(host, [a, b, c, silent], without)
-    request = replace(request, expected={**request.expected, "c": replace(request.expected["c"], role=LIAISON)})
-    alive = {node.grpc_address for node in (a, b, c)}
-    assert push_module._without_schema(request, Topology((a,)), alive, Outcome()) == set()
-    assert asked == [["b"]]
+    assert push(with_schema(host, [a, b], stop)).plan.held_back == ("b",)
 
 
 def test_a_node_that_lacks_the_schema_is_held_back_the_rest_is_done_and_the_push_fails(host: Host) -> None:
@@ -793,16 +813,45 @@ def test_a_node_that_lacks_the_schema_is_held_back_the_rest_is_done_and_the_push
 def test_two_nodes_that_lack_the_schema_are_one_message(host: Host) -> None:
     a, b, c = host.nodes("abc")
     host.runs_with(a)
-    with pytest.raises(PushFailed, match=r"^b: not added \(1 more\)$"):
+    with pytest.raises(PushFailed, match=r"^b and 1 more: not added$"):
         push(with_schema(host, [a, b, c], lambda _nodes: lacking("b", "c")))
+
+
+def test_with_hold_back_the_push_succeeds_and_warns(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    outcome = push(replace(with_schema(host, [a, b], lambda _nodes: lacking("b")), hold_back_unready=True))
+    assert (outcome.plan.held_back, outcome.proved, outcome.warnings) == (("b",), True, ["b: not added"])
+
+
+def test_the_message_has_200_characters_at_most(host: Host) -> None:
+    a, b = host.nodes("ab")
+    long = Node("n" * 200, b.grpc_address)
+    host.runs_with(a)
+    with pytest.raises(PushFailed) as failed:
+        push(with_schema(host, [a, long], lambda _nodes: {long.name: "r" * LONGEST_REASON}))
+    assert len(str(failed.value)) == 200
 
 
 @pytest.mark.parametrize("options", [{"check": True}, {"admit": ADMIT_ALL}])
 def test_check_mode_and_admit_all_do_not_wait_for_the_schema(host: Host, options: dict[str, Any]) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a)
+    assert push(with_schema(host, [a, b], never_asked, **options)).plan.added == ("b",)
 
-    def without(_nodes: Sequence[Node]) -> dict[str, str]:
-        raise AssertionError("asked")
 
-    assert push(with_schema(host, [a, b], without, **options)).plan.added == ("b",)
+@pytest.mark.parametrize("role", [DATA, LIAISON])
+def test_a_liaison_starts_without_new_data_nodes(host: Host, role: str) -> None:
+    a, b, self = host.nodes("abs")
+    host.runs_with(a)
+    request = host.request([a, b, self], timeout=None, admit=ADMIT_START, silent=["s"])
+    request = replace(request, expected={**request.expected, "s": replace(request.expected["s"], role=role)})
+    assert push(request).plan.held_back == (("b", "s") if role == LIAISON else ("s",))
+
+
+def test_a_liaison_whose_known_data_nodes_are_down_starts_with_new_ones(host: Host) -> None:
+    b, self = host.nodes("bs")
+    host.path.write_text(Topology((Node("a", "127.0.0.1:1"),)).render())
+    request = host.request([Node("a", "127.0.0.1:1"), b, self], timeout=None, admit=ADMIT_START, silent=["s"])
+    request = replace(request, expected={**request.expected, "s": replace(request.expected["s"], role=LIAISON)})
+    assert push(request).plan.added == ("b",)

@@ -140,7 +140,7 @@ def test_a_node_that_does_not_get_the_schema_in_time_is_named_and_the_others_are
     with data_node() as (ready, _one), data_node(lambda key, _asked: b"0001" in key) as (late, _two):
         nodes = [Node("ready", ready.grpc_address), Node("late", late.grpc_address)]
         found = with_liaison(liaison, lambda client: nodes_without_schema(client, nodes, 0.3, 5.0))
-    assert found.keys() == {"late"} and found["late"].startswith("late: not added, it lacks measure g/0001")
+    assert found.keys() == {"late"} and found["late"].startswith("not added, it lacks measure g/0001")
 
 
 @pytest.mark.usefixtures("waits")
@@ -150,9 +150,33 @@ def test_a_node_that_gives_no_answer_is_named_with_the_reason():
     assert "its schema is unknown" in found["gone"] and "connection refused" in found["gone"]
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_liaison_that_does_not_show_its_schema_holds_every_node_back():
-    found = with_liaison(http_answer("404 Not Found"), lambda client: nodes_without_schema(client, [Node("a", "a:1"), Node("b", "b:1")], 5.0, 1.0))
-    assert found.keys() == {"a", "b"} and all("the liaison does not show its schema" in why and len(why) <= 200 for why in found.values())
+    found = with_liaison(http_answer("404 Not Found"), lambda client: nodes_without_schema(client, [Node("a", "a:1"), Node("b", "b:1")], 0.2, 1.0))
+    assert found.keys() == {"a", "b"} and all("its schema is unknown" in why and len(why) <= 150 for why in found.values())
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_liaison_that_fails_for_a_moment_is_asked_again():
+    turns = iter(range(100))
+
+    def recovers(request):
+        return liaison(request) if next(turns) > 2 else http_answer("500 Internal Server Error")
+
+    with data_node() as (node, _handler):
+        assert with_liaison(recovers, lambda client: nodes_without_schema(client, [node], 20.0, 5.0)) == {}
+
+
+@pytest.mark.usefixtures("waits")
+def test_an_object_that_is_deleted_during_the_wait_is_no_reason():
+    turns = iter(range(100))
+
+    def deletes(request):
+        gone = b"/content/" in request and next(turns) > 0
+        return http_answer("200 OK", json.dumps({**CONTENT, "schemaInfo": {}}).encode()) if gone else liaison(request)
+
+    with data_node(lambda key, _asked: b"0001" in key) as (node, _handler):
+        assert with_liaison(deletes, lambda client: nodes_without_schema(client, [node], 0.3, 5.0)) == {}
 
 
 def test_a_cluster_without_groups_needs_no_wait():

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, role_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, role_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ANSWERING,
     ADMIT_START,
@@ -53,6 +53,8 @@ BETWEEN_WRITES_SECONDS = 2.0
 # A reload by the file watch takes 1.01 s (section 1). A reload that takes longer than this comes from the server's poll.
 WATCH_SECONDS = 5.0
 SILENT_ENTRY_SECONDS = 5.0
+# Characters for the names of the nodes that a message refuses. A reason has 150 characters at most.
+NAMES_LENGTH = 48
 # A server uses a new entry that responds within 1 s. An entry that stays evictable longer than this is stuck (section 8): the server has kept an old
 # connection to the node.
 LEFT_OVER_SECONDS = 5.0
@@ -107,6 +109,7 @@ class Request:
     backup: bool = False
     proof: Proof | None = None
     check: bool = False
+    hold_back_unready: bool = False
     lock_timeout: float = 60.0
     reach_timeout: float = 2.0
 
@@ -190,8 +193,10 @@ def push(request: Request) -> Outcome:
             if request.proof and not _shows_it_already(request, request.proof, found, outcome):
                 _await_view(request, request.proof, outcome.plan.final, found, outcome, last=True)
     if outcome.unready:
-        first, *others = outcome.unready.values()
-        raise PushFailed(fitted("", first, f" ({len(others)} more)" if others else ""), outcome)
+        message = f"{cut(listed([*outcome.unready], 1), NAMES_LENGTH)}: {next(iter(outcome.unready.values()))}"
+        if not request.hold_back_unready:
+            raise PushFailed(message, outcome)
+        outcome.warnings.append(message)
     return outcome
 
 
@@ -250,7 +255,14 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         current = Topology()
     tried = [node for node in (*current.nodes, *request.nodes) if node.name not in request.silent]
     alive = reach.answering(tried, request.reach_timeout)
-    alive -= _without_schema(request, current, alive, outcome)
+    arriving = _arriving(request, current, alive)
+    if request.admit == ADMIT_START:
+        alive -= {node.grpc_address for node in arriving if _starts_without(request, current, alive)}
+    elif arriving and request.admit == ADMIT_ANSWERING and request.proof and request.proof.without_schema and not request.check:
+        # A request that the plan refuses does not wait.
+        _plan(request, current, alive, request.refresh)
+        outcome.unready = {**request.proof.without_schema(arriving)}
+        alive = reach.answering(tried, request.reach_timeout) - {node.grpc_address for node in arriving if node.name in outcome.unready}
     refresh = set(request.refresh)
     if request.proof:
         outcome.view = _view_before(request, request.proof, outcome)
@@ -258,7 +270,19 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     found = Found(file and current, alive, shown)
     if request.proof and request.refresh_stale and outcome.view:
         refresh |= _stale(request, request.proof, current, outcome.view, found)
-    made = outcome.plan = plan(
+    made = outcome.plan = _plan(request, current, alive, refresh)
+    outcome.after = made.final.render()
+    steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
+    owned = file is not None and ownership_of(request.path) == _kept(request)
+    outcome.changed = bool(steps) or not owned
+    if len(steps) > 1 and request.proof is None:
+        raise PlanRefused(f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove.")
+    return steps, found
+
+
+def _plan(request: Request, current: Topology, alive: Collection[str], refresh: Collection[str]) -> Plan:
+    """Return the plan of the push. Raises TopologyError."""
+    return plan(
         current,
         [current.by_name.get(node.name, node) if node.name in request.as_listed else node for node in request.nodes],
         answering=alive,
@@ -270,30 +294,26 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
         # In check mode, servers that an earlier task starts do not run yet.
         needs=() if request.check else request.needs,
     )
-    outcome.after = made.final.render()
-    steps = made.steps or (() if outcome.before == outcome.after else (made.final,))
-    owned = file is not None and ownership_of(request.path) == _kept(request)
-    outcome.changed = bool(steps) or not owned
-    if len(steps) > 1 and request.proof is None:
-        raise PlanRefused(f"{request.path}: this change takes two writes, and the server's view has to be seen between them. Set prove.")
-    return steps, found
 
 
-def _without_schema(request: Request, current: Topology, alive: Collection[str], outcome: Outcome) -> set[str]:
-    """Return the addresses of data nodes that a liaison would use too early, after a wait for their schema; ``outcome`` gets the reasons.
-
-    Check mode does not ask: it predicts a push that has waited long enough.
-    """
-    if not request.proof or not request.proof.without_schema or request.check or request.admit != ADMIT_ANSWERING:
-        return set()
+def _arriving(request: Request, current: Topology, alive: Collection[str]) -> list[Node]:
+    """Return the data nodes that respond at an address that the file does not list. Such a node may lack the schema."""
     known = {canonical_address(node.grpc_address) for node in current.listed}
-    arriving = [
+    return [
         node
         for node in request.nodes
         if request.expected[node.name].role == DATA and node.grpc_address in alive and canonical_address(node.grpc_address) not in known
     ]
-    outcome.unready = {**request.proof.without_schema(arriving)} if arriving else {}
-    return {node.grpc_address for node in arriving if node.name in outcome.unready}
+
+
+def _starts_without(request: Request, current: Topology, alive: Collection[str]) -> bool:
+    """Return whether the server to start is a liaison that starts without new data nodes. The push after the start adds them, with the wait.
+
+    A liaison without a known data node that responds starts with new data nodes: without any data node the liaison cannot serve.
+    """
+    starts = [request.expected[name] for name in request.silent if name in request.expected]
+    known = [node for node in current.listed if node.grpc_address in alive and role_of(node.grpc_address) == DATA]
+    return bool(known) and any(node.role == LIAISON for node in starts)
 
 
 def _require_ca_files(nodes: Sequence[Node]) -> None:

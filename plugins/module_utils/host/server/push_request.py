@@ -28,8 +28,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.exp
 
 # Seconds for one look at the local server's view. A look takes 3 ms (section 3 of the contract).
 LOOK_SECONDS = 5.0
+# Seconds for the liaison to report the content of one group.
+CONTENT_SECONDS = 20.0
 # The server may refuse one connection. Before anything is written, one refusal is no reason to give up.
 RETRIES = 2
+# The values of the option unready.
+FAIL = "fail"
+HOLD_BACK = "hold_back"
 # Longest time that a parameter may set. A socket's time-out has a limit.
 LONGEST_SECONDS = 86400.0
 
@@ -72,6 +77,7 @@ def read_request(params: Mapping[str, Any], check: bool) -> Request:
         backup=params["backup"],
         proof=_proof(params["prove"], params["reach_timeout"]),
         check=check,
+        hold_back_unready=params["unready"] == HOLD_BACK,
         lock_timeout=params["lock_timeout"],
         reach_timeout=params["reach_timeout"],
     )
@@ -105,7 +111,9 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         # Imported for a push that adds a data node to a liaison. Every other push would pay for the import on every host.
         from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.schema_questions import nodes_without_schema
 
-        return nodes_without_schema(client, nodes, prove["timeout"], reach_timeout)
+        # The liaison asks every data node for its content, which takes longer than a look at the view.
+        patient = HttpClient.local(prove, CONTENT_SECONDS, RETRIES)
+        return nodes_without_schema(patient, nodes, prove["timeout"], reach_timeout)
 
     observer = ExpectedNode.observer(prove["name"], prove["role"])
     return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None)

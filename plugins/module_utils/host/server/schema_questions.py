@@ -16,7 +16,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.co
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import groups_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import SchemaKey, keys_from, lacking, refusal
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 
@@ -58,26 +57,34 @@ def lacking_on(node: Node, keys: Sequence[SchemaKey], timeout: float) -> list[Sc
 
 
 def nodes_without_schema(client: HttpClient, nodes: Sequence[Node], timeout: float, each: float) -> dict[str, str]:
-    """Wait until all ``nodes`` have the schema that the liaison behind ``client`` knows, at most ``timeout`` seconds.
+    """Wait until all ``nodes`` have the schema that the liaison behind ``client`` knows, about ``timeout`` seconds at most.
 
-    ``each``: seconds for one question to one node. Return the nodes that do not have the schema: entry name -> why, 200 characters at most.
+    ``each``: seconds for one question to one node. The last round reads the liaison's keys again: a deleted object is no reason to refuse a node.
+    A liaison may fail to answer for 11 s after a data node has died (see content_questions), so each round asks a failing liaison again.
+    Return the nodes that do not have the schema: entry name -> why (see schema_keys.refusal).
     """
     began = time.monotonic()
-    keys = liaison_keys(client)
-    if isinstance(keys, Failure):
-        return {node.name: fitted(f"{node.name}: the liaison does not show its schema (", keys.message, ")") for node in nodes}
-    by_name = {node.name: node for node in nodes} if keys else {}
-    left = [*by_name]
-    while left:
-        found = side_by_side(lambda name: lacking_on(by_name[name], keys, each), left, WORKERS, timeout + each)
-        answers = {name: found[name] if name in found else Failure.late(by_name[name].grpc_address, each) for name in left}
-        left = [name for name in left if answers[name]]
+    by_name = {node.name: node for node in nodes}
+    left, last = [*by_name], False
+    keys: list[SchemaKey] | Failure = []
+    while True:
+        if last or not keys or isinstance(keys, Failure):
+            keys = liaison_keys(client)
+        lack = dict.fromkeys(left, keys) if isinstance(keys, Failure) else _lacking(keys, [by_name[name] for name in left], each)
+        left = [name for name in left if lack[name]]
         waited = time.monotonic() - began
-        if waited >= timeout:
-            return {name: refusal(name, answers[name], waited) for name in left}
-        if left:
-            time.sleep(PAUSE_SECONDS)
-    return {}
+        if last or not left:
+            return {name: refusal(lack[name], waited) for name in left}
+        last = waited + PAUSE_SECONDS >= timeout
+        time.sleep(PAUSE_SECONDS)
+
+
+def _lacking(keys: Sequence[SchemaKey], nodes: Sequence[Node], each: float) -> dict[str, list[SchemaKey] | Failure]:
+    """Ask all nodes side by side. Return the keys that each lacks, or why a node does not say."""
+    by_name = {node.name: node for node in nodes}
+    rounds = -(-len(by_name) // WORKERS) * max(1, len([*_parts(keys)]))
+    found = side_by_side(lambda name: lacking_on(by_name[name], keys, each), by_name, WORKERS, rounds * each + 1.0)
+    return {name: found[name] if name in found else Failure.late(node.grpc_address, each) for name, node in by_name.items()}
 
 
 def _parts(keys: Sequence[SchemaKey]) -> Iterator[list[bytes]]:

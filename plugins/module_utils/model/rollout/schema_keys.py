@@ -23,6 +23,9 @@ KINDS = {"measures": "measure", "streams": "stream", "traces": "trace"}
 #: The variable that sets how soon a data node learns the schema.
 SYNC_INTERVAL = "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL"
 
+#: Characters of a reason. The names of the nodes have the rest of a line of 200.
+LONGEST_REASON = 150
+
 
 class SchemaKey(NamedTuple):
     """The name of a schema object, as ``banyandb.schema.v1.SchemaKey`` has it. ``kind``: measure, stream or trace."""
@@ -49,10 +52,13 @@ def lacking(keys: Sequence[SchemaKey], present: Collection[SchemaKey]) -> list[S
     return [key for key in keys if key not in there]
 
 
-def refusal(name: str, missing: Sequence[SchemaKey] | Failure, seconds: float) -> str:
-    """Return why a liaison is not to list the data node ``name``: at most 200 characters. ``missing``: the keys that the node lacks, or why the
-    node does not say. ``seconds``: how long the push has waited."""
+def refusal(missing: Sequence[SchemaKey] | Failure, seconds: float) -> str:
+    """Return why a liaison is not to list a data node, without the name of the node: at most LONGEST_REASON characters.
+
+    ``missing``: the keys that the node lacks, or why these are unknown. ``seconds``: how long the push has waited.
+    """
     if isinstance(missing, Failure):
-        return fitted(f"{name}: not added, since its schema is unknown after {seconds:.0f} s (", missing.message, "). Run topology again.")
+        return fitted(f"not added, its schema is unknown after {seconds:.0f} s (", missing.message, "). Run topology again.", LONGEST_REASON)
     first = listed([f"{key.kind} {key.group}/{key.name}" for key in missing], 1)
-    return fitted(f"{name}: not added, it lacks ", first, f" after {seconds:.0f} s. Set {SYNC_INTERVAL}=1s there, or run topology again.")
+    remedy = f" after {seconds:.0f} s. Run topology again. Keep {SYNC_INTERVAL} at 1s."
+    return fitted("not added, it lacks ", first, remedy, LONGEST_REASON)

@@ -4,6 +4,7 @@
 """The groups that the playbooks make of the hosts of a run, from the inventory alone. Pure.
 
 A play for a group replaces a condition on a task: Ansible starts a process for each host that skips a task.
+A play for some hosts must not fail on all of them: Ansible ends the run when every host of a play fails. So most groups have all hosts or none.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
 
-#: Hosts whose server reads topology.yml.
-FILE_SERVERS = "__banyandb_file_servers"
-#: Hosts with any other server: a server that asks DNS, a standalone server.
-OTHER_SERVERS = "__banyandb_other_servers"
+#: All hosts of the run, when any server reads no topology.yml: a server that asks DNS, a standalone server.
+VIEW_WAIT = "__banyandb_view_wait"
 #: Hosts with a liaison.
 LIAISONS = "__banyandb_liaisons"
 #: All hosts of the run, when the nodes of any cluster come from DNS.
@@ -26,17 +25,17 @@ DNS_HOSTS = "__banyandb_dns_hosts"
 DEPARTURE_HOSTS = "__banyandb_departure_hosts"
 
 
-def run_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, list[str]]:
+def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, list[str]]:
     """Return the groups of each host: host -> names of groups. A host without a group has no entry.
 
     ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. A host in ``banyandb_remove`` has no server of its own here.
     """
-    common = [DNS_HOSTS] if any(cluster["source"] == "dns" for cluster in clusters.values()) else []
-    common += [DEPARTURE_HOSTS] if any(cluster["mode"] == FILE and cluster["remove"] for cluster in clusters.values()) else []
-    found = {host: [*common] for host in hosts}
-    for cluster in clusters.values():
-        for node in cluster.get("hosts", cluster["nodes"]):
-            if node["name"] in found:
-                reads_file = cluster["mode"] == FILE and node["role"] != STANDALONE
-                found[node["name"]] += [FILE_SERVERS if reads_file else OTHER_SERVERS, *([LIAISONS] if node["role"] == LIAISON else [])]
+    nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
+    conditions = {
+        DNS_HOSTS: any(cluster["source"] == "dns" for cluster in clusters.values()),
+        DEPARTURE_HOSTS: any(cluster["mode"] == FILE and cluster["remove"] for cluster in clusters.values()),
+        VIEW_WAIT: any(mode != FILE or node["role"] == STANDALONE for mode, node in nodes),
+    }
+    liaisons = {node["name"] for _mode, node in nodes if node["role"] == LIAISON}
+    found = {host: [group for group, holds in conditions.items() if holds] + ([LIAISONS] if host in liaisons else []) for host in hosts}
     return {host: groups for host, groups in found.items() if groups}

@@ -1,0 +1,34 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""play_groups: which plays a host takes part in."""
+
+from __future__ import annotations
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.play_groups import play_groups
+
+
+def cluster(*nodes, **more):
+    return {"source": "inventory", "mode": "file", "remove": [], "nodes": [{"name": name, "role": role} for name, role in nodes], **more}
+
+
+def test_hosts_wait_for_views_when_any_server_reads_no_topology_yml():
+    file, dns = cluster(("l", "liaison"), ("d", "data")), cluster(("l2", "liaison"), ("d2", "data"), mode="dns")
+    assert play_groups({"a": file}, ["l", "d", "x"]) == {"l": ["__banyandb_liaisons"]}
+    assert play_groups({"a": file, "b": dns}, ["l", "d", "l2"]) == {
+        "l": ["__banyandb_view_wait", "__banyandb_liaisons"],
+        "d": ["__banyandb_view_wait"],
+        "l2": ["__banyandb_view_wait", "__banyandb_liaisons"],
+    }
+    assert play_groups({"a": cluster(("s", "standalone"), ("d", "data"))}, ["s", "d"]) == {host: ["__banyandb_view_wait"] for host in ("s", "d")}
+
+
+def test_servers_outside_of_the_play_do_not_count():
+    clusters = {"a": cluster(("d", "data")), "b": cluster(("d2", "data"), mode="dns")}
+    assert play_groups(clusters, ["d"]) == {}
+
+
+def test_all_hosts_ask_dns_when_any_cluster_does_and_record_departures_when_any_node_leaves():
+    clusters = {"a": cluster(("d", "data"), source="dns", hosts=[{"name": "h", "role": "data"}]), "b": cluster(remove=["x"])}
+    assert play_groups(clusters, ["h", "x"]) == {host: ["__banyandb_dns_hosts", "__banyandb_departure_hosts"] for host in ("h", "x")}
+    assert play_groups({"b": cluster(mode="dns", remove=["x"])}, ["x"]) == {}
