@@ -118,6 +118,11 @@ def test_failed_parts_of_a_liaison_are_reported() -> None:
     assert cluster_report.given_up(["l1"], hostvars, None) == []
 
 
+def test_a_liaison_that_cannot_read_its_failed_parts_is_one_line() -> None:
+    hostvars = {"l1": {"given": {"error": "I/O error"}}, "l2": {"given": {"failed_parts": []}}}
+    assert cluster_report.given_up(["l1", "l2"], hostvars, "given") == ["  l1: the failed parts are unknown. See the error above."]
+
+
 def test_a_cluster_that_was_stopped_is_one_line_and_no_finding_for_each_server() -> None:
     refused = cluster_report.Answer(Failure("refused", "127.0.0.1:17913: connection refused"))
     found = cluster_report.cluster_report("default", ENTRIES, {"d1": refused, "d2": refused})
