@@ -302,7 +302,10 @@ def _arriving(request: Request, current: Topology, alive: Collection[str]) -> li
     return [
         node
         for node in request.nodes
-        if request.expected[node.name].role == DATA and node.grpc_address in alive and canonical_address(node.grpc_address) not in known
+        if node.name in request.expected
+        and request.expected[node.name].role == DATA
+        and node.grpc_address in alive
+        and canonical_address(node.grpc_address) not in known
     ]
 
 
