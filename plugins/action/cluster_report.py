@@ -19,7 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import judge
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import NO_VIEW, judge
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
@@ -105,6 +105,8 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
         return Answer(Failure(ErrorKind.NOT_ASKED, "DNS lists it and the inventory does not: add its host there"))
     registered = [hostvars[host].get(name) for name in register]
     found = next((result for result in registered if isinstance(result, Mapping) and _says_something(result)), None)
+    if found is None and any(isinstance(result, Mapping) and "writes" in result for result in registered):
+        return Answer(Failure(NO_VIEW, "its server does not run yet"))  # a push in check mode
     if found is None:
         return Answer(Failure(ErrorKind.NOT_ASKED, "its host was not part of this run"))
     if found.get("unreachable"):

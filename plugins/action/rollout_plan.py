@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
             # A host with its own error ends the run. A message about the missing host would only hide that error.
             if not any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ())):
                 return {**result, "failed": True, "msg": str(error)}
-            planned, changes = [], {}
+            planned, changes, limits = [], {}, {}
         printed = lines(planned, changes)
         show(printed)
         warnings = []

@@ -79,7 +79,7 @@ clusters:
           expected: a view
           seen: "refused: 127.0.0.1:17913: connection refused"
           verdict: unknown
-          remedy: "Find out why data2 could not be asked (refused): its service, its host, the way to it."
+          remedy: "Run skywalking.banyandb.deploy, which starts the server of data2."
       matrix: {"data1": {"data1": "registered", "data2": "registered"}, "data2": {"data1": "?", "data2": "?"}}
       lines: ["cluster default, 2 nodes: unknown"]
 """

@@ -245,9 +245,9 @@ pairs:
       subject: data2
       table: ""
       expected: a view
-      seen: "refused: node4:17912: connection refused, nothing listens there; start the server, or correct the port"
+      seen: "refused: node4:17912: connection refused, nothing listens there"
       verdict: unknown
-      remedy: "Find out why data2 could not be asked (refused): its service, its host, the way to it."
+      remedy: "Run skywalking.banyandb.deploy, which starts the server of data2."
 matrix:
   description:
     - Observer, then subject, then the state that the observer shows for the subject.

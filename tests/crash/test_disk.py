@@ -198,7 +198,7 @@ def test_a_directory_that_vanishes_is_named(pusher: Pusher, network: Network, wh
         result = held.go()
     assert result["changed"] is False and f"{pusher.path}: not written: No such file or directory" in result["msg"], result
     assert (gone / "topology.yml").read_text() == old
-    says = f"{pusher.directory}: No such file or directory; the topology file needs an existing directory"
+    says = f"{pusher.directory}: No such file or directory. The topology file needs an existing directory"
     assert says in pusher.push(**arguments)["msg"]
     gone.rename(pusher.directory)
     assert pusher.push(**arguments)["changed"] is True

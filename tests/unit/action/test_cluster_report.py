@@ -69,6 +69,7 @@ def test_a_host_that_was_unreachable_from_the_start_is_distinguished_from_one_th
     [
         ({}, "not_asked", "not part of this run"),
         ({"state": {"skipped": True}}, "not_asked", "not part of this run"),
+        ({"state": {"changed": True, "writes": 1, "verdict": "unknown"}}, "no_view", "its server does not run yet"),
         ({"state": {"unreachable": True, "msg": "no route\nto host"}}, "unreachable", "no route to host"),
         ({"state": {"failed": True, "msg": "module broke"}}, "failed", "module broke"),
         (

@@ -131,7 +131,7 @@ def refused(leaving, **minimum):
     ("leaving", "said"),
     [
         ([], "banyandb_remove is empty"),
-        (["x"], "banyandb_remove names x: expected hosts"),
+        (["x"], "banyandb_remove names x: not in the groups"),
         (["d1"], "d1: cluster default would have 0 of its 1 servers of meta left, at least 1 must stay. Add another first."),
         (["l1", "l2"], "l1, l2: cluster default would have 0 of its 2 servers of liaison left, at least 1 must stay. Add another first."),
     ],
@@ -147,7 +147,8 @@ def test_a_minimum_that_the_user_set_is_kept():
 
 
 def test_the_plan_of_a_removal_says_what_happens_to_each_server():
-    (line,) = lines({"default": NODES}, ["l2"], clean_up=True)
+    line, hint = lines({"default": NODES}, ["l2"], clean_up=True)
+    assert hint == "after this run, delete from the inventory: l2. The next deploy starts every server of the inventory"
     assert line == "cluster default: l2 (liaison) is drained, dropped from the views of 3 servers, stopped, its data and configuration removed"
 
 

@@ -427,7 +427,7 @@ def test_the_lock_is_free_again_after_an_error(path: Path) -> None:
 @pytest.mark.parametrize(("below", "says"), [("missing/t.yml", "No such file or directory"), ("file/t.yml", "Not a directory")])
 def test_a_missing_directory_is_named_with_who_makes_it(path: Path, below: str, says: str) -> None:
     (path.parent / "file").write_text("")
-    with pytest.raises(TopologyFileError, match=f"{says}; the topology file needs an existing directory"), locked(str(path.parent / below), 0.1):
+    with pytest.raises(TopologyFileError, match=f"{says}. The topology file needs an existing directory"), locked(str(path.parent / below), 0.1):
         raise AssertionError("locked")
 
 

@@ -21,7 +21,7 @@ def test_all_kinds_but_its_own_are_looked_at():
 @pytest.mark.parametrize(("facts", "state"), [((7, "enabled"), "runs"), ((7, "disabled"), "runs"), ((0, "enabled"), "is enabled")])
 def test_a_server_of_another_kind_that_runs_or_will_run_is_named_with_the_way(facts, state):
     (problem,) = problems("liaison", beside(data=facts, standalone=(0, "")))
-    assert problem.startswith(f"banyandb-data.service {state}, and the host is in banyandb_liaison now. Return the host to banyandb_data, ")
+    assert problem.startswith(f"banyandb-data.service {state}, and the host is in banyandb_liaison now. Return it to banyandb_data, ")
     assert "skywalking.banyandb.remove" in problem and len(problem) <= 200
 
 

@@ -34,7 +34,7 @@ def test_a_confirmed_cluster_may_be_destroyed():
 @pytest.mark.parametrize(
     ("confirmed", "in_run", "given", "says"),
     [
-        ([], ALL, (), "banyandb_confirm is not set: expected the name of the cluster to destroy, of prod, test."),
+        ([], ALL, (), "banyandb_confirm is not set: expected the name of the cluster to destroy (prod, test)."),
         (["pord"], ALL, (), "banyandb_confirm is pord: expected clusters of this inventory, which has prod, test."),
         (["prod"], ["d1", "l2"], (), "cluster prod: --limit leaves out l1."),
         (["prod"], ALL, {"banyandb_cluster": "prod"}, "banyandb_cluster is set on the command line, which makes all hosts one cluster."),

@@ -54,11 +54,12 @@ def test_a_node_leaves_only_by_name() -> None:
     assert result.removed == ("c",)
 
 
-def test_a_held_back_node_is_known_and_leaves_only_by_name_too() -> None:
+def test_a_held_back_node_leaves_when_the_inventory_drops_it_unless_the_node_responds() -> None:
     current = Topology((A,), (B,))
+    assert plan(current, [A], answering={A.grpc_address}).final == Topology((A,))
     with pytest.raises(PlanRefused, match="refusing to drop b,"):
-        plan(current, [A], answering={A.grpc_address})
-    assert plan(current, [A], answering={A.grpc_address}, remove=["b"]).final == Topology((A,))
+        plan(current, [A], answering={A.grpc_address, B.grpc_address})
+    assert plan(current, [A], answering={A.grpc_address, B.grpc_address}, remove=["b"]).final == Topology((A,))
 
 
 def test_an_empty_list_is_refused() -> None:

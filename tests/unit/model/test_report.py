@@ -42,7 +42,7 @@ def test_a_node_that_could_not_be_asked_is_reported_with_its_reason() -> None:
     nodes = data(1)
     lines = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens")}))
     assert lines[0] == "cluster default, 1 node: unknown"
-    assert lines[-1].startswith("  unknown: d00: refused: nobody listens. Find out why d00")
+    assert lines[-1].startswith("  unknown: d00: refused: nobody listens. Run skywalking.banyandb.deploy")
 
 
 def test_of_a_large_cluster_only_rows_and_columns_with_findings_are_shown() -> None:
@@ -56,4 +56,4 @@ def test_of_a_large_cluster_only_rows_and_columns_with_findings_are_shown() -> N
 def test_a_finding_is_one_line_of_at_most_200_characters() -> None:
     nodes = data(1)
     (line,) = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens " * 40)}))[-1:]
-    assert len(line) <= 200 and line.startswith("  unknown: d00: refused: nobody listens ") and "Find out why d00" in line
+    assert len(line) <= 200 and line.startswith("  unknown: d00: refused: nobody listens ") and "Run skywalking.banyandb.deploy" in line

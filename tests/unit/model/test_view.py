@@ -203,7 +203,7 @@ def test_a_node_of_nobodys_is_extra() -> None:
     assert found(verdict) == [
         (observer, "node5:17912", "tire2" if observer[0] == "l" else "property", "extra", "drift") for observer in ("l1", "l2", "d3", "d4")
     ]
-    assert "add it there, or to banyandb_remove" in verdict.pairs[0].remedy
+    assert "Run skywalking.banyandb.remove, or add its host" in verdict.pairs[0].remedy
     assert judge(cluster, views).verdict == "converging"
 
 

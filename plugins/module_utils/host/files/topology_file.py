@@ -53,7 +53,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise TopologyFileError(
-                f"{directory}: {_reason(error)}; the topology file needs an existing directory (the node role makes it)"
+                f"{directory}: {_reason(error)}. The topology file needs an existing directory. Run skywalking.banyandb.deploy, which makes it."
             ) from None
         yield
 

@@ -348,7 +348,6 @@ def _view_before(request: Request, proof: Proof, outcome: Outcome) -> View | Non
     message = fitted(what, answer.message, "). Run deploy, which starts the server.")
     if not request.check:
         raise PushFailed(message, outcome)
-    outcome.warnings.append(message)
     return None
 
 

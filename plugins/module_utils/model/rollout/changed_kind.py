@@ -35,7 +35,7 @@ def problems(kind: str, beside: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if role != kind and facts and (facts["main_pid"] or facts["enabled"] == "enabled"):
             state = "runs" if facts["main_pid"] else "is enabled"
             found.append(
-                f"{service_of(role)} {state}, and the host is in banyandb_{kind} now. Return the host to banyandb_{role}, run "
-                f"skywalking.banyandb.remove for the host, then move the host."
+                f"{service_of(role)} {state}, and the host is in banyandb_{kind} now. Return it to banyandb_{role}, run "
+                "skywalking.banyandb.remove, then move it."
             )
     return found

@@ -31,7 +31,7 @@ def problems(clusters: Mapping[str, Cluster], confirmed: Sequence[str], in_run: 
             "destroy."
         )
     if not confirmed:
-        found.append(f"banyandb_confirm is not set: expected the name of the cluster to destroy, of {known}. Run this with -e banyandb_confirm=NAME.")
+        found.append(f"banyandb_confirm is not set: expected the name of the cluster to destroy ({known}). Set -e banyandb_confirm=NAME.")
     unknown = [name for name in confirmed if name not in clusters]
     if unknown:
         found.append(f"banyandb_confirm is {', '.join(unknown)}: expected clusters of this inventory, which has {known}. Correct the name.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 
 #: A cluster keeps at least so many servers of each group. No liaison starts without META, and clients need a liaison.
@@ -28,8 +29,8 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
     unknown = sorted(set(leaving) - known)
     if unknown:
         found.append(
-            f"banyandb_remove names {', '.join(unknown)}: expected hosts of the groups banyandb_data, banyandb_liaison and banyandb_standalone. "
-            "An entry whose host has left the inventory is dropped by skywalking.banyandb.topology with the same banyandb_remove."
+            f"banyandb_remove names {listed(unknown, 2)}: not in the groups banyandb_data, banyandb_liaison and banyandb_standalone. "
+            "For a host that is not in the inventory, run skywalking.banyandb.topology."
         )
     for cluster, nodes in sorted(clusters.items()):
         groups = dict.fromkeys(group for node in nodes if node["name"] in leaving for group in groups_of(node))
@@ -58,4 +59,7 @@ def lines(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collecti
                 found.append(
                     f"cluster {cluster}: {node['name']} ({node['role']}) is {first}dropped from the views of {others} servers, stopped, {after}"
                 )
-    return found
+    names = sorted(node["name"] for nodes in clusters.values() for node in nodes if node["name"] in leaving)
+    return found + (
+        [f"after this run, delete from the inventory: {', '.join(names)}. The next deploy starts every server of the inventory"] if names else []
+    )

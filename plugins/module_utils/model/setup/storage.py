@@ -354,7 +354,11 @@ def _without_data(seen: Seen, wanted: Wanted, record: Marker | None, found: Mark
     accept = f"set banyandb_accept_empty_data: [{wanted.facts.host}]"
     for store, path in sorted(seen.left.items()):
         if STORES[store][1] not in seen.entries:
-            return _refused(Reason.MOVED, f"{seen.path}: the node has its {store} data in {path}. Move the data, or {accept} to start without.")
+            return _refused(
+                Reason.MOVED,
+                f"{seen.path}: the node has its {store} data in {path}. Set the old directory again, move the data there, or {accept} to start "
+                "without.",
+            )
     here = record is not None and any(record.stores.get(store) == seen.path for store in wanted.stores)
     if record and here and found is None and not seen.entries:
         what = "is empty" if seen.what == "directory" else "does not exist"
@@ -368,7 +372,8 @@ def _adoptable(seen: Seen, wanted: Wanted) -> Finding | None:
     others = [name for name in seen.entries if name not in known]
     if len(others) == len(seen.entries):
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        message = f"{seen.path} has other content ({', '.join(shown(name)[1:-1] for name in others[:3])}{more}). Set an empty directory in its place."
+        first = ", ".join(shown(name)[1:-1] for name in others[:3])
+        message = f"{seen.path} has other content ({first}{more}). Choose an empty directory, or a new one below it."
         return _refused(Reason.OTHER_CONTENT, message)
     if wanted.adopt or (seen.in_unit and seen.owner == wanted.user and not others):
         return None

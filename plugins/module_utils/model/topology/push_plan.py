@@ -95,7 +95,7 @@ def plan(
     spelling = {canonical_address(node.grpc_address): node.grpc_address for node in current.nodes}
     wanted = Topology(tuple(replace(node, grpc_address=_spelt(node.grpc_address, spelling)) for node in desired))
     answering = {*answering, *(_spelt(address, spelling) for address in answering)}
-    _refuse_bad_requests(current, wanted, remove, refresh)
+    _refuse_bad_requests(current, wanted, answering, remove, refresh)
     moving = {node.name for node in wanted.nodes if node.name in current.by_name and current.by_name[node.name].grpc_address != node.grpc_address}
     listed_before = {node.name: node for node in current.listed}
     readdressed = sorted(moving & set(listed_before))
@@ -156,7 +156,7 @@ def _spelt(address: str, spelling: Mapping[str, str]) -> str:
     return spelling.get(canonical_address(address), address)
 
 
-def _refuse_bad_requests(current: Topology, wanted: Topology, remove: Collection[str], refresh: Collection[str]) -> None:
+def _refuse_bad_requests(current: Topology, wanted: Topology, answering: Collection[str], remove: Collection[str], refresh: Collection[str]) -> None:
     if not wanted.nodes:
         raise PlanRefused("topology.yml: the list of nodes is empty, which drops every node from the server. Put at least one node into nodes.")
     both = sorted(set(remove) & set(wanted.by_name))
@@ -168,6 +168,8 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, remove: Collection
     vanished = [
         node
         for node in current.nodes
+        # The server has never used a node that is held back and does not respond. A held back node that responds may be in the middle of a push.
+        if node in current.listed or node.grpc_address in answering
         for heir in [wanted.by_address.get(node.grpc_address)]
         # A new name at the same address renames the entry, unless another entry already has this name.
         if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import (
@@ -91,8 +91,19 @@ def judge(
     return Verdict(max(found, key=VERDICTS.index), tuple(pairs), matrix)
 
 
+#: Kind of a Failure: a push in check mode found no view.
+NO_VIEW = "no_view"
+# What to do about a view that is missing for one reason. Any other reason needs a look at the host.
+_REPAIR = {
+    NO_VIEW: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
+    ErrorKind.REFUSED: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
+    ErrorKind.NOT_ASKED: "Ask {name} too: run without a limit, or see above why its host dropped out.",
+    "unreachable": "Make the host of {name} reachable.",
+}
+
+
 def _not_asked(node: ExpectedNode, failure: Failure) -> Pair:
-    remedy = f"Find out why {node.name} could not be asked ({failure.kind}): its service, its host, the way to it."
-    if failure.kind == ErrorKind.NOT_ASKED:
-        remedy = f"Ask {node.name} too: run without a limit, or see above why its host dropped out."
-    return Pair(node.name, node.name, "", "a view", f"{failure.kind}: {failure.message}", UNKNOWN, remedy)
+    """Return the finding about a node without a view."""
+    other = "Find out why {name} could not be asked: its service, its host, the network."
+    message = failure.message.removesuffix(f"; {REMEDY.get(failure.kind, '')}")  # one remedy is enough
+    return Pair(node.name, node.name, "", "a view", f"{failure.kind}: {message}", UNKNOWN, _REPAIR.get(failure.kind, other).format(name=node.name))

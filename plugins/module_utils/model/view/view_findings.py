@@ -44,7 +44,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "stale": "Refresh {subject} on {observer}: a cached identity is never read again (labels or roles changed).",
         "missing": "Push the topology to {observer}; if it lists {subject} already, refresh that entry.",
         "unused": "Refresh {subject} on {observer}: it answers, yet that liaison does not use it.",
-        "extra": "{subject} is in the view of {observer} but not in the inventory: add it there, or to banyandb_remove.",
+        "extra": "The inventory does not list {subject}. Run skywalking.banyandb.remove, or add its host.",
     },
     DNS: {
         "stale": _BACK_INTO_DNS + ": a cached identity is never read again (labels or roles changed).",
