@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters, merged
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
@@ -44,7 +44,8 @@ _value:
 
 def inventory_clusters(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     require_inventory("clusters", hostvars, groups)
-    return {name: asdict(cluster) for name, cluster in clusters(groups, hostvars).items()}
+    found = clusters(groups, hostvars)
+    return {name: {**asdict(cluster), "problems": merged(cluster.problems, hostvars)} for name, cluster in found.items()}
 
 
 class FilterModule:

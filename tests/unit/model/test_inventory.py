@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import Cluster, clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import Cluster, clusters, merged
 
 GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "all": ["d1", "d2", "l1", "x"]}
 
@@ -143,3 +143,11 @@ def test_a_server_of_a_cluster_has_to_find_the_others(host: str) -> None:
 def test_a_standalone_server_has_no_say_in_how_a_cluster_finds_its_nodes() -> None:
     found = cluster(GROUPS | {"banyandb_standalone": ["s1"]}, {"banyandb_discovery_mode": "dns"}, s1={"banyandb_discovery_mode": "none"})
     assert (found.mode, found.problems) == ("dns", [])
+
+
+def test_a_wrong_variable_of_a_group_is_one_problem() -> None:
+    variables = {"banyandb_grpc_port": "17912x"}
+    found = clusters({"banyandb_data": ["a", "b", "c", "d", "e"]}, {host: {} if host == "e" else variables for host in "abcde"})
+    problems = merged(["one problem of the cluster", *found["default"].problems], "abcde")
+    assert problems[:2] == ["one problem of the cluster", "a, b, c and 1 more: banyandb_grpc_port is '17912x', expected a port from 1 to 65535"]
+    assert sum("banyandb_grpc_port" in problem for problem in problems) == 1

@@ -9,7 +9,7 @@ Every host of the inventory counts, also with ``--limit``. A topology with fewer
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,15 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for name in dict.fromkeys(names):
             found[name].problems.append(problem)
     return dict(found)
+
+
+def merged(problems: Sequence[str], hosts: Collection[str]) -> list[str]:
+    """Return the problems of a cluster, with one line for hosts with the same problem, such as hosts with a wrong variable of their group."""
+    found: dict[str, list[str]] = {}
+    for problem in problems:
+        host, _sep, text = problem.partition(": ")
+        found.setdefault(text if host in hosts else problem, []).extend([host] if host in hosts else [])
+    return [f"{listed(names, 3)}: {text}" if names else text for text, names in found.items()]
 
 
 def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
