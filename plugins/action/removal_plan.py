@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters, merged
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 ARGUMENTS: dict[str, Any] = {
@@ -33,8 +33,9 @@ class ActionModule(ActionBase):
         described = clusters(variables["groups"], variables["hostvars"]).values()
         leaving = sorted({name for cluster in described for name in cluster.remove})
         try:
-            wrong = [problem for cluster in described for problem in cluster.problems]
-            found = wrong + problems(nodes, leaving, limits_of(nodes, variables["hostvars"]))
+            # With a variable that cannot be read, the plan would have false problems too, such as an empty banyandb_remove.
+            wrong = merged([problem for cluster in described for problem in cluster.problems], variables["hostvars"])
+            found = wrong or problems(nodes, leaving, limits_of(nodes, variables["hostvars"]))
         except RolloutRefused as error:
             found = [str(error)]
         if found:

@@ -257,7 +257,7 @@ def _decide(request: Request, outcome: Outcome) -> tuple[Sequence[Topology], Fou
     alive = reach.answering(tried, request.reach_timeout)
     arriving = _arriving(request, current, alive)
     if request.admit == ADMIT_START:
-        alive -= {node.grpc_address for node in arriving if _starts_without(request, current, alive)}
+        alive -= {node.grpc_address for node in arriving} if _starts_without_new(request, current, alive) else set()
     elif arriving and request.admit == ADMIT_ANSWERING and request.proof and request.proof.without_schema and not request.check:
         # A request that the plan refuses does not wait.
         _plan(request, current, alive, request.refresh)
@@ -309,8 +309,8 @@ def _arriving(request: Request, current: Topology, alive: Collection[str]) -> li
     ]
 
 
-def _starts_without(request: Request, current: Topology, alive: Collection[str]) -> bool:
-    """Return whether the server to start is a liaison that starts without new data nodes. The push after the start adds them, with the wait.
+def _starts_without_new(request: Request, current: Topology, alive: Collection[str]) -> bool:
+    """Return whether to start the server without new data nodes. True for a liaison. The push after the start waits for their schema and adds them.
 
     A liaison without a known data node that responds starts with new data nodes: without any data node the liaison cannot serve.
     """

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a liaison for its schema keys, and a data node which of them the node has. Standard library only, Python 3.9+."""
+"""Ask a liaison for the keys of its schema, and a data node for the keys that it has. Standard library only, Python 3.9+."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def liaison_keys(client: HttpClient) -> list[SchemaKey] | Failure:
 
 
 def lacking_on(node: Node, keys: Sequence[SchemaKey], timeout: float) -> list[SchemaKey] | Failure:
-    """Return the keys that a data node lacks, or why the node does not say. ``timeout`` in seconds, for each part of the question."""
+    """Return the keys that a data node lacks, or why the answer is missing. ``timeout`` in seconds, for each part of the question."""
     present: list[SchemaKey] = []
     for part in _parts(keys):
         found = grpc_call.call(node, [(METHOD, b"".join(part))], timeout)
@@ -80,7 +80,7 @@ def nodes_without_schema(client: HttpClient, nodes: Sequence[Node], timeout: flo
 
 
 def _lacking(keys: Sequence[SchemaKey], nodes: Sequence[Node], each: float) -> dict[str, list[SchemaKey] | Failure]:
-    """Ask all nodes side by side. Return the keys that each lacks, or why a node does not say."""
+    """Ask all nodes side by side. Return the keys that each node lacks, or why the answer is missing."""
     by_name = {node.name: node for node in nodes}
     rounds = -(-len(by_name) // WORKERS) * max(1, len([*_parts(keys)]))
     found = side_by_side(lambda name: lacking_on(by_name[name], keys, each), by_name, WORKERS, rounds * each + 1.0)

@@ -28,7 +28,7 @@ DEPARTURE_HOSTS = "__banyandb_departure_hosts"
 def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, list[str]]:
     """Return the groups of each host: host -> names of groups. A host without a group has no entry.
 
-    ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. A host in ``banyandb_remove`` has no server of its own here.
+    ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. A host in ``banyandb_remove`` does not count as a liaison.
     """
     nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
     conditions = {
