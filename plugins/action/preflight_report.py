@@ -11,6 +11,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import wrong_limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
     FEW,
     Check,
@@ -20,6 +22,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     name_findings,
     table,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unknown_names import unknown_groups, unknown_variables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
@@ -45,6 +48,9 @@ class ActionModule(ActionBase):
         findings = [Finding((host,), Check.HOST, Level.FAIL, message) for host, message in refusals.items()]
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
+        findings += limit_findings(arguments["clusters"], hostvars)
+        findings += unknown_variables({host: list(hostvars[host]) for host in variables["ansible_play_hosts_all"]}, declared())
+        findings += unknown_groups(variables["groups"])
         lost = [host for host in variables["ansible_play_hosts_all"] if host not in hosts]
         unfit = list(dict.fromkeys(host for finding in findings if finding.level is Level.FAIL for host in finding.hosts))
         if arguments["table"]:
@@ -65,3 +71,12 @@ class ActionModule(ActionBase):
                 result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
             result.update(refused(problems))
         return result
+
+
+def limit_findings(clusters: Mapping[str, Mapping[str, Any]], hostvars: Mapping[str, Any]) -> list[Finding]:
+    """Return a finding for each cluster whose limits of a rollout are wrong. ``clusters``: result of the filter ``clusters``."""
+    nodes = {name: cluster.get("hosts", cluster["nodes"]) for name, cluster in clusters.items()}
+    return [
+        Finding(tuple(node["name"] for node in nodes[name]), Check.VARIABLES, Level.FAIL, problem)
+        for name, problem in wrong_limits(nodes, hostvars).items()
+    ]

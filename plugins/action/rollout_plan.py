@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import watchers
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, WrongLimits, limits_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import (
     SCOPES,
     check_scope,
@@ -60,8 +60,10 @@ class ActionModule(ActionBase):
             limits = limits_of(nodes, hostvars)
             planned = waves(nodes, changes, away if restart is None else away | stopped, stopped, limits)
         except RolloutRefused as error:
-            # A host with its own error ends the run. A message about the missing host would only hide that error.
-            if not any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ())):
+            # A host with its own error ends the run, and so do wrong limits: the task preflight_report refuses all of them together. A message
+            # about the missing host would only hide these errors.
+            refused = any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ()))
+            if not refused and not isinstance(error, WrongLimits):
                 return {**result, "failed": True, "msg": str(error)}
             planned, changes, limits = [], {}, {}
         printed = lines(planned, changes)

@@ -14,7 +14,9 @@ description:
   - Internal to the playbooks of this collection.
   - Collects the result of each host. Fails if a host was refused, or if two inventory names lead to one machine. Also fails if a host cannot resolve
     the name of a node of its cluster.
+  - Fails if the limits of a rollout, such as C(banyandb_waves), are wrong or differ within a cluster.
   - Warns if two machines have the same machine-id, because clones of one image have the same machine-id.
+  - Warns about variables C(banyandb_*) that no role has, and about groups with nearly the name of a group of this collection.
   - Runs only on the controller.
 options:
   clusters:
@@ -53,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: All problems. C(level) is V(warn) or V(fail). C(check) is V(host), V(machine) or V(names).
+  description: All problems. C(level) is V(warn) or V(fail). C(check) is V(host), V(variables), V(machine) or V(names).
   type: list
   elements: dict
   returned: success; on failure only with -v or with a callback for programs
@@ -68,6 +70,6 @@ lines:
   elements: str
   returned: with O(table=true); on failure only with -v or with a callback for programs
   sample:
-    - preflight  host  machine  names
-    - node1      pass  pass     pass
+    - preflight  host  variables  machine  names
+    - node1      pass  pass       pass     pass
 """

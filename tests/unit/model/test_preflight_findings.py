@@ -99,13 +99,15 @@ def test_a_row_for_each_host_and_a_column_for_each_check():
         Finding(("b",), Check.HOST, Level.FAIL, "b: no."),
         Finding(("a", "c"), Check.MACHINE, Level.WARN, "a, c: clones."),
         Finding(("c",), Check.NAMES, Level.FAIL, "c: cannot resolve x."),
+        Finding(("b", "c"), Check.VARIABLES, Level.WARN, "b, c: banyandb_x is not known."),
     ]
     assert table(["a", "b", "c"], findings) == [
-        "preflight  host  machine  names",
-        "a          pass  warn     pass",
-        "b          fail  -        -",
-        "c          pass  warn     fail",
+        "preflight  host  variables  machine  names",
+        "a          pass  pass       warn     pass",
+        "b          fail  warn       -        -",
+        "c          pass  warn       warn     fail",
         "  fail: b: no.",
         "  warn: a, c: clones.",
         "  fail: c: cannot resolve x.",
+        "  warn: b, c: banyandb_x is not known.",
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged, revisions, watchers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason, read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused, limits_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused, limits_of, wrong_limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import lacking
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
@@ -156,6 +156,11 @@ def test_a_standalone_server_has_no_say_beside_others():
     hostvars = {host: {"banyandb_stall": 9} if host == "s" else {} for host in ALL}
     assert limits_of(TWO, hostvars)["b"] == Limits()
     assert limits_of({"b": [node("s", "standalone")]}, hostvars)["b"] == Limits(stall=9.0)
+
+
+def test_each_cluster_with_wrong_limits_is_named_once_and_the_others_are_not():
+    hostvars = {host: {"banyandb_soak": "ten"} if host == "x" else {} for host in ALL}
+    assert wrong_limits(TWO, hostvars) == {"b": "cluster b: banyandb_soak is 'ten': expected seconds, 0 or more."}
 
 
 def test_clusters_come_one_after_the_other_and_waves_are_numbered_through():

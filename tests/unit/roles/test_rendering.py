@@ -273,7 +273,9 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
         assert "default" not in option if computed else option["default"] == defaults[name], name
 
 
-@pytest.mark.parametrize(("role", "entry", "more"), [("node", "restart", set(VARIABLES)), ("topology", "start", {"banyandb_start_timeout"})])
+@pytest.mark.parametrize(
+    ("role", "entry", "more"), [("node", "restart", {*VARIABLES, "banyandb_restart"}), ("topology", "start", {"banyandb_start_timeout"})]
+)
 def test_every_entry_point_of_a_role_takes_the_same_variables(role, entry, more):
     taken = specification(role, entry)
     assert {name: option for name, option in taken.items() if name not in more} == specification(role)

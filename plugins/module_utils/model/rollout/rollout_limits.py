@@ -28,6 +28,10 @@ class RolloutRefused(ValueError):
     """No order of the changes keeps the limits; the message names the host, the group and what to do."""
 
 
+class WrongLimits(RolloutRefused):
+    """A limit has an invalid value, or hosts of one cluster have different values."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """The limits of one cluster.
@@ -48,7 +52,7 @@ class Limits:
     def from_variables(cls, variables: Mapping[str, Any]) -> Limits:
         """Return the limits in Ansible variables. ``variables``: name -> value; None or a missing name means the default.
 
-        Raises RolloutRefused for an invalid value.
+        Raises WrongLimits for an invalid value.
         """
         given = {name: value for name, value in variables.items() if value is not None}
         stages: Any = given.get("banyandb_waves", STAGES)
@@ -56,11 +60,11 @@ class Limits:
         if isinstance(stages, (str, int)):
             stages = [stages]
         if not isinstance(stages, Sequence) or not stages or not all(_is_stage(stage) for stage in stages):
-            raise RolloutRefused(f"banyandb_waves is {shown(stages)}: expected a list of numbers and percentages, such as [1, 5%, 25%, 100%].")
+            raise WrongLimits(f"banyandb_waves is {shown(stages)}: expected a list of numbers and percentages, such as [1, 5%, 25%, 100%].")
         if not re.fullmatch(r"[1-9]\d*", str(data_at_once)):
-            raise RolloutRefused(f"banyandb_data_at_once is {shown(data_at_once)}: expected a number, 1 or more.")
+            raise WrongLimits(f"banyandb_data_at_once is {shown(data_at_once)}: expected a number, 1 or more.")
         if not isinstance(minimum, Mapping) or not all(re.fullmatch(r"\d+", str(number)) for number in minimum.values()):
-            raise RolloutRefused(
+            raise WrongLimits(
                 f"banyandb_minimum is {shown(minimum)}: expected a mapping from a role (meta, data, liaison) or a label (type=hot) to the number "
                 "of servers that must stay, such as {data: 2, type=hot: 1}."
             )
@@ -81,16 +85,34 @@ def limits_of(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Map
     """Return cluster -> its limits, from the variables of all its hosts. A limit of the run (``--limit``) does not matter.
 
     ``clusters``: cluster name -> its nodes.
-    Raises RolloutRefused for an invalid value, and when hosts of one cluster have different values.
+    Raises WrongLimits for an invalid value, and when hosts of one cluster have different values.
     """
-    return {cluster: Limits.from_variables(agreed(cluster, nodes, hostvars, VARIABLES)) for cluster, nodes in clusters.items()}
+    found = {}
+    for cluster, nodes in clusters.items():
+        values = agreed(cluster, nodes, hostvars, VARIABLES)
+        try:
+            found[cluster] = Limits.from_variables(values)
+        except WrongLimits as error:
+            raise WrongLimits(f"cluster {cluster}: {error}") from None
+    return found
+
+
+def wrong_limits(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return cluster -> why its limits are wrong, for each cluster with wrong limits. Arguments as of limits_of()."""
+    found = {}
+    for cluster, nodes in clusters.items():
+        try:
+            limits_of({cluster: nodes}, hostvars)
+        except WrongLimits as error:
+            found[cluster] = str(error)
+    return found
 
 
 def agreed(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], variables: Sequence[str]) -> dict[str, Any]:
     """Return the common value of each variable for a cluster; None for a variable that no host sets.
 
     The values of standalone servers beside other servers do not count: a standalone server is a cluster of its own.
-    Raises RolloutRefused when the hosts have different values.
+    Raises WrongLimits when the hosts have different values.
     """
     asked = [node["name"] for node in nodes if node["role"] != STANDALONE] or [node["name"] for node in nodes]
     found = {}
@@ -100,7 +122,7 @@ def agreed(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[s
         other = next((host for host, value in values.items() if value != first), None)
         if other is not None:
             one = next(iter(values))
-            raise RolloutRefused(
+            raise WrongLimits(
                 f"{variable} is {_said(values[one])} for {one} and {_said(values[other])} for {other}, both of cluster {cluster}. "
                 "Set one value for all hosts of the cluster."
             )
@@ -118,7 +140,7 @@ def _seconds(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise RolloutRefused(f"{name} is {shown(value)}: expected seconds, 0 or more.")
+        raise WrongLimits(f"{name} is {shown(value)}: expected seconds, 0 or more.")
     return seconds
 
 

@@ -23,6 +23,7 @@ class Check(str, Enum):
     """The checks of preflight for each host."""
 
     HOST = "host"
+    VARIABLES = "variables"
     MACHINE = "machine"
     NAMES = "names"
 
@@ -141,8 +142,8 @@ def table(hosts: Sequence[str], findings: Sequence[Finding]) -> list[str]:
         of_host = [finding for finding in findings if host in finding.hosts]
         broken = any(finding.check is Check.HOST and finding.level is Level.FAIL for finding in of_host)
         levels = {check: _worst([finding.level for finding in of_host if finding.check is check]) for check in Check}
-        # preflight did not check this host, so the host has passed no check.
-        cells.append([host, *("-" if broken and check is not Check.HOST else levels[check].value for check in Check)])
+        # preflight did not look at this host, so the host has passed no check of its machine and names.
+        cells.append([host, *("-" if broken and check in (Check.MACHINE, Check.NAMES) else levels[check].value for check in Check)])
     widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
     return [*rows, *(f"  {finding.level.value}: {finding.message}" for finding in findings)]
