@@ -21,6 +21,12 @@ options:
     description: Name of the unit, such as V(banyandb-data.service).
     type: str
     required: true
+  report_failure:
+    description:
+      - Whether to return RV(failure) and succeed if the program does not start.
+      - A play uses this option to judge all hosts of a wave together, and to print the reason once.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -43,6 +49,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+failure:
+  description: Why the program does not start (C(reason)).
+  returned: with O(report_failure), if the program does not start
+  type: dict
+  sample:
+    reason: "banyandb-data: /opt/banyandb/versions/0.11.0/bin/banyand-server is on a file system mounted noexec. Remount it with exec"
 error_type:
   description: V(does_not_start), V(no_program), V(no_systemd) or V(permission_denied).
   type: str
@@ -57,7 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services, trial_run
 
-ARGUMENTS: dict[str, Any] = {"name": {"required": True}}
+ARGUMENTS: dict[str, Any] = {"name": {"required": True}, "report_failure": {"type": "bool", "default": False}}
 
 
 def act(name: str) -> None:
@@ -72,6 +84,8 @@ def main() -> None:
         if not module.check_mode:
             act(module.params["name"])
     except HostStateError as error:
+        if module.params["report_failure"]:
+            module.exit_json(changed=False, failure={"reason": str(error).rstrip(".")})
         module.fail_json(msg=str(error), error_type=error.kind)
     module.exit_json(changed=False)
 

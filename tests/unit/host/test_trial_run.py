@@ -107,7 +107,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: st
     ("script", "says"),
     [
         ("exit 0", ""),
-        ("exit 217", f"{NAME}: User is unknown."),
+        ("exit 217", "banyandb-data: User is unknown."),
         ("echo usage; echo 'Error: invalid argument \"soon\".' >&2; exit 1", 'refuses its settings: invalid argument "soon". Correct'),
         ('echo \'{"level":"fatal","error":"no"}\'; echo later; exit 1', 'refuses its settings: {"level":"fatal","error":"no"}. Corr'),
         ("exit 2", "refuses its settings: no message. Correct banyandb_env."),

@@ -56,20 +56,20 @@ def command(unit_files: Sequence[str]) -> list[str]:
 def try_program(name: str, unit_files: Sequence[str]) -> None:
     """Return if the program of the unit ``name`` can start. Raises HostStateError (``no_program``, ``no_systemd``, ``does_not_start``)."""
     words = command(unit_files)
-    program = words[words.index("--") + 1]
+    program, service = words[words.index("--") + 1], name.removesuffix(".service")
     try:
         done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
     except OSError as error:
         raise HostStateError("no_systemd", f"systemd-run: {error.strerror}. This needs a host with systemd.") from None
     except subprocess.TimeoutExpired:
-        raise HostStateError("does_not_start", f"{name}: {program} did not end within {SECONDS:g} s. See: journalctl -n 50") from None
+        raise HostStateError("does_not_start", f"{service}: {program} did not end within {SECONDS:g} s. See: journalctl -n 50") from None
     if done.returncode == 0:
         return
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     if done.returncode in STAGES:
         why = _why_not_executed(program) if done.returncode == 203 else STAGES[done.returncode]
-        raise HostStateError("does_not_start", f"{name}: {why}.")
-    raise HostStateError("does_not_start", f"{name}: {program} refuses its settings: {decisive(said)}. Correct banyandb_env.")
+        raise HostStateError("does_not_start", f"{service}: {why}.")
+    raise HostStateError("does_not_start", f"{service} refuses its settings: {decisive(said)}. Correct banyandb_env.")
 
 
 def decisive(output: str) -> str:
