@@ -29,6 +29,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     without_returned,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure_table import (
+    leaving_lines,
     no_groups,
     refusal,
     table,
@@ -44,6 +45,7 @@ from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output i
 ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},
     "leaving": {"type": "list", "elements": "str", "required": True},
+    "announce": {"type": "bool", "default": True},
     "cause": {"choices": [cause.value for cause in Cause], "default": Cause.REMOVED.value},
     "accept": {"type": "list", "elements": "str", "default": []},
     "found": {"type": "str", "required": True},
@@ -109,6 +111,8 @@ class ActionModule(ActionBase):
             if arguments["clusters"].get(cluster, {}).get("mode") != FILE:
                 continue
             seen = look(variables, cluster, nodes, gone, arguments["found"], arguments["failed_parts"])
+            if arguments["announce"]:
+                result["lines"] += leaving_lines(cluster, sorted({*gone} & seen.entries.keys()))
             leaving = leaving_of(seen, arguments["leaving"], cause)
             liaisons = [name for name in seen.liaisons if name in gone]
             if not leaving and not any(seen.failed_parts.get(name) for name in liaisons):

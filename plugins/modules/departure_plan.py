@@ -24,6 +24,10 @@ options:
     type: list
     elements: str
     required: true
+  announce:
+    description: Whether to print a line with the leaving nodes, for a playbook whose plan does not name them.
+    type: bool
+    default: true
   cause:
     description: Why the data leaves. V(removed) means that the user removes the nodes. V(empty_disk) means that the nodes return with an empty disk.
     type: str

@@ -22,6 +22,11 @@ NO_DATE = "no date"
 HEADINGS = ("group", "copies", "host", "points", "safe from", "reason")
 
 
+def leaving_lines(cluster: str, names: Sequence[str]) -> list[str]:
+    """Return the line that names the nodes that leave the cluster; no line without such a node."""
+    return [f"cluster {cluster}: every server drops {listed(names)}, listed in banyandb_remove"] if names else []
+
+
 def table(cluster: str, risks: Sequence[Risk], hosts: Mapping[str, str]) -> list[str]:
     """Return the lines of the table. ``hosts``: node name -> inventory name."""
     rows = [HEADINGS, *(_row(risk, hosts) for risk in sorted(risks, key=lambda risk: (risk.group, risk.host, risk.reason.value)))]

@@ -158,7 +158,7 @@ def _names(value: Any, where: str) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TopologyError(f"{where} is {shown(value)}, expected a list of names such as [data3]")
+        raise TopologyError(f'{where} is {shown(value)}, expected a list of names. On the command line: -e \'{{"banyandb_remove": ["data3"]}}\'')
     return [_text(name, f"{where}[{index}]") for index, name in enumerate(value)]
 
 
