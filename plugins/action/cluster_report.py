@@ -103,7 +103,7 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
     """
     if host not in hostvars:
         return Answer(Failure(ErrorKind.NOT_ASKED, "DNS lists it and the inventory does not: add its host there"))
-    registered = [hostvars[host].get(name) for name in register]
+    registered = [_of_push(hostvars[host].get(name)) for name in register]
     found = next((result for result in registered if isinstance(result, Mapping) and _says_something(result)), None)
     if found is None and any(isinstance(result, Mapping) and "writes" in result for result in registered):
         return Answer(Failure(NO_VIEW, "its server does not run yet"))  # a push in check mode
@@ -124,6 +124,11 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
             f"{host}: {', '.join(register)} has no result of cluster_state_info or topology ({error!r}). Correct register."
         ) from error
     return Answer(Failure("failed", failure_reason(found)))
+
+
+def _of_push(result: Any) -> Any:
+    """Return the result of the push in a result of the action plugin probe; return any other result unchanged."""
+    return result["push"] if isinstance(result, Mapping) and result.get("push") else result
 
 
 def _says_something(result: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 # Imports stay at the top: the linear strategy loads this file before it forks, so it imports them once for all hosts.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
@@ -31,18 +32,22 @@ class ActionModule(ActionBase):
                 "variables": {"type": "dict", "required": True},
                 "versions_dir": {"type": "path"},
                 "refuse": {"type": "bool", "default": True},
+                "push": {"type": "bool", "default": False},
             }
         )
         arguments["root"] = True  # later tasks need root to change the host
         kind = arguments["variables"].get("banyandb_kind")
-        refuses = arguments.pop("refuse")
+        refuses, pushes = arguments.pop("refuse"), arguments.pop("push")
         setup = setup_from(arguments.pop("variables"))
         if setup["problems"]:
             return {**result, **refused(setup["problems"])}
         release, node = setup["release"], setup["node"]
         variables = task_vars or {}
         arguments.update(topology=setup["topology"], storage=setup["storage"])
-        arguments["names"] = names_to_resolve(variables["inventory_hostname"], variables.get("__banyandb_clusters") or {})
+        host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}
+        arguments["names"] = names_to_resolve(host, clusters)
+        if pushes and host in (servers := variables["__banyandb_local_servers"]):
+            arguments["push"] = expected_push(host, setup["config_dir"], servers[host]["url"], clusters)
         arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():

@@ -39,6 +39,7 @@ _value:
   description:
     - C(problems) has the problems of the variables. Each is a sentence with the remedy. The other keys are only there without problems.
     - C(release), C(node) and C(storage) are options of M(skywalking.banyandb.host_info). C(storage) may be V(null).
+    - C(config_dir) is the directory of the host's configuration.
     - C(topology) is the path of the topology file whose entries the role needs, or V(null).
     - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
   type: dict

@@ -17,7 +17,7 @@ version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
   - A play for such a group replaces a task that most hosts skip.
-positional: _input, clusters
+positional: _input, clusters, pushes
 options:
   _input:
     description: Names of the hosts of the play.
@@ -28,6 +28,10 @@ options:
     description: Result of the filter P(skywalking.banyandb.clusters#filter).
     type: dict
     required: true
+  pushes:
+    description: Whether the run pushes C(topology.yml) to every host.
+    type: bool
+    default: false
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -47,8 +51,8 @@ _value:
 """
 
 
-def run_groups(hosts: Sequence[str], clusters: Mapping[str, Any]) -> dict[str, list[str]]:
-    return play_groups(clusters, hosts)
+def run_groups(hosts: Sequence[str], clusters: Mapping[str, Any], pushes: bool = False) -> dict[str, list[str]]:
+    return play_groups(clusters, hosts, pushes)
 
 
 class FilterModule:

@@ -132,6 +132,12 @@ options:
   topology:
     description: Topology file whose entries the module returns. Also returns which entries are reachable. The file may be missing.
     type: path
+  push:
+    description:
+      - Options of M(skywalking.banyandb.topology), of which O(push.prove) is required. On a host without a difference whose server runs with its
+        expected settings, the module also looks whether a push has nothing to write and whether the server's view is right.
+      - If so, a play needs no push to the host.
+    type: dict
   names:
     description: Host names to resolve in parallel. The module does not resolve IP addresses.
     type: list
@@ -302,6 +308,11 @@ topology:
     listed: [{"name": "data1", "grpc_address": "192.0.2.1:17912"}]
     held_back: []
     answering: [data1]
+push:
+  description: The result of M(skywalking.banyandb.topology) that a push would have, if a push has nothing to do. V(null) if the host needs a push.
+  returned: when O(push) is given
+  type: dict
+  sample: {"changed": false, "proved": true, "verdict": "converged", "pairs": []}
 error_type:
   description: V(permission_denied), V(unreadable), V(no_systemd) or V(invalid_argument).
   returned: failure
@@ -351,6 +362,7 @@ ARGUMENTS: dict[str, Any] = {
     "versions_dir": {"type": "path"},
     "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "topology": {"type": "path"},
+    "push": {"type": "dict"},
     "names": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "bool", "default": False},
 }
@@ -384,7 +396,35 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
+    if parameters["push"]:
+        stays = not differs and not problems and all(is_as_expected(service) for service in result["services"].values())
+        result["push"] = push_already_proved(parameters["push"]) if stays else None
     return result
+
+
+def is_as_expected(service: Mapping[str, Any]) -> bool:
+    """Return whether a service runs with its expected settings. ``service``: as the module returns it."""
+    return bool(service["ready"] and not service["needs_restart"] and not service["need_daemon_reload"])
+
+
+def push_already_proved(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the result of a push that has nothing to do, or None. ``options``: as of the module topology. Raises host_state.InvalidArgument."""
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import proved_already
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS as PUSH_ARGUMENTS
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import result_of
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+
+    validated = ArgumentSpecValidator(PUSH_ARGUMENTS).validate(options)
+    try:
+        if validated.error_messages:
+            raise ValueError(validated.error_messages[0])
+        outcome = proved_already(read_request(validated.validated_parameters, check=True))
+    except ValueError as error:
+        raise host_state.InvalidArgument(f"push: {error}") from None
+    return None if outcome is None else result_of(outcome, changed=False)
 
 
 def unresolved_here(names: Sequence[str]) -> dict[str, str]:

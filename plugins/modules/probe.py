@@ -25,6 +25,10 @@ options:
     description: Whether to fail if the host has problems. Use V(false) to remove a node from a host with problems.
     type: bool
     default: true
+  push:
+    description: Whether to also look if a push of C(topology.yml) has anything to do.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -58,6 +62,10 @@ install_needed:
   type: bool
   returned: success
   sample: false
+push:
+  description: As RV(skywalking.banyandb.host_info#module:push). Without the key, the host has no push, or the push depends on DNS.
+  type: dict
+  returned: success
 node_needed:
   description: Whether the role C(node) must change the host.
   type: bool

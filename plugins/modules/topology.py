@@ -396,66 +396,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import FAIL, HOLD_BACK, read_request
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT, ADMIT_START, READDRESS
-
-ARGUMENTS = dict(
-    path=dict(type="path", default="/etc/banyandb/topology.yml"),
-    nodes=dict(
-        type="list",
-        elements="dict",
-        required=True,
-        options=dict(
-            name=dict(type="str", required=True),
-            grpc_address=dict(type="str", required=True),
-            tls_enabled=dict(type="bool", default=False),
-            ca_cert_path=dict(type="path"),
-            role=dict(type="str", choices=[DATA, LIAISON]),
-            node_name=dict(type="str"),
-            roles=dict(type="list", elements="str"),
-            labels=dict(type="dict"),
-        ),
-    ),
-    remove=dict(type="list", elements="str", default=[]),
-    readdress=dict(type="str", choices=list(READDRESS), default="refuse"),
-    refresh=dict(type="list", elements="str", default=[]),
-    refresh_stale=dict(type="bool", default=False),
-    admit=dict(type="str", choices=list(ADMIT), default="answering"),
-    as_listed=dict(type="list", elements="str", default=[]),
-    unready=dict(type="str", choices=[FAIL, HOLD_BACK], default=FAIL),
-    unread=dict(type="bool", default=False),
-    batch=dict(type="int", default=1),
-    start=dict(
-        type="dict",
-        options=dict(
-            name=dict(type="str", required=True),
-            service=dict(type="str", required=True),
-            ports=dict(type="list", elements="int", default=[]),
-            timeout=dict(type="float", default=60),
-            needs=dict(type="list", elements="str", default=[]),
-            report_failure=dict(type="bool", default=False),
-        ),
-    ),
-    prove=dict(
-        type="dict",
-        options=dict(
-            name=dict(type="str", required=True),
-            role=dict(type="str", choices=list(ROLES), required=True),
-            timeout=dict(type="float", default=60),
-            **LOCAL_SERVER,
-        ),
-        required_together=REQUIRED_TOGETHER,
-    ),
-    reach_timeout=dict(type="float", default=2),
-    lock_timeout=dict(type="float", default=150),
-    backup=dict(type="bool", default=False),
-    owner=dict(type="str"),
-    group=dict(type="str"),
-    mode=dict(type="raw", default="0644"),
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
 
 
 def main() -> None:

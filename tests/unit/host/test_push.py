@@ -23,7 +23,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.top
     TopologyFileError,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, proved_already, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import result_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import LONGEST_REASON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ALL, ADMIT_START, STAGE, Move, PlanRefused
@@ -127,6 +128,50 @@ def test_an_unchanged_file_is_no_proof_when_the_view_differs(host: Host) -> None
     with pytest.raises(PushFailed, match=says) as failed:
         host.push(a, b, timeout=0.2)
     assert (failed.value.outcome.writes, failed.value.outcome.changed, failed.value.outcome.proved) == (0, False, False)
+
+
+def already(host: Host, *nodes: Node, **options: Any) -> Outcome | None:
+    return proved_already(host.request(nodes, check=True, **options))
+
+
+def test_an_unchanged_file_and_a_right_view_are_proved_without_a_push_and_with_the_same_result(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    before = host.file()
+    found = already(host, a, b)
+    assert found is not None and (found.proved, found.changed, found.verdict) == (True, False, "converged")
+    assert result_of(found, changed=False) == result_of(host.push(a, b), changed=False)
+    assert unchanged(host, before)
+
+
+def test_a_listed_node_that_does_not_respond_is_proved_as_a_push_proves_it(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a, b)
+    host.network.silence(b)
+    host.server.ask()
+    found = already(host, a, b)
+    assert found is not None and found.verdict == "unknown" and result_of(found, changed=False) == result_of(host.push(a, b), changed=False)
+
+
+def test_whatever_a_push_would_change_repair_or_refuse_is_not_proved_already(host: Host) -> None:
+    a, b = host.nodes("ab")
+    assert already(host, a, b) is None, "there is no file"
+    host.runs_with(a, b)
+    before = host.file()
+    assert already(host, a, b, ownership=Ownership(None, None, 0o600)) is None, "the permissions change"
+    assert already(host, a, b, host.network.node("c")) is None, "a node joins"
+    assert already(host, a) is None, "a push refuses to drop b"
+    assert already(host, a, remove=["b"]) is None, "b leaves"
+    assert already(host, a, b, refresh=["b"]) is None
+    assert already(host, a, b, timeout=None) is None, "nothing asks the server"
+    assert already(host, a, b, proof=Proof(SELF, lambda: Failure("refused", "no"), 5.0)) is None
+    left = host.path.parent / f".{host.path.name}.{'0' * 16}.tmp"
+    left.write_text("")
+    assert already(host, a, b) is None, "a killed push left a file"
+    left.unlink()
+    host.server._table.pop(b.grpc_address)
+    assert already(host, a, b) is None, "the view is wrong"
+    assert unchanged(host, before)
 
 
 def test_without_proof_the_file_is_written_and_nothing_is_claimed(host: Host) -> None:

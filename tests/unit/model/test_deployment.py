@@ -12,9 +12,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
 
-def probed(install=False, node=False, **service):
+def probed(install=False, node=False, push=True, **service):
     found = {"main_pid": 7, "ready": True, "needs_restart": [], **service}
-    return {"install_needed": install, "node_needed": node, "services": {"banyandb-data.service": found}}
+    return {
+        "install_needed": install,
+        "node_needed": node,
+        "services": {"banyandb-data.service": found},
+        "push": {"proved": True} if push else None,
+    }
 
 
 def cluster(*nodes):
@@ -94,6 +99,19 @@ def test_a_server_that_asked_dns_until_now_needs_a_topology_file_before_it_resta
     assert ("__banyandb_enter_file_mode" in found["a"]) == enters
     other = steps({"default": cluster(("a", "data"))}, {"a": probed(needs_restart=[OTHER])})
     assert "__banyandb_enter_file_mode" not in other["a"]
+
+
+@pytest.mark.parametrize("mode", ["file", "dns"])
+def test_every_host_is_pushed_to_unless_each_that_reads_topology_yml_is_proved(mode):
+    clusters = {"default": {**cluster(("a", "data"), ("b", "data")), "mode": mode}}
+    proved = steps(clusters, {"a": probed(), "b": probed()})
+    one_is_not = steps(clusters, {"a": probed(), "b": probed(push=False)})
+    assert not any("__banyandb_push_hosts" in groups for groups in proved.values())
+    assert [name for name, groups in one_is_not.items() if "__banyandb_push_hosts" in groups] == (["a", "b"] if mode == "file" else [])
+
+
+def test_a_standalone_server_is_never_pushed_to():
+    assert "__banyandb_push_hosts" not in steps({"default": cluster(("s", "standalone"))}, {"s": probed(push=False)})["s"]
 
 
 def test_a_host_in_remove_takes_part_in_nothing():

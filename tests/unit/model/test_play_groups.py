@@ -23,6 +23,11 @@ def test_hosts_wait_for_views_when_any_server_reads_no_topology_yml():
     assert play_groups({"a": cluster(("s", "standalone"), ("d", "data"))}, ["s", "d"]) == {host: ["__banyandb_view_wait"] for host in ("s", "d")}
 
 
+def test_every_host_takes_part_in_the_push_of_a_run_that_pushes():
+    clusters = {"a": cluster(("d", "data"))}
+    assert play_groups(clusters, ["d", "x"], pushes=True) == {host: ["__banyandb_push_hosts"] for host in ("d", "x")}
+
+
 def test_servers_outside_of_the_play_do_not_count():
     clusters = {"a": cluster(("d", "data")), "b": cluster(("d2", "data"), mode="dns")}
     assert play_groups(clusters, ["d"]) == {}

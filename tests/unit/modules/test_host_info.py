@@ -45,7 +45,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None, "push": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -211,4 +211,4 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
     returned = set(look(storage=storage(tmp_path), topology=str(tmp_path / "none"))) - {"changed", "invocation"}
-    assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type"}
+    assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type", "push"}

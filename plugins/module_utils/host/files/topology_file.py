@@ -116,11 +116,16 @@ def back_up(path: str) -> str:
     return copy
 
 
+def leftovers(path: str) -> list[str]:
+    """Return the paths of the temporary files that a killed run left next to ``path``. Raises OSError."""
+    directory, name = os.path.split(path)
+    return whole_files.leftovers(directory, rf"{re.escape(name)}(\..*\.bak)?")
+
+
 def remove_leftovers(path: str) -> list[str]:
     """Remove temporary files of a killed run next to ``path``, and return their paths. The caller holds the lock. Raises TopologyFileError."""
-    directory, name = os.path.split(path)
     try:
-        left = whole_files.leftovers(directory, rf"{re.escape(name)}(\..*\.bak)?")
+        left = leftovers(path)
         for leftover in left:
             os.unlink(leftover)
     except OSError as error:

@@ -26,7 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     PlanRefused,
     plan,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, canonical_address
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology, TopologyError, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import EVICTABLE, View
@@ -197,6 +197,24 @@ def push(request: Request) -> Outcome:
         if not request.hold_back_unready:
             raise PushFailed(message, outcome)
         outcome.warnings.append(message)
+    return outcome
+
+
+def proved_already(request: Request) -> Outcome | None:
+    """Return the outcome of a push that has nothing to write, and whose first look at the view is the proof. Else return None. Changes nothing.
+
+    ``request``: in check mode, with a proof. A request that a push refuses gives None too: the push says why.
+    """
+    outcome = Outcome()
+    try:
+        _require_ca_files(request.nodes)
+        if topology_file.leftovers(request.path):
+            return None
+        _steps, found = _decide(request, outcome)
+    except (TopologyError, topology_file.TopologyFileError, OSError):
+        return None
+    if outcome.changed or request.proof is None or not _shows_it_already(request, request.proof, found, outcome):
+        return None
     return outcome
 
 

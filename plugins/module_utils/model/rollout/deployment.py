@@ -27,6 +27,7 @@ RESTART = "restart"
 MOVE = "move"
 KEEP = "keep"
 ENTER_FILE_MODE = "__banyandb_enter_file_mode"
+PUSH = "__banyandb_push_hosts"
 # A process that was started with another value of this variable reads its nodes from another source.
 MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
 
@@ -48,9 +49,11 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_rollout`` and ``__banyandb_drainable``: all hosts, and all liaisons, when any server is to be changed.
     ``__banyandb_empty_disk_nodes``: data nodes that return without the data of a lost disk.
     ``__banyandb_empty_disk_check``: all hosts, when any host is in ``__banyandb_empty_disk_nodes``.
+    ``__banyandb_push_hosts``: all hosts, unless the probe has proved that a push has nothing to do on each host that reads topology.yml.
     ``__banyandb_enter_file_mode``: hosts whose server is to read topology.yml but runs without topology.yml. The file on these hosts is stale.
     """
     groups: dict[str, list[str]] = {}
+    pushes = False
     for cluster in clusters.values():
         here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
@@ -68,8 +71,9 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
             roots = (probe.get("storage") or {}).get("roots", ())
             if node["role"] == DATA and any(root["state"] == State.EMPTIED.value for root in roots):
                 groups[name].append(EMPTIED)
-            if cluster["mode"] == FILE and node["role"] != STANDALONE and changes_mode(service):
-                groups[name].append(ENTER_FILE_MODE)
+            if cluster["mode"] == FILE and node["role"] != STANDALONE:
+                groups[name].extend([ENTER_FILE_MODE] if changes_mode(service) else [])
+                pushes = pushes or not probe.get("push")
     liaisons = {node["name"] for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["role"] == LIAISON}
     rolls = any(CHANGE in each for each in groups.values())
     loses = any(EMPTIED in each for each in groups.values())
@@ -77,6 +81,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
         each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
         each.extend([ROLLOUT] if rolls else [])
         each.extend([DISK_LOST] if loses else [])
+        each.extend([PUSH] if pushes else [])
         each.extend([DRAINABLE] if rolls and name in liaisons else [])
     return groups
 

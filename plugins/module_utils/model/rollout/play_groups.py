@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import PUSH
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
 
@@ -25,15 +26,17 @@ DNS_HOSTS = "__banyandb_dns_hosts"
 DEPARTURE_HOSTS = "__banyandb_departure_hosts"
 
 
-def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, list[str]]:
+def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], pushes: bool = False) -> dict[str, list[str]]:
     """Return the groups of each host: host -> names of groups. A host without a group has no entry.
 
-    ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. A host in ``banyandb_remove`` does not count as a liaison.
+    ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. ``pushes``: whether the run pushes to every host.
+    A host in ``banyandb_remove`` does not count as a liaison.
     """
     nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
     conditions = {
         DNS_HOSTS: any(cluster["source"] == "dns" for cluster in clusters.values()),
         DEPARTURE_HOSTS: any(cluster["mode"] == FILE and cluster["remove"] for cluster in clusters.values()),
+        PUSH: pushes,
         VIEW_WAIT: any(mode != FILE or node["role"] == STANDALONE for mode, node in nodes),
     }
     liaisons = {node["name"] for _mode, node in nodes if node["role"] == LIAISON}
