@@ -134,8 +134,9 @@ options:
     type: path
   push:
     description:
-      - Options of M(skywalking.banyandb.topology), of which O(push.prove) is required. On a host without a difference whose server runs with its
-        expected settings, the module also looks whether a push has nothing to write and whether the server's view is right.
+      - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required.
+      - On a host without a difference whose server runs with its expected settings, the module also looks whether a push has nothing to write and
+        whether the server's view is right.
       - If so, a play needs no push to the host.
     type: dict
   names:
