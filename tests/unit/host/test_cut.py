@@ -96,7 +96,7 @@ used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown 
 seen["under way without metrics"] = unknown.under_way
 while reaches(18912) is not True: time.sleep(0.05)
 seen["lease over"] = True
-streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 3)
+streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 8)
 seen["a write that is never answered"] = [held.under_way, held.waited >= 1, reaches(18912)]
 peer_cut.join("liaison1"); used.append("l1")
 try:
