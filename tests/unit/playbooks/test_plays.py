@@ -56,6 +56,29 @@ def test_the_first_play_of_every_playbook_makes_the_group_of_its_hosts(path: Pat
     assert first == FIRST_PLAY or entries(path)[0]["ansible.builtin.import_playbook"] == "deploy.yml"
 
 
+def importers(imported: str) -> list[Path]:
+    """Return the playbooks that import the file ``imported``."""
+    return [path for path in FILES if imported in path.read_text(encoding="utf-8")]
+
+
+def test_every_playbook_with_the_push_decides_which_hosts_take_part_in_the_push() -> None:
+    # Without the group __banyandb_push_hosts, the push has no host, and the run proves nothing.
+    paths = importers("plays/push.yml")
+    assert {path.name for path in paths} == {"deploy.yml", "remove.yml", "topology.yml"}
+    for path in paths:
+        decided = [{"__banyandb_pushes", "__banyandb_looks_at_push"} & {*play.get("vars", {})} for play in entries(path)]
+        assert len([names for names in decided if names]) == 1, path
+
+
+def test_every_playbook_with_a_plan_of_waves_reports_wrong_limits_after_the_plan() -> None:
+    # rollout_plan leaves wrong limits to preflight_report.
+    paths = importers("tasks/plan.yml")
+    assert {path.name for path in paths} == {"deploy.yml", "restart.yml"}
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        assert 0 < text.index("tasks/plan.yml") < text.index("tasks/refuse.yml"), path
+
+
 # Tag -> the plays of deploy that it runs, in their order, beside the first one, which is in all.
 CHECK, STOP = "Preflight: check the inventory and every host", "Preflight: stop the run if a host failed"
 DRAINABLE, RELEASES = "Preflight: check whether the liaisons can be drained", "Preflight: check the releases to install"

@@ -201,9 +201,9 @@ def push(request: Request) -> Outcome:
 
 
 def proved_already(request: Request) -> Outcome | None:
-    """Return the outcome of a push that has nothing to write, and whose first look at the view is the proof. Else return None. Changes nothing.
+    """Return the outcome of a push when the file and the view are already right; None when the host needs a push. Changes nothing.
 
-    ``request``: in check mode, with a proof. A request that a push refuses gives None too: the push says why.
+    ``request``: in check mode, with a proof. The result is None also when a push would refuse the request. That push reports the reason.
     """
     outcome = Outcome()
     try:

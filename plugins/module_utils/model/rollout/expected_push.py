@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The push that a run without changes finds done on a host. Pure."""
+"""The options with which a host checks that its topology.yml and its view need no push. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 
 
 def expected_push(host: str, config_dir: str, url: str, clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the options of the module ``topology`` for ``host``; None for a host without a push that is known before the run asks DNS.
+    """Return the options of the module ``topology`` for ``host``; None when the host reads no topology.yml, or when its nodes come from DNS.
 
     ``config_dir``: directory of topology.yml. ``url``: where the server of the host responds. ``clusters``: result of the filter ``clusters``.
     """
