@@ -79,6 +79,14 @@ def test_every_playbook_with_a_plan_of_waves_reports_wrong_limits_after_the_plan
         assert 0 < text.index("tasks/plan.yml") < text.index("tasks/refuse.yml"), path
 
 
+def test_every_filter_of_the_collection_that_a_template_names_exists() -> None:
+    root = PLAYBOOKS.parent
+    texts = [path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (root / folder).rglob("*.yml")]
+    named = {name for text in texts for name in re.findall(r"\|\s*skywalking\.banyandb\.(\w+)", text)}
+    there = {name for path in (root / "plugins" / "filter").glob("*.py") for name in re.findall(r'"(\w+)": ', path.read_text().partition("FilterModule")[2])}
+    assert named and named <= there, named - there
+
+
 # Tag -> the plays of deploy that it runs, in their order, beside the first one, which is in all.
 CHECK, STOP = "Preflight: check the inventory and every host", "Preflight: stop the run if a host failed"
 DRAINABLE, RELEASES = "Preflight: check whether the liaisons can be drained", "Preflight: check the releases to install"
