@@ -83,7 +83,11 @@ def test_every_filter_of_the_collection_that_a_template_names_exists() -> None:
     root = PLAYBOOKS.parent
     texts = [path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (root / folder).rglob("*.yml")]
     named = {name for text in texts for name in re.findall(r"\|\s*skywalking\.banyandb\.(\w+)", text)}
-    there = {name for path in (root / "plugins" / "filter").glob("*.py") for name in re.findall(r'"(\w+)": ', path.read_text().partition("FilterModule")[2])}
+    there = {
+        name
+        for path in (root / "plugins" / "filter").glob("*.py")
+        for name in re.findall(r'"(\w+)": ', path.read_text().partition("FilterModule")[2])
+    }
     assert named and named <= there, named - there
 
 
