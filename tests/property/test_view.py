@@ -104,15 +104,15 @@ def hurt(choices: Choices, seen: Seen) -> tuple[Seen, bool]:
         if kind == 3:
             table = replace(table, registered=rest)
         elif kind == 4 and node and node.labels is not None:
-            table = replace(table, registered=(*rest, replace(one, labels=(("other", "1"),))))
+            table = replace(table, registered=(*rest, one._replace(labels=(("other", "1"),))))
         elif kind == 5 and node and node.roles is not None:
-            table = replace(table, registered=(*rest, replace(one, roles=("ROLE_UNSPECIFIED",))))
+            table = replace(table, registered=(*rest, one._replace(roles=("ROLE_UNSPECIFIED",))))
         elif kind == 6 and connects:
             table = replace(table, active=tuple(each for each in table.active if each != one.node_name))
         elif kind == 7 and connects:
             table = replace(table, evictable=(*table.evictable, one.node_name))
         else:
-            table = replace(table, registered=(*rest, replace(one, node_name=one.node_name + "0")))
+            table = replace(table, registered=(*rest, one._replace(node_name=one.node_name + "0")))
     views[observer.name] = View({**view.tables, name: table})
     return replace(seen, views=views), True
 
@@ -229,7 +229,7 @@ def all_nodes_are_judged_alike(seen: Seen, first: Verdict, order: list[int]) -> 
         return entry.get(name, own.get(name, name))
 
     def identities(nodes: tuple[Identity, ...]) -> tuple[Identity, ...]:
-        return tuple(replace(node, node_name=named(node.node_name)) for node in nodes)
+        return tuple(node._replace(node_name=named(node.node_name)) for node in nodes)
 
     def view(of: View | Failure) -> View | Failure:
         if isinstance(of, Failure):
@@ -242,7 +242,7 @@ def all_nodes_are_judged_alike(seen: Seen, first: Verdict, order: list[int]) -> 
         )
 
     exchanged = Seen(
-        tuple(replace(node, name=named(node.name), node_name=named(node.node_name)) for node in reversed(seen.nodes)),
+        tuple(node._replace(name=named(node.name), node_name=named(node.node_name)) for node in reversed(seen.nodes)),
         {named(name): view(of) for name, of in seen.views.items()},
         {(named(observer), named(subject)): reached for (observer, subject), reached in seen.reach.items()},
         {named(name): stood for name, stood in seen.stood.items()} if isinstance(seen.stood, Mapping) else seen.stood,

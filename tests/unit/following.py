@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -55,7 +55,7 @@ class Network:
     def relabel(self, node: Node, node_name: str = "", **labels: str) -> None:
         """Restart the node with other labels, or under another node name."""
         before = self.identities[node.grpc_address]
-        after = replace(before, labels=tuple(sorted(labels.items())), node_name=node_name or before.node_name)
+        after = before._replace(labels=tuple(sorted(labels.items())), node_name=node_name or before.node_name)
         self.identities[node.grpc_address] = after
 
     def silence(self, node: Node) -> None:

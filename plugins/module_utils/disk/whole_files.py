@@ -14,12 +14,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 
-@dataclass(frozen=True)
-class Ownership:
+class Ownership(NamedTuple):
     """Numeric owner and group, and permission bits. None: keep the owner or group; a new file gets those of this process."""
 
     uid: int | None

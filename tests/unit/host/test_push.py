@@ -9,7 +9,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +210,7 @@ def test_a_server_that_falls_silent_after_the_write_is_not_taken_for_fine(host: 
     request = host.request([a, b], timeout=0.3)
     answers = itertools.chain([host.server.ask()], itertools.repeat(Failure("timeout", "no answer")))
     assert request.proof is not None
-    object.__setattr__(request.proof, "ask", lambda: next(answers))
+    request = request._replace(proof=request.proof._replace(ask=lambda: next(answers)))
     with pytest.raises(PushFailed, match=r"was written, but for .* s the server shows no view \(timeout: no answer\)") as failed:
         push(request)
     assert failed.value.outcome.writes == 1
@@ -809,13 +809,13 @@ def never_asked(_nodes: Sequence[Node]) -> dict[str, str]:
 def with_schema(host: Host, nodes: Sequence[Node], without: Any, **options: Any) -> Request:
     request = host.request(nodes, **options)
     assert request.proof
-    return replace(request, proof=replace(request.proof, without_schema=without))
+    return request._replace(proof=request.proof._replace(without_schema=without))
 
 
 def test_only_data_nodes_that_arrive_and_respond_are_asked_for_the_schema(host: Host) -> None:
     a, b, c = host.nodes("abc")
     request = host.request([a, b, c, Node("silent", "127.0.0.1:1")])
-    request = replace(request, expected={**request.expected, "c": replace(request.expected["c"], role=LIAISON)})
+    request = request._replace(expected={**request.expected, "c": request.expected["c"]._replace(role=LIAISON)})
     assert push_module._arriving(request, Topology((a,)), {node.grpc_address for node in (a, b, c)}) == [b]
 
 
@@ -865,7 +865,7 @@ def test_two_nodes_that_lack_the_schema_are_one_message(host: Host) -> None:
 def test_with_hold_back_the_push_succeeds_and_warns(host: Host) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a)
-    outcome = push(replace(with_schema(host, [a, b], lambda _nodes: lacking("b")), hold_back_unready=True))
+    outcome = push(with_schema(host, [a, b], lambda _nodes: lacking("b"))._replace(hold_back_unready=True))
     assert (outcome.plan.held_back, outcome.proved, outcome.warnings) == (("b",), True, ["b: not added"])
 
 
@@ -890,7 +890,7 @@ def test_a_liaison_starts_without_new_data_nodes(host: Host, role: str) -> None:
     a, b, self = host.nodes("abs")
     host.runs_with(a)
     request = host.request([a, b, self], timeout=None, admit=ADMIT_START, silent=["s"])
-    request = replace(request, expected={**request.expected, "s": replace(request.expected["s"], role=role)})
+    request = request._replace(expected={**request.expected, "s": request.expected["s"]._replace(role=role)})
     assert push(request).plan.held_back == (("b", "s") if role == LIAISON else ("s",))
 
 
@@ -898,5 +898,5 @@ def test_a_liaison_whose_known_data_nodes_are_down_starts_with_new_ones(host: Ho
     b, self = host.nodes("bs")
     host.path.write_text(Topology((Node("a", "127.0.0.1:1"),)).render())
     request = host.request([Node("a", "127.0.0.1:1"), b, self], timeout=None, admit=ADMIT_START, silent=["s"])
-    request = replace(request, expected={**request.expected, "s": replace(request.expected["s"], role=LIAISON)})
+    request = request._replace(expected={**request.expected, "s": request.expected["s"]._replace(role=LIAISON)})
     assert push(request).plan.added == ("b",)

@@ -156,9 +156,9 @@ def test_what_a_table_shows_of_a_node(table: RouteTable, connects: bool, expecte
 
 def test_an_identity_is_stale_when_labels_or_roles_differ_that_are_compared() -> None:
     table = RouteTable((Identity("node3:17912", roles=("ROLE_META", "ROLE_DATA"), labels=(("a", "1"), ("b", "2"))),), ("node3:17912",))
-    for right in (D3, replace(D3, roles=("ROLE_DATA", "ROLE_META")), replace(D3, labels=(("b", "2"), ("a", "1")))):
+    for right in (D3, D3._replace(roles=("ROLE_DATA", "ROLE_META")), D3._replace(labels=(("b", "2"), ("a", "1")))):
         assert cell(right, table, True) == "active"
-    for wrong in (replace(D3, roles=("ROLE_DATA",)), replace(D3, labels=()), replace(D3, labels=(("a", "1"), ("b", "3")))):
+    for wrong in (D3._replace(roles=("ROLE_DATA",)), D3._replace(labels=()), D3._replace(labels=(("a", "1"), ("b", "3")))):
         assert cell(wrong, table, True) == "stale"
 
 
@@ -208,7 +208,7 @@ def test_a_node_of_nobodys_is_extra() -> None:
 
 
 def test_a_stale_identity_is_drift_at_once() -> None:
-    cluster = [L1, L2, D3, D4, replace(D5, labels=(("type", "cold"),))]
+    cluster = [L1, L2, D3, D4, D5._replace(labels=(("type", "cold"),))]
     verdict = judge(cluster, FINE)
     assert verdict.verdict == "drift"
     assert {seen for *_, seen, _ in found(verdict)} == {"stale"}

@@ -9,12 +9,12 @@ identities_apart().
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Id
     root = next(parent for parent in Path(__file__).parents if parent.name == "ansible_collections").parent
     done = subprocess.run(
         [sys.executable, "-m", __name__],
-        input=json.dumps({"endpoints": dict(endpoints), "terms": dataclasses.asdict(terms)}),
+        input=json.dumps({"endpoints": dict(endpoints), "terms": asdict(terms)}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])},
         capture_output=True,
         text=True,
@@ -61,7 +61,7 @@ def _identity(data: bytes) -> Identity:
 
 
 def _to_plain(answer: Identity | Failure) -> dict[str, Any]:
-    return {"failure": dataclasses.asdict(answer)} if isinstance(answer, Failure) else {"node": answer.to_mapping()}
+    return {"failure": answer._asdict()} if isinstance(answer, Failure) else {"node": answer.to_mapping()}
 
 
 def _from_plain(answer: Mapping[str, Any]) -> Identity | Failure:

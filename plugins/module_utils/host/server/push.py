@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
@@ -70,8 +71,7 @@ class PushFailed(Exception):
         self.outcome = outcome
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """How to prove a push. ``observer``: the local node. ``ask``: returns the local server's view. ``timeout``: seconds to wait for this view.
 
     ``without_schema``: on a liaison, waits until data nodes have the liaison's schema. Returns the nodes that do not: entry name -> why.
@@ -83,8 +83,7 @@ class Proof:
     without_schema: Callable[[Sequence[Node]], Mapping[str, str]] | None = None
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """The request for a push. Times are in seconds.
 
     ``unread``: the server has not loaded the file. ``needs``: entry names of which at least one must respond. ``before_writing``: called after the
@@ -143,8 +142,7 @@ class Outcome:
         return max(found, key=VERDICTS.index)
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The state before a push. ``topology``: content of the file, None without the file. ``alive``: addresses that respond (``Node.grpc_address``).
 
     ``shown``: node names in the local server's view.
@@ -181,7 +179,7 @@ def push(request: Request) -> Outcome:
         left_over = _carry_out(request, steps, found.topology, found, ownership, outcome)
         if left_over:
             again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
-            outcome.plan = replace(outcome.plan, refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
+            outcome.plan = outcome.plan._replace(refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
             outcome.warnings.append(
                 f"{listed(sorted(left_over))}: responded, but the server did not use the entry, because the node went down while it was not listed. "
                 "Nothing to do: this push dropped and added the entry again."

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
@@ -62,7 +62,7 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         stopped = service_start.stop(server.unit)
 
     try:
-        outcome = push.push(replace(request, before_writing=stop))
+        outcome = push.push(request._replace(before_writing=stop))
     except (TopologyFileError, push.PushFailed) as error:
         if not stopped:
             raise

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed as shown_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
@@ -41,8 +42,7 @@ class PlanRefused(TopologyError):
         self.entries = list(entries)
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """One entry with a new address (``name`` stays), or with a new name (``before`` and ``after`` are names)."""
 
     name: str
@@ -50,8 +50,7 @@ class Move:
     after: str
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The writes of one push, and their effect.
 
     ``steps``: whole files in the order of their writes; empty when nothing changes.

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_expected
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import role_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
 
-@dataclass(frozen=True)
-class ExpectedNode:
+class ExpectedNode(NamedTuple):
     """What a node must be.
 
     ``name``: entry name, which is the inventory name. ``node_name``: the name that the node reports. ``role``: data, liaison or standalone.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # One counter for each service (measure, stream, trace): banyand/liaison/grpc/metrics.go. The page has no counter that never counted.
 _SAMPLE = re.compile(
@@ -14,8 +14,7 @@ _SAMPLE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class WriteStreams:
+class WriteStreams(NamedTuple):
     """Write streams that clients have opened at a liaison since its start.
 
     A stream is finished when the liaison has answered its points.

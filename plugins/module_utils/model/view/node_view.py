@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
 
@@ -26,8 +26,7 @@ class ViewError(ValueError):
     """An answer that is not a cluster state. The message names the field that is wrong."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """What a node reports, as another node has cached it."""
 
     node_name: str

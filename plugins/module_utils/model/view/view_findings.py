@@ -9,7 +9,7 @@ Facts: the contract's section 3 (tables of each kind of node) and section 8 (an 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
@@ -73,8 +73,7 @@ UNREACHED = "unreached"  # the view is right, but the observer's host does not r
 NOT_LISTED = "-"
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """One finding: what ``observer`` shows of ``subject`` in ``table``, what was expected, what to do.
 
     The finding that a node gave no view has an empty ``table``, and the node as both ``observer`` and ``subject``.
@@ -119,8 +118,7 @@ def differences(
     return compare(observer, view, row_of(observer.role, nodes), answering, reached, answering, stood >= settle, discovery)[1]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What every observer of one kind should show.
 
     ``cells``: entry name -> expected cell, for all nodes. ``tables``: name of the table, whether it keeps connections, the nodes in it and
