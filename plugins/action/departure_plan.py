@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_list
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster_members import members
@@ -29,6 +30,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     without_returned,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure_table import (
+    VARIABLE,
     leaving_lines,
     no_groups,
     refusal,
@@ -37,8 +39,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     warnings,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import Counts, Group, Segment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, agreed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT, split_address
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
@@ -47,7 +51,6 @@ ARGUMENTS: dict[str, Any] = {
     "leaving": {"type": "list", "elements": "str", "required": True},
     "announce": {"type": "bool", "default": True},
     "cause": {"choices": [cause.value for cause in Cause], "default": Cause.REMOVED.value},
-    "accept": {"type": "list", "elements": "str", "default": []},
     "found": {"type": "str", "required": True},
     "failed_parts": {"type": "str", "required": True},
 }
@@ -101,21 +104,31 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
-        cause, accepted, now = Cause(arguments["cause"]), arguments["accept"], int(time.time())
+        cause, now = Cause(arguments["cause"]), int(time.time())
         problems: list[str] = []
         result.update(changed=False, departures={}, risks=[], lines=[], warnings=[])
         groups: set[str] | None = set()  # None: a cluster's groups are unknown
+        named: set[str] = set()
         asked = False
         gone = arguments["leaving"] if cause is Cause.REMOVED else []
         for cluster, nodes in members(variables).items():
-            if arguments["clusters"].get(cluster, {}).get("mode") != FILE:
+            described = arguments["clusters"].get(cluster, {"mode": None, "nodes": []})
+            # Servers that ask DNS have dropped the node before the run, so only a lost disk is a question.
+            if described["mode"] != FILE and not (described["mode"] == DNS and cause is Cause.EMPTY_DISK):
                 continue
             seen = look(variables, cluster, nodes, gone, arguments["found"], arguments["failed_parts"])
+            if described["mode"] == DNS:
+                seen.entries.update({node["name"]: node["grpc_address"] for node in described["nodes"] if node["role"] != STANDALONE})
             if arguments["announce"]:
-                result["lines"] += leaving_lines(cluster, sorted({*gone} & seen.entries.keys()))
+                result["lines"] += leaving_lines(cluster, sorted({*gone} & seen.entries.keys()), seen.by_name)
             leaving = leaving_of(seen, arguments["leaving"], cause)
             liaisons = [name for name in seen.liaisons if name in gone]
             if not leaving and not any(seen.failed_parts.get(name) for name in liaisons):
+                continue
+            try:
+                accepted = accepted_groups(cluster, nodes, variables["hostvars"])
+            except RolloutRefused as error:
+                problems.append(str(error))
                 continue
             content, reason = content_of(seen, leaving, liaisons)
             if content is None and leaving and EVERY_GROUP not in accepted:
@@ -135,15 +148,25 @@ class ActionModule(ActionBase):
             if leaving:
                 new = [departure(content, each, cluster, now) for each in leaving]
                 result["departures"][cluster] = [each.to_mapping() for each in merged([*seen.departures, *new])]
+            named.update(accepted)
             asked = True
-        if asked and groups is not None and unknown_groups(accepted, groups):
-            problems.insert(0, unknown_groups(accepted, groups))
+        if asked and groups is not None and unknown_groups(named, groups):
+            problems.insert(0, unknown_groups(named, groups))
         show(result["lines"])
         if problems:
             if not details_wanted():
                 result = {name: value for name, value in result.items() if name not in ("departures", "risks", "lines")}
             result.update(refused(problems))
         return result
+
+
+def accepted_groups(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the groups of a cluster whose points the user gives up. Raises RolloutRefused when its hosts have different or invalid values."""
+    given = agreed(cluster, nodes, hostvars, [VARIABLE])[VARIABLE]
+    try:
+        return [str(name) for name in check_type_list([] if given is None else given)]
+    except TypeError:
+        raise RolloutRefused(f"cluster {cluster}: {VARIABLE} is {shown(given)}: expected a list of groups, such as [sw_metrics].") from None
 
 
 def look(variables: Mapping[str, Any], cluster: str, nodes: list[dict[str, Any]], gone: Sequence[str], found: str, failed_parts: str) -> Seen:

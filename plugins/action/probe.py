@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             return {**result, **refused(setup["problems"])}
         release, node = setup["release"], setup["node"]
         variables = task_vars or {}
-        arguments.update(topology=setup["topology"], storage=setup["storage"])
+        arguments.update(topology=setup["topology"], topology_names=setup["topology_file"], storage=setup["storage"])
         host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}
         arguments["names"] = names_to_resolve(host, clusters)
         if pushes and host in (servers := variables["__banyandb_local_servers"]):

@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         try:
             # With a variable that cannot be read, the plan would have false problems too, such as an empty banyandb_remove.
             wrong = merged([problem for cluster in described for problem in cluster.problems], variables["hostvars"])
-            found = wrong or problems(nodes, leaving, limits_of(nodes, variables["hostvars"]))
+            found = wrong or problems(nodes, leaving, limits_of(nodes, variables["hostvars"]), variables["ansible_play_hosts_all"])
         except RolloutRefused as error:
             found = [str(error)]
         if found:

@@ -169,12 +169,16 @@ class _Finder:
             raise _RefusedError(str(error)) from None
 
     def cluster_with(self, wanted: Wanted) -> dict[str, Any]:
-        """Return the cluster with the nodes of ``wanted``. ``hosts`` of the result has the nodes of the inventory."""
+        """Return the cluster with the nodes of ``wanted``.
+
+        ``hosts`` of the result has the nodes of the inventory, and ``listed_for_removal`` has ``banyandb_remove``.
+        """
         alone = [node for node in self.cluster["nodes"] if node["role"] == STANDALONE]
         settle = max(SETTLE_SECONDS, self.settings.interval + BEYOND_INTERVAL) if self.cluster["mode"] == DNS else SETTLE_SECONDS
         return {
             **self.cluster,
             "hosts": self.cluster["nodes"],
+            "listed_for_removal": self.cluster["remove"],
             "nodes": sorted([*wanted.entries.values(), *alone], key=lambda node: str(node["name"])),
             "remove": sorted({*self.cluster["remove"], *wanted.remove}),
             "settle": settle,

@@ -16,7 +16,7 @@ short_description: Return the last message of a run whose wave failed
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.
-positional: _input, wave, rolled_back, left
+positional: _input, wave, rolled_back, left, predicted
 options:
   _input:
     description: Result of M(skywalking.banyandb.rollout_gate) with a closed gate.
@@ -34,6 +34,10 @@ options:
     type: list
     elements: str
     default: []
+  predicted:
+    description: Whether the wave failed in check mode, without a gate and a rollback.
+    type: bool
+    default: false
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -52,8 +56,10 @@ _value:
 """
 
 
-def summary(gate: Mapping[str, Any], wave: Mapping[str, Any], rolled_back: bool | None = None, left: Sequence[str] = ()) -> str:
-    return wave_summary(wave, gate["reasons"], gate["failures"], rolled_back, left)
+def summary(
+    gate: Mapping[str, Any], wave: Mapping[str, Any], rolled_back: bool | None = None, left: Sequence[str] = (), predicted: bool = False
+) -> str:
+    return wave_summary(wave, gate["reasons"], gate["failures"], rolled_back, left, predicted)
 
 
 class FilterModule:

@@ -13,7 +13,8 @@ version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection. Runs only on the controller.
   - Compares the points of the data nodes with the replicas of each group, and with the nodes that left within the TTL of the group.
-  - Prints a table of the groups and points at risk. Fails unless O(accept) lists every group at risk.
+  - Prints a table of the groups and points at risk. Fails unless C(banyandb_accept_data_loss) of the
+    cluster lists every group at risk. All hosts of a cluster must have the same value.
 options:
   clusters:
     description: Result of the filter P(skywalking.banyandb.clusters#filter).
@@ -33,11 +34,6 @@ options:
     type: str
     choices: [removed, empty_disk]
     default: removed
-  accept:
-    description: Names of groups that may lose points. Use V(*) if no liaison reports the groups of the cluster.
-    type: list
-    elements: str
-    default: []
   found:
     description: Name of the variable in which each host registered the result of M(skywalking.banyandb.departure_info).
     type: str
@@ -60,7 +56,6 @@ EXAMPLES = r"""
   skywalking.banyandb.departure_plan:
     clusters: "{{ __banyandb_clusters }}"
     leaving: [data3]
-    accept: "{{ banyandb_accept_data_loss | default([]) }}"
     found: departure_found
     failed_parts: failed_parts_found
   run_once: true

@@ -132,6 +132,9 @@ options:
   topology:
     description: Topology file whose entries the module returns. Also returns which entries are reachable. The file may be missing.
     type: path
+  topology_names:
+    description: Topology file whose names of listed entries the module returns. The file may be missing or invalid.
+    type: path
   push:
     description:
       - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required.
@@ -309,6 +312,12 @@ topology:
     listed: [{"name": "data1", "grpc_address": "192.0.2.1:17912"}]
     held_back: []
     answering: [data1]
+topology_names:
+  description: Names of the listed entries. Empty without a valid file.
+  returned: when O(topology_names) is given
+  type: list
+  elements: str
+  sample: [data1, data2]
 push:
   description: The result of M(skywalking.banyandb.topology) that a push would have, if a push has nothing to do. V(null) if the host needs a push.
   returned: when O(push) is given
@@ -363,6 +372,7 @@ ARGUMENTS: dict[str, Any] = {
     "versions_dir": {"type": "path"},
     "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "topology": {"type": "path"},
+    "topology_names": {"type": "path"},
     "push": {"type": "dict"},
     "names": {"type": "list", "elements": "str", "default": []},
     "root": {"type": "bool", "default": False},
@@ -397,6 +407,8 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
+    if parameters["topology_names"]:
+        result["topology_names"] = listed_names(parameters["topology_names"])
     if parameters["push"]:
         stays = not differs and not problems and all(is_as_expected(service) for service in result["services"].values())
         result["push"] = push_already_proved(parameters["push"]) if stays else None
@@ -462,6 +474,19 @@ def topology_now(path: str) -> dict[str, Any] | None:
         "held_back": [node.to_mapping() for node in found[0].held_back],
         "answering": sorted(node.name for node in found[0].nodes if node.grpc_address in answering),
     }
+
+
+def listed_names(path: str) -> list[str]:
+    """Return the names of the listed entries of a topology file. Empty without a valid file: the push reports an invalid one."""
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError
+
+    try:
+        found = topology_file.read(path)
+    except (topology_file.TopologyFileError, TopologyError):
+        return []
+    return [] if found is None else [node.name for node in found[0].listed]
 
 
 def _services(asked: Sequence[Mapping[str, Any]], beside: Sequence[str]) -> dict[str, Any]:

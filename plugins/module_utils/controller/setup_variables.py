@@ -49,6 +49,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "node": wanted_host.node(values),
             "storage": wanted_host.storage(values),
             "topology": wanted_host.topology_to_read(values),
+            "topology_file": wanted_host.topology_file(values),
             "config_dir": values["banyandb_config_dir"],
         }
         if values["banyandb_kind"]:

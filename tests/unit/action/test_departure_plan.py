@@ -8,13 +8,16 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.action.departure_plan import (
+    accepted_groups,
     content_of,
     leaving_of,
     look,
     risks_of_liaisons,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import Cause, Departure, Leaving, Reason
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure_table import leaving_lines
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.group_content import Group
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused
 
 GROUP = Group("m1", "CATALOG_MEASURE", 1, 604800, 86400)
 ENTRIES = {"l1": "l1:18912", "d1": "d1:17912", "d2": "d2:17912", "old": "old:17912", "old-liaison": "x:18912"}
@@ -97,3 +100,20 @@ def test_records_of_all_hosts_count_but_for_those_of_other_clusters_and_of_data_
     found = seen(d1=report(since=900), d2=report(departures=[each.to_mapping() for each in (OLD, other, back)]), l1=report())
     assert found.departures == [OLD, back]
     assert found.still_gone == [OLD]
+
+
+def test_a_loss_is_accepted_for_a_cluster_by_all_its_hosts():
+    hostvars = {each["name"]: {} for each in NODES}
+    assert accepted_groups("default", NODES, hostvars) == []
+    everywhere = {name: {"banyandb_accept_data_loss": ["m1", "m2"]} for name in hostvars}
+    assert accepted_groups("default", NODES, everywhere) == ["m1", "m2"]
+    with pytest.raises(RolloutRefused, match=r"banyandb_accept_data_loss is \['m1', 'm2'\] for l1 and not set for d2, both of cluster default"):
+        accepted_groups("default", NODES, {**everywhere, "d2": {}})
+    with pytest.raises(RolloutRefused, match="expected a list of groups"):
+        accepted_groups("default", NODES, {name: {"banyandb_accept_data_loss": {"m1": True}} for name in hostvars})
+
+
+def test_the_line_about_leaving_nodes_names_those_whose_server_the_run_cannot_stop():
+    assert leaving_lines("default", [], ["d1"]) == []
+    assert leaving_lines("default", ["d1"], ["d1"]) == ["cluster default: every server drops d1"]
+    assert leaving_lines("default", ["d1", "old"], ["d1"])[1] == "  not in the inventory: old. If its server still runs, stop and disable it"

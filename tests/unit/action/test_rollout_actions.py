@@ -123,8 +123,8 @@ def test_a_watch_is_a_result_or_why_there_is_none(registered, expected):
     assert rollout_gate.watch(registered) == expected
 
 
-def refused(leaving, **minimum):
-    return problems({"default": NODES}, leaving, {"default": Limits(minimum=minimum)})
+def refused(leaving, in_run=tuple(node["name"] for node in NODES), **minimum):
+    return problems({"default": NODES}, leaving, {"default": Limits(minimum=minimum)}, in_run)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,16 @@ def refused(leaving, **minimum):
 )
 def test_a_refused_departure_is_reported_with_the_next_step(leaving, said):
     assert any(problem.startswith(said) for problem in refused(leaving))
+
+
+@pytest.mark.parametrize("in_run", [["d2"], ["l1"], ["l1", "l2", "d1"]])
+def test_a_removal_that_leaves_out_a_server_of_the_cluster_is_refused(in_run):
+    (problem,) = refused(["d2"], in_run)
+    left_out = [node["name"] for node in NODES if node["name"] not in in_run]
+    assert problem.startswith(f"cluster default: --limit leaves out {', '.join(left_out)}, and every server") and len(problem) <= 200
+    other = [{**node, "name": f"other-{node['name']}"} for node in NODES]
+    limits = {"default": Limits(), "other": Limits()}
+    assert problems({"default": NODES, "other": other}, ["d2"], limits, [node["name"] for node in NODES]) == [], "another cluster may stay out"
 
 
 def test_a_minimum_that_the_user_set_is_kept():

@@ -124,3 +124,19 @@ def test_while_a_data_node_comes_back_with_an_empty_disk_every_host_takes_part_i
     groups = steps({"default": cluster(("d1", "data"), ("d2", "data"))}, {"d1": emptied, "d2": whole})
     assert groups["d1"][-2:] == ["__banyandb_empty_disk_nodes", "__banyandb_empty_disk_check"]
     assert groups["d2"][-1:] == ["__banyandb_empty_disk_check"] and "__banyandb_empty_disk_nodes" not in groups["d2"]
+
+
+@pytest.mark.parametrize(
+    ("role", "listed", "states", "loses"),
+    [
+        ("data", True, ["new", "new"], True),
+        ("data", True, ["new", "ours"], False),  # a second directory for a node that has its data
+        ("data", False, ["new"], False),  # a node that no server lists was never there
+        ("liaison", True, ["new"], False),  # the disk of a liaison holds no points of its own
+    ],
+)
+def test_a_new_machine_under_the_name_of_a_listed_data_node_lost_the_data(role, listed, states, loses):
+    new = {**probed(), "storage": {"roots": [{"state": state} for state in states]}, "topology_names": ["d1"]}
+    other = {**probed(), "topology_names": ["d1", "d2"] if listed else []}
+    groups = steps({"default": cluster(("d1", role), ("d2", "data"))}, {"d1": new, "d2": other})
+    assert ("__banyandb_empty_disk_nodes" in groups["d1"], "__banyandb_empty_disk_check" in groups["d2"]) == (loses, loses)

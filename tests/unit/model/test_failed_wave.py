@@ -66,6 +66,12 @@ def test_what_failed_where_and_what_did_not_start(wave, reasons, noted, rolled_b
     assert wave_summary(wave, reasons, noted, rolled_back, left) == expected
 
 
+def test_a_failure_in_check_mode_is_a_prediction():
+    noted = {"node3": {"reason": "see the error above of task 'Install the release'"}}
+    assert wave_summary(WAVE, [], noted, None, [], predicted=True) == "Wave 1 would fail on node3: see the error above of task 'Install the release'."
+    assert len(wave_summary(WAVE, [], {"node3": {"reason": "because " * 90}}, None, [], predicted=True)) == 200
+
+
 @pytest.mark.parametrize("rolled_back", [None, True, False])
 @pytest.mark.parametrize("length", [1, 30, 63, 253])
 @pytest.mark.parametrize("count", [1, 2, 40])

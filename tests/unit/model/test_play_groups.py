@@ -36,4 +36,4 @@ def test_servers_outside_of_the_play_do_not_count():
 def test_all_hosts_ask_dns_when_any_cluster_does_and_record_departures_when_any_node_leaves():
     clusters = {"a": cluster(("d", "data"), source="dns", hosts=[{"name": "h", "role": "data"}]), "b": cluster(remove=["x"])}
     assert play_groups(clusters, ["h", "x"]) == {host: ["__banyandb_dns_hosts", "__banyandb_departure_hosts"] for host in ("h", "x")}
-    assert play_groups({"b": cluster(mode="dns", remove=["x"])}, ["x"]) == {}
+    assert play_groups({"b": cluster(mode="dns", remove=["x"])}, ["x"]) == {"x": ["__banyandb_departure_hosts"]}

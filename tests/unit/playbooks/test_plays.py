@@ -102,7 +102,7 @@ STARTS = [
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
 ]
-LEAVES, LOST = "Check the points of the leaving data nodes", "Check the points of lost disks"
+LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
     "preflight": [CHECK, DRAINABLE, RELEASES, STOP],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],

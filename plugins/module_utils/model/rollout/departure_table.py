@@ -22,9 +22,14 @@ NO_DATE = "no date"
 HEADINGS = ("group", "copies", "host", "points", "safe from", "reason")
 
 
-def leaving_lines(cluster: str, names: Sequence[str]) -> list[str]:
-    """Return the line that names the nodes that leave the cluster; no line without such a node."""
-    return [f"cluster {cluster}: every server drops {listed(names)}, listed in banyandb_remove"] if names else []
+def leaving_lines(cluster: str, names: Sequence[str], inventory: Collection[str]) -> list[str]:
+    """Return the lines about the nodes that leave the cluster; no line without such a node. ``inventory``: nodes of the inventory.
+
+    The collection cannot stop the server of a node that is not in the inventory.
+    """
+    strangers = [name for name in names if name not in inventory]
+    found = [f"cluster {cluster}: every server drops {listed(names)}"] if names else []
+    return found + ([f"  not in the inventory: {listed(strangers)}. If its server still runs, stop and disable it"] if strangers else [])
 
 
 def table(cluster: str, risks: Sequence[Risk], hosts: Mapping[str, str]) -> list[str]:

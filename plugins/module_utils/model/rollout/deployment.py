@@ -47,7 +47,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_start_first_liaison``: one liaison of each cluster.
     ``__banyandb_start_other_data``: data nodes without the META role. Such a node listens only after a node with the META role has responded.
     ``__banyandb_rollout`` and ``__banyandb_drainable``: all hosts, and all liaisons, when any server is to be changed.
-    ``__banyandb_empty_disk_nodes``: data nodes that return without the data of a lost disk.
+    ``__banyandb_empty_disk_nodes``: data nodes that return without their data: a lost disk, or a new machine under the name of a listed node.
     ``__banyandb_empty_disk_check``: all hosts, when any host is in ``__banyandb_empty_disk_nodes``.
     ``__banyandb_push_hosts``: all hosts, unless the probe has proved that a push has nothing to do on each host that reads topology.yml.
     ``__banyandb_enter_file_mode``: hosts whose server is to read topology.yml but runs without topology.yml. The file on these hosts is stale.
@@ -68,8 +68,8 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
-            roots = (probe.get("storage") or {}).get("roots", ())
-            if node["role"] == DATA and any(root["state"] == State.EMPTIED.value for root in roots):
+            listed = any(name in found[other["name"]].get("topology_names", ()) for other in here if other is not node)
+            if node["role"] == DATA and _lost_its_data(probe, listed):
                 groups[name].append(EMPTIED)
             if cluster["mode"] == FILE and node["role"] != STANDALONE:
                 groups[name].extend([ENTER_FILE_MODE] if changes_mode(service) else [])
@@ -84,6 +84,15 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
         each.extend([PUSH] if pushes else [])
         each.extend([DRAINABLE] if rolls and name in liaisons else [])
     return groups
+
+
+def _lost_its_data(probe: Mapping[str, Any], is_listed: bool) -> bool:
+    """Return whether a data node returns without its data. ``is_listed``: whether another host lists the node in topology.yml.
+
+    A server lists only a node that has responded, so a listed node had data. A new machine has neither the data nor its record.
+    """
+    states = {root["state"] for root in (probe.get("storage") or {}).get("roots", ())}
+    return State.EMPTIED.value in states or (is_listed and states == {State.NEW.value})
 
 
 def changes_mode(service: Mapping[str, Any]) -> bool:

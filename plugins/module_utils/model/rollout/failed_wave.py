@@ -68,35 +68,51 @@ def gate_lines(title: str, reasons: Sequence[str], keep_first: bool) -> list[str
     return [f"gate {title}: closed, {count}", *(f"  {cut(reason, MOST - 2)}" for reason in rest[:FINDINGS]), *more]
 
 
-def wave_summary(wave: Mapping[str, Any], reasons: Sequence[str], noted: Mapping[str, Any], rolled_back: bool | None, left: Sequence[str]) -> str:
+def wave_summary(
+    wave: Mapping[str, Any],
+    reasons: Sequence[str],
+    noted: Mapping[str, Any],
+    rolled_back: bool | None,
+    left: Sequence[str],
+    predicted: bool = False,
+) -> str:
     """Return the one line that ends a run, at most MOST characters.
 
     ``wave``: number, hosts and cluster. ``reasons`` and ``noted``: findings of the gate, and failures of hosts.
     ``rolled_back``: None before the wave began; else whether the cluster is healthy after the roll back.
-    ``left``: hosts whose waves did not start.
+    ``left``: hosts whose waves did not start. ``predicted``: whether the wave failed in check mode.
     Hosts with the same reason share one text. When the line is too long, the lists of names become shorter first, then the reason.
     """
     failures = failures_of(noted)
     failure = next(iter(failures.values()), Failure((reasons[0] if reasons else "no reason is known").rstrip(".")))
     same = [host for host, other in failures.items() if other.reason == failure.reason]
-    texts = [_parts(wave, failure, same, len(failures) - len(same), rolled_back, left, names) for names in (NAMES, 3, 1, 0)]
+    texts = [_parts(wave, failure, same, len(failures) - len(same), rolled_back, left, predicted, names) for names in (NAMES, 3, 1, 0)]
     before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])
     mark = '"' if failure.reason.endswith('"') else ""  # a shortened reason keeps its closing quote
     return fitted(before, failure.reason.removesuffix(mark), mark + after)
 
 
 def _parts(
-    wave: Mapping[str, Any], failure: Failure, failed: Sequence[str], others: int, rolled_back: bool | None, left: Sequence[str], names: int
+    wave: Mapping[str, Any],
+    failure: Failure,
+    failed: Sequence[str],
+    others: int,
+    rolled_back: bool | None,
+    left: Sequence[str],
+    predicted: bool,
+    names: int,
 ) -> tuple[str, str]:
     """Return the text before and after the reason, with at most ``names`` names in each list. ``failed``: hosts with this reason."""
     number, hosts = wave["number"], listed(wave["hosts"], names)
     cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
+    where = "" if not failed or [*failed] == [*wave["hosts"]] else f"{listed(failed, names)}: "
+    more = f" ({others} more failed)." if others > 0 else "."
+    if predicted:
+        return f"Wave {number}{cluster} would fail on {hosts}: {where}", more
     if rolled_back is None:
         return f"Wave {number}{cluster} did not start ({hosts}): ", ". Run skywalking.banyandb.status, then skywalking.banyandb.heal."
     state = "was rolled back" if rolled_back else "the cluster is not healthy after the roll back"
-    where = "" if not failed or [*failed] == [*wave["hosts"]] else f"{listed(failed, names)}: "
-    after = f" ({others} more failed)." if others > 0 else "."
-    after += f" Not started: {listed(left, names)}." if left else ""
+    after = more + (f" Not started: {listed(left, names)}." if left else "")
     if failure.log:
         after += f" Log: {failure.log} on {failed[0]}."
     elif not rolled_back:

@@ -22,7 +22,7 @@ VIEW_WAIT = "__banyandb_view_wait"
 LIAISONS = "__banyandb_liaisons"
 #: All hosts of the run, when the nodes of any cluster come from DNS.
 DNS_HOSTS = "__banyandb_dns_hosts"
-#: All hosts of the run, when data nodes leave a cluster whose servers read topology.yml: these hosts record the departure.
+#: All hosts of the run, when nodes leave a cluster.
 DEPARTURE_HOSTS = "__banyandb_departure_hosts"
 
 
@@ -35,7 +35,7 @@ def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str],
     nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
     conditions = {
         DNS_HOSTS: any(cluster["source"] == "dns" for cluster in clusters.values()),
-        DEPARTURE_HOSTS: any(cluster["mode"] == FILE and cluster["remove"] for cluster in clusters.values()),
+        DEPARTURE_HOSTS: any(cluster["remove"] for cluster in clusters.values()),
         PUSH: pushes,
         VIEW_WAIT: any(mode != FILE or node["role"] == STANDALONE for mode, node in nodes),
     }

@@ -17,10 +17,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 KEPT = {META: 1, DATA: 1, LIAISON: 1}
 
 
-def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Mapping[str, Limits]) -> list[str]:
+def problems(
+    clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Collection[str], limits: Mapping[str, Limits], in_run: Collection[str]
+) -> list[str]:
     """Return why the nodes ``leaving`` may not leave, as messages.
 
     ``clusters``: cluster name -> its nodes, with the nodes that leave. ``leaving``: entry names. ``limits``: cluster name -> its limits.
+    ``in_run``: hosts of this run. Every server of the cluster must drop the node before its server stops.
     """
     known = {node["name"] for nodes in clusters.values() for node in nodes}
     found = []
@@ -33,6 +36,12 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
             "For a host that is not in the inventory, run skywalking.banyandb.topology."
         )
     for cluster, nodes in sorted(clusters.items()):
+        left_out = [node["name"] for node in nodes if node["name"] not in in_run]
+        if left_out and any(node["name"] in leaving for node in nodes):
+            found.append(
+                f"cluster {cluster}: --limit leaves out {listed(left_out, 3)}, and every server of the cluster must drop the node. "
+                "Run this without --limit."
+            )
         groups = dict.fromkeys(group for node in nodes if node["name"] in leaving for group in groups_of(node))
         for group in groups:
             members = [node["name"] for node in nodes if group in groups_of(node)]

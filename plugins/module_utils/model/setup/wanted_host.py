@@ -112,13 +112,18 @@ def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def topology_file(variables: Mapping[str, Any]) -> str | None:
+    """Return the path of the topology file that the server of a host reads; None for a server that reads none."""
+    reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)
+    return f"{variables['banyandb_config_dir']}/topology.yml" if reads_it else None
+
+
 def topology_to_read(variables: Mapping[str, Any]) -> str | None:
     """Return the path of the topology file when its entries must be known before the nodes are; else None.
 
     The entries must be known first when the nodes come from DNS.
     """
-    reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)
-    return f"{variables['banyandb_config_dir']}/topology.yml" if reads_it and variables["banyandb_topology_source"] == DNS else None
+    return topology_file(variables) if variables["banyandb_topology_source"] == DNS else None
 
 
 def needed(wanted: Mapping[str, Any], differing: Collection[str]) -> bool:
