@@ -216,6 +216,8 @@ HOST = {**VARIABLES, "banyandb_artifact": ""}
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
+        ({"banyandb_memory_max": "512"}, 'banyandb_memory_max is "512": expected 64M or more'),
+        ({"banyandb_memory_max": "65535K"}, 'banyandb_memory_max is "65535K": expected 64M or more'),
         ({"banyandb_memory_max": "8 GB"}, 'banyandb_memory_max is "8 GB": expected a size such as 8G'),
         ({"banyandb_cpu_quota": "2"}, 'banyandb_cpu_quota is "2": expected a percentage'),
         ({"banyandb_limit_nofile": 100}, "banyandb_limit_nofile is 100: expected 1024 or more"),
@@ -232,7 +234,14 @@ def test_a_limit_or_a_port_that_is_none_is_a_problem(wrong, says):
 
 @pytest.mark.parametrize(
     "right",
-    [{"banyandb_memory_max": "70%"}, {"banyandb_memory_max": "8G"}, {"banyandb_memory_max": "infinity"}, {"banyandb_cpu_quota": "250%"}],
+    [
+        {"banyandb_memory_max": "70%"},
+        {"banyandb_memory_max": "65536K"},
+        {"banyandb_memory_max": "1T"},
+        {"banyandb_memory_max": "8G"},
+        {"banyandb_memory_max": "infinity"},
+        {"banyandb_cpu_quota": "250%"},
+    ],
 )
 def test_limits_as_systemd_takes_them_are_none(right):
     assert problems({**HOST, **right}) == []

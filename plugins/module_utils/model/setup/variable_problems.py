@@ -20,6 +20,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 HOOK = "hook"
 LEAST_FILES = 1024
 LEAST_VERSIONS = 2
+# In MiB. A number without a unit is bytes (systemd.resource-control(5)), and the kernel kills a server with so little memory at its start.
+LEAST_MEMORY = 64
 
 
 def problems(variables: Mapping[str, Any]) -> list[str]:
@@ -84,6 +86,10 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
             f'banyandb_memory_max is "{memory}": expected a size such as 8G, or a percentage of the memory such as 70%.',
         ),
         (
+            _mebibytes(memory) < LEAST_MEMORY,
+            f'banyandb_memory_max is "{memory}": expected {LEAST_MEMORY}M or more, with the unit K, M, G or T. A number without a unit is bytes.',
+        ),
+        (
             not re.match(r"([1-9][0-9]*%)?$", quota),
             f'banyandb_cpu_quota is "{quota}": expected a percentage of one processor such as 150%.',
         ),
@@ -95,6 +101,12 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
             "server's other ports.",
         ),
     )
+
+
+def _mebibytes(size: str) -> float:
+    """Return the size in MiB. Infinite for a percentage, for no size, and for a text that is no size."""
+    found = re.fullmatch(r"([0-9]+)([KMGT]?)", size)
+    return int(found[1]) * 1024.0 ** (" KMGT".index(found[2] or " ") - 2) if found else float("inf")
 
 
 def _dns_problems(variables: Mapping[str, Any]) -> list[str]:
