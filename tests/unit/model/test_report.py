@@ -57,3 +57,16 @@ def test_a_finding_is_one_line_of_at_most_200_characters() -> None:
     nodes = data(1)
     (line,) = view_report.lines("default", nodes, judge(nodes, {"d00": Failure("refused", "nobody listens " * 40)}))[-1:]
     assert len(line) <= 200 and line.startswith("  unknown: d00: refused: nobody listens ") and "Run skywalking.banyandb.deploy" in line
+
+
+def test_nodes_without_a_view_for_the_same_reason_share_one_line() -> None:
+    nodes = [ExpectedNode(f"d{number}", f"d{number}:17912", "data") for number in range(9)]
+    views = {node.name: Failure("not_asked", "its host was not part of this run") for node in nodes[1:8]}
+    views["d0"] = Failure("unreachable", "no route")
+    lines = [line for line in view_report.lines("default", nodes, judge(nodes, views)) if "unknown: " in line]
+    assert lines == [
+        "  unknown: d0: unreachable: no route. Make the host of d0 reachable.",
+        "  unknown: d1, d2, d3, d4, d5 and 2 more: not_asked: its host was not part of this run. "
+        "Run without --limit, or see above why the run lost the host.",
+        "  unknown: d8: not_asked: no view was asked for. Run without --limit, or see above why the run lost the host.",
+    ]

@@ -97,7 +97,7 @@ NO_VIEW = "no_view"
 _REPAIR = {
     NO_VIEW: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
     ErrorKind.REFUSED: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
-    ErrorKind.NOT_ASKED: "Ask {name} too: run without a limit, or see above why its host dropped out.",
+    ErrorKind.NOT_ASKED: "Run without --limit, or see above why the run lost the host.",
     "unreachable": "Make the host of {name} reachable.",
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, cut, fitted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, cut, fitted, listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import ACTIVE
@@ -22,8 +22,15 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
     """Return the report of one cluster: its verdict, the table and the findings."""
     count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
     result = [f"cluster {name}, {count}: {verdict.verdict}", *table(nodes, verdict)]
+    without_view: dict[tuple[str, str, str], list[str]] = {}  # what the nodes have in common -> their names
     for pair in verdict.pairs:
-        what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{pair.subject}: {pair.seen}"
+        if not pair.table:
+            without_view.setdefault((pair.verdict, pair.seen, pair.remedy), []).append(pair.subject)
+    for pair in verdict.pairs:
+        same = [pair.subject] if pair.table else without_view.pop((pair.verdict, pair.seen, pair.remedy), [])
+        if not same:
+            continue
+        what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{listed(same)}: {pair.seen}"
         where = f" in {pair.table} (expected {pair.expected})" if pair.table else ""
         result.append(fitted(f"  {pair.verdict}: {cut(what, MOST // 2)}{where}. ", pair.remedy, ""))
     return result
