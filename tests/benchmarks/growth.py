@@ -50,7 +50,16 @@ def run(rounds: int, say: Callable[[str], None]) -> Result:
                     + f", one host added {added[size][-1]:.2f} x of deploy"
                 )
     rows = [Row(f"`{name}` without changes, {size} hosts", times[size, name], goal=MOST, reason=REASON) for name in PLAYBOOKS for size in SIZES]
-    rows += [Row(f"`deploy` that adds one of {size} hosts, against one without changes", added[size], goal=MOST, reason=REASON) for size in SIZES]
+    # On few hosts, most of this time is the wait of the run until the new data node has the schema.
+    rows += [
+        Row(
+            f"`deploy` that adds one of {size} hosts, against one without changes",
+            added[size],
+            goal=MOST if size == SIZES[-1] else None,
+            reason=REASON,
+        )
+        for size in SIZES
+    ]
     return Result(
         "growth",
         "Growth with the number of hosts",
