@@ -218,6 +218,18 @@ def test_every_file_that_is_linked_exists(page):
         assert (page.parent / target).exists(), target
 
 
+def anchors(page):
+    """Return the link targets of the headings of a page, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pages()
+def test_every_heading_that_is_linked_exists(page):
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: path.name)
 def test_the_examples_of_a_plugin_use_its_documented_options(path):
     found = DOCUMENTED[path]
