@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Sphinx makes the site of what build.py has put together. Nothing is fetched: it builds without a network."""
+"""Settings with which Sphinx builds the site from the files that build.py copied. The build needs no network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ html_title = html_short_title = "Ansible collection skywalking.banyandb"
 
 extensions = ["myst_parser", "sphinx.ext.intersphinx", "sphinx_antsibull_ext"]
 nitpicky = True
-# The few pages of Ansible's documentation that the reference leads to; build.py writes the inventory beside the pages.
+# The reference links to some pages of Ansible's documentation. build.py writes the inventory of these pages.
 intersphinx_mapping = {"ansible": ("https://docs.ansible.com/ansible/latest/", "ansible.inv")}
 exclude_patterns = ["ansible.inv"]
-# Environment variables of Ansible itself, which its own documentation describes.
+# Environment variables of Ansible. The documentation of Ansible describes them.
 nitpick_ignore_regex = [("envvar", "ANSIBLE_.*")]
 
-# Headings are link targets, as on the forges.
+# Headings are link targets, as on GitHub.
 myst_heading_anchors = 4
 
 pygments_style = "ansible"
@@ -35,7 +35,7 @@ html_copy_source = False
 
 
 def setup(app: Sphinx) -> None:
-    """Let the title at the top lead to the first page, wherever the site lies; the theme lets it lead to the root of the server."""
+    """Link the title at the top to the first page of the site. The theme links the title to the root of the web server."""
 
     def home(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
         context["theme_documentation_home_url"] = context["pathto"](app.config.root_doc)

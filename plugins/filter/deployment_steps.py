@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: deployment_steps
-short_description: Return the deployment steps of each host
+short_description: "Internal: return the deployment steps of each host"
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.deploy).

@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller imp
 
 DOCUMENTATION = r"""
 name: host_setup
-short_description: Return the expected state of a host from the variables of the roles install and node
+short_description: "Internal: return the expected state of a host from the variables of the roles install and node"
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection.

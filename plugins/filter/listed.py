@@ -11,7 +11,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 DOCUMENTATION = r"""
 name: listed
-short_description: Return names as a text for a message
+short_description: "Internal: return names as a text for a message"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

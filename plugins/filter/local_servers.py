@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_argu
 
 DOCUMENTATION = r"""
 name: local_servers
-short_description: The addresses on which the server of each host listens, for clients on the same host
+short_description: "Internal: return the addresses on which the server of each host listens, for clients on the same host"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

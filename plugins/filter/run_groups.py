@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: run_groups
-short_description: Return the groups that the playbooks make of the hosts of a run
+short_description: "Internal: return the groups that the playbooks make of the hosts of a run"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

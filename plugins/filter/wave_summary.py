@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: wave_summary
-short_description: Return the last message of a run whose wave failed
+short_description: "Internal: return the last message of a run whose wave failed"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

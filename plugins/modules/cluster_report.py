@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_report
-short_description: Judge the cluster views of all hosts and print them as a table
+short_description: "Internal: judge the cluster views of all hosts and print them as a table"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_watch
-short_description: Wait until the cluster is healthy and stays healthy
+short_description: "Internal: wait until the cluster is healthy and stays healthy"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: data_removal
-short_description: Delete the data of a node
+short_description: "Internal: delete the data of a node"
 version_added: 0.9.0
 description:
   - Internal to the role C(node). Deletes the data directories of a node that has left its cluster. Also deletes the unit's drop-in for mounts.

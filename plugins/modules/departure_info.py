@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: departure_info
-short_description: Read which data a leaving data node holds
+short_description: "Internal: read which data a leaving data node holds"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

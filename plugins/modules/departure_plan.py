@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: departure_plan
-short_description: Refuse to remove a data node if points would be lost
+short_description: "Internal: refuse to remove a data node if points would be lost"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection. Runs only on the controller.

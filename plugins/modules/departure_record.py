@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: departure_record
-short_description: Record on a host which data nodes have left with their data
+short_description: "Internal: record on a host which data nodes have left with their data"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: destruction_plan
-short_description: Check which clusters to destroy, and print the plan
+short_description: "Internal: check which clusters to destroy, and print the plan"
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.destroy).

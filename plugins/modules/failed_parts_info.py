@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: failed_parts_info
-short_description: Find parts that a liaison could not send to a data node
+short_description: "Internal: find parts that a liaison could not send to a data node"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_info
-short_description: Compare a host with its expected state
+short_description: "Internal: compare a host with its expected state"
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: last_good
-short_description: Save the files of a running server, and roll back to these files
+short_description: "Internal: save the files of a running server, and roll back to these files"
 version_added: 0.9.0
 description:
   - Internal to the role C(node).

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: liaison_cut
-short_description: Block the connection from a liaison to a drained liaison
+short_description: "Internal: block the connection from a liaison to a drained liaison"
 version_added: 0.9.0
 description:
   - Internal to the role C(node).

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: liaison_drain
-short_description: Block the ports of a server for a limited time
+short_description: "Internal: block the ports of a server for a limited time"
 version_added: 0.9.0
 description:
   - Internal to the role C(node).

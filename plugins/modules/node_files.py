@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_files
-short_description: Write the configuration files of a server
+short_description: "Internal: write the configuration files of a server"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

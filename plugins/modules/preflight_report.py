@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_report
-short_description: Judge the preflight results of all hosts
+short_description: "Internal: judge the preflight results of all hosts"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

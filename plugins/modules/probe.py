@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: probe
-short_description: Compare a host with the variables of the roles install and node
+short_description: "Internal: compare a host with the variables of the roles install and node"
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection. Checks the variables on the controller. Then runs M(skywalking.banyandb.host_info) with the state that

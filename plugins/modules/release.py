@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Install a release of the server on a host and switch to the release
+short_description: "Internal: install a release of the server on a host and switch to the release"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: removal_plan
-short_description: Check whether hosts may leave their cluster permanently
+short_description: "Internal: check whether hosts may leave their cluster permanently"
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.remove). Runs only on the controller.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_gate
-short_description: Judge whether the next wave may start
+short_description: "Internal: judge whether the next wave may start"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

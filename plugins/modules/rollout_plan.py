@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_plan
-short_description: Plan the waves of a change to the servers of a cluster
+short_description: "Internal: plan the waves of a change to the servers of a cluster"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

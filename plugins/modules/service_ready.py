@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_ready
-short_description: Start or restart a server and wait until it listens
+short_description: "Internal: start or restart a server and wait until it listens"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.

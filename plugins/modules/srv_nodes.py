@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: srv_nodes
-short_description: Find the nodes of clusters through DNS, and decide which nodes the topology keeps
+short_description: "Internal: find the nodes of clusters through DNS, and decide which nodes the topology keeps"
 version_added: 0.9.0
 description:
   - Internal to the roles of this collection. Runs only on the controller.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: start_trial
-short_description: Test whether the program of a service can start
+short_description: "Internal: test whether the program of a service can start"
 version_added: 0.9.0
 description:
   - Internal to the role C(node).

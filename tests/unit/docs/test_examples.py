@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import cluster_verdict, node_view, view_findings, view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY
+from ansible_collections.skywalking.banyandb.tests.unit.docs.plugin_texts import plugin_texts
 from ansible_collections.skywalking.banyandb.tests.unit.documented import with_fragments
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,18 +37,7 @@ def pages():
     return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def documentation(path):
-    """Return DOCUMENTATION and EXAMPLES of a plugin, from its Python file or from its YAML file."""
-    if path.suffix == ".yml":
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    names = {}
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
-            names[statement.targets[0].id] = statement.value.value
-    return {**names, "DOCUMENTATION": yaml.safe_load(names.get("DOCUMENTATION", "null"))}
-
-
-DOCUMENTED = {path: found for path in PLUGINS for found in [documentation(path)] if found["DOCUMENTATION"]}
+DOCUMENTED = {path: found for path in PLUGINS for found in [plugin_texts(path)] if found["DOCUMENTATION"]}
 
 
 def options(role):
@@ -226,6 +216,18 @@ def test_console_output_in_a_guide_is_short_and_was_recorded(page):
 def test_every_file_that_is_linked_exists(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def anchors(page):
+    """Return the link targets of the headings of a page, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pages()
+def test_every_heading_that_is_linked_exists(page):
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: path.name)
