@@ -16,6 +16,7 @@ name: clusters
 short_description: Return the BanyanDB clusters of the inventory
 version_added: 0.9.0
 description:
+  - Internal to the roles and playbooks of this collection.
   - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), also hosts outside of C(--limit). Returns
     the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.
   - C(problems) lists the errors in the inventory. Each sentence names the host and says what to do.

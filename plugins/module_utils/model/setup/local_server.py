@@ -17,7 +17,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
 
 METRICS_PORT = 2121
-PPROF_PORT = 6060
 LOOPBACK = "127.0.0.1"
 # For each of these hosts Go listens on every address of the machine.
 WILDCARDS = ("", "0.0.0.0", "::", "[::]")
