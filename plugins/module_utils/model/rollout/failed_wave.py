@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, NAMES, cut, fitted, listed
 
 #: Findings that a gate prints before it counts the rest.
@@ -90,7 +91,7 @@ def _parts(
 ) -> tuple[str, str]:
     """Return the text before and after the reason, with at most ``names`` names in each list. ``failed``: hosts with this reason."""
     number, hosts = wave["number"], listed(wave["hosts"], names)
-    cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
+    cluster = "" if wave["cluster"] == DEFAULT_CLUSTER else f" of cluster {wave['cluster']}"
     if rolled_back is None:
         return f"Wave {number}{cluster} did not start ({hosts}): ", ". Run skywalking.banyandb.status, then skywalking.banyandb.heal."
     state = "was rolled back" if rolled_back else "the cluster is not healthy after the roll back"
