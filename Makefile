@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 COLLECTIONS := .cache/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
 # The files of a release. galaxy.yml lists the files that the tarball leaves out. `find` and not git, since a source archive has no git data.
-SOURCES := $(shell find $(wildcard *.md *.rst LICENSE galaxy.yml changelogs/changelog.yaml docs extensions/eda meta playbooks plugins roles) \
+SOURCES := $(shell find $(wildcard *.md *.rst LICENSE galaxy.yml changelogs/changelog.yaml docs meta playbooks plugins roles) \
 	-type f ! -name '*.pyc')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     wanted_changes,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_DRAIN
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
@@ -95,7 +96,7 @@ class ActionModule(ActionBase):
 
 
 def drain_of(variables: Mapping[str, Any]) -> str:
-    return str(variables.get("banyandb_liaison_drain") or "nftables")
+    return str(variables.get("banyandb_liaison_drain") or DEFAULT_DRAIN)
 
 
 def answers(host: str, registered: Any) -> bool:

@@ -13,7 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_argu
 
 DOCUMENTATION = r"""
 name: local_servers
-short_description: "Internal: return the addresses on which the server of each host listens, for clients on the same host"
+short_description: "Internal: return the server of each host, with the addresses for clients on the same host"
 version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
@@ -35,6 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: Host name, then C(url), C(http_address), C(grpc_address), C(internal_address), C(metrics_url) and C(client_ports).
+    Also C(cluster), C(user), C(drain) and C(data_roots), from the host's variables or the defaults of the roles.
   type: dict
 """
 

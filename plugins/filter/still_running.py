@@ -11,7 +11,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 DOCUMENTATION = r"""
 name: still_running
-short_description: Return why nodes may not be dropped from the views yet
+short_description: "Internal: return why nodes may not be dropped from the views yet"
 version_added: 0.9.0
 description:
   - Internal to the playbooks of this collection.

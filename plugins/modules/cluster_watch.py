@@ -188,7 +188,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.co
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure

@@ -58,8 +58,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.failed_parts import failed_parts
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_DATA_DIR
 
-ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": "/var/lib/banyandb"}, "storage": {"type": "dict", "default": {}}}
+ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": DEFAULT_DATA_DIR}, "storage": {"type": "dict", "default": {}}}
 
 
 def main() -> None:

@@ -107,8 +107,8 @@ options:
         default: []
       environment:
         description:
-          - Expected environment of the process. Variable name, then the SHA-256 of the value. The filter
-            P(skywalking.banyandb.systemd_env_digests#filter) returns this mapping.
+          - Expected environment of the process. Variable name, then the SHA-256 of the value, so Ansible does not send secrets to the host
+            for the comparison.
           - Without a value the module does not compare the environment.
         type: dict
       program:
@@ -181,7 +181,7 @@ EXAMPLES = r"""
     services:
       - name: banyandb-data.service
         ports: [17912, 17913]
-        environment: "{{ environment_wanted | skywalking.banyandb.systemd_env_digests }}"
+        environment: {BYDB_LOGGING_LEVEL: "{{ 'info' | hash('sha256') }}"}
   register: host
 
 - name: Print why the server needs a restart

@@ -116,7 +116,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},

@@ -108,7 +108,8 @@ EXAMPLES = r"""
       owner: root
       group: banyandb
       mode: "0640"
-    environment: "{{ {'BYDB_LOGGING_LEVEL': 'info'} | skywalking.banyandb.systemd_env }}"
+    environment: |
+      BYDB_LOGGING_LEVEL="info"
     unit_file:
       path: /etc/systemd/system/banyandb-data.service
       owner: root

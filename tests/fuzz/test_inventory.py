@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.filter import clusters, systemd_env
+from ansible_collections.skywalking.banyandb.plugins.filter import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment, digests, environment_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_flag
 
 from .inputs import Fuzzer, replaced, spoilt
 
 CLUSTERS = clusters.FilterModule().filters()["clusters"]
-ENVIRONMENT = systemd_env.FilterModule().filters()
+ENVIRONMENT = {function.__name__: function for function in (digests, environment_file, labels_flag)}
 
 GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "banyandb_standalone": ["s1"], "all": ["d1", "d2", "l1", "s1", "x"]}
 HOSTVARS = b"""\
@@ -70,7 +71,7 @@ def test_an_inventory_gives_clusters_with_problems_in_words(fuzz: Fuzzer) -> Non
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
 def test_an_environment_or_labels_are_rendered_or_refused(fuzz: Fuzzer, name: str) -> None:
     sample = {"BYDB_NODE_LABELS": "type=hot", "BYDB_FLAG": True, "BYDB_PORT": 17912, "A": 'say "yes" \\', "B": None, "C": 1.5, "D": ""}
-    if name == "node_labels":
+    if name == "labels_flag":
         sample = {"type": "hot", "zone": 1, "spare": False, "rack": "a b", "no": ""}
 
     def made(random: random.Random) -> Any:
@@ -85,10 +86,10 @@ def test_an_environment_or_labels_are_rendered_or_refused(fuzz: Fuzzer, name: st
         for value in fuzz.inputs(made):
             try:
                 result = ENVIRONMENT[name](value)
-            except AnsibleFilterError as error:
+            except (BadEnvironment, BadLabel) as error:
                 assert 0 < len(str(error)) < 4000
                 fuzz.came("refused")
             else:
-                assert isinstance(result, dict if "digests" in name else str)
-                assert "digests" in name or result.encode().decode() == result
+                assert isinstance(result, dict if name == "digests" else str)
+                assert name == "digests" or result.encode().decode() == result
                 fuzz.came("rendered")

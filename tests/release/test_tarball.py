@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ PERMITTED = re.compile(
     | meta/(runtime\.yml | execution-environment\.yml | ee-requirements\.txt)
     | playbooks/([a-z_]+/)*[\w.-]+
     | roles/[a-z_]+/(README\.md | (defaults | files | handlers | meta | tasks | templates | vars)/([a-z_]+/)*[\w.-]+)
-    | (plugins | extensions/eda/plugins)/([a-z_]+/)+\w+\.(py | yml)
+    | plugins/([a-z_]+/)+\w+\.(py | yml)
     """,
     re.VERBOSE,
 )
@@ -31,6 +32,13 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 def test_the_tarball_holds_permitted_files_only(released_files: dict[Path, str]) -> None:
     assert [str(path) for path in released_files if not PERMITTED.fullmatch(path.as_posix())] == []
+
+
+def test_each_directory_of_the_tarball_holds_a_file(tarball: Path, released_files: dict[Path, str]) -> None:
+    with tarfile.open(tarball) as archive:
+        directories = {Path(member.name) for member in archive if member.isdir()}
+    assert len(directories) > 20
+    assert directories - {parent for path in released_files for parent in path.parents} == set()
 
 
 def test_the_tarball_holds_every_file_that_users_need(released_files: dict[Path, str], source_files: list[Path]) -> None:

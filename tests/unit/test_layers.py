@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-UTILS = Path(__file__).resolve().parent.parent.parent / "plugins" / "module_utils"
+ROOT = Path(__file__).resolve().parent.parent.parent
+UTILS = ROOT / "plugins" / "module_utils"
 OURS = "ansible_collections.skywalking.banyandb.plugins.module_utils."
 # Package -> the packages of ours that it may import. Arrows go one way.
 MAY_IMPORT = {"model": {"model"}, "disk": {"disk"}, "host": {"model", "disk", "host"}, "controller": {"model", "disk", "controller"}}
@@ -60,6 +63,26 @@ def test_what_runs_on_hosts_is_written_in_python_3_9(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     compile(tree, path, "exec")  # finds what the grammar allows and Python rejects
     assert "from __future__ import annotations" in path.read_text(encoding="utf-8") or not path.read_text(encoding="utf-8")
+
+
+def files_of(pattern: str) -> set[Path]:
+    """Return the paths that a pattern of pyproject.toml matches. A pattern may have one choice, such as ``{a,b}``."""
+    before, choices, after = (re.match(r"(.*)\{(.*)\}(.*)", pattern) or re.match(r"(.*)()()", pattern)).groups()
+    return {path for choice in choices.split(",") for path in ROOT.glob(f"{before}{choice}{after}".replace("/**", "/**/*"))}
+
+
+def test_the_linter_takes_what_runs_on_hosts_for_python_3_9() -> None:
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]
+    targets = {pattern: files_of(pattern) for pattern in ruff["per-file-target-version"]}
+    assert [pattern for pattern, files in targets.items() if not files] == []
+    on_hosts = {path for place in ("modules", "module_utils") for path in (ROOT / "plugins" / place).rglob("*.py")}
+    old = {path for pattern, files in targets.items() if ruff["per-file-target-version"][pattern] == "py39" for path in files}
+    assert sorted(map(str, on_hosts - old)) == []
+
+
+def test_each_exception_of_the_linter_is_for_files_that_exist() -> None:
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]
+    assert [pattern for pattern in ruff["lint"]["per-file-ignores"] if not files_of(pattern)] == []
 
 
 def imports_among_ours() -> dict[str, set[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_ports import ServerPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
 
 
 def test_a_server_without_settings_has_the_default_ports():

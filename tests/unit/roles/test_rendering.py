@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import yaml
 
 from ansible_collections.skywalking import banyandb
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import VARIABLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_ports, variable_defaults
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import topology_text
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
 ROLES = os.path.join(next(iter(banyandb.__path__)), "roles")
@@ -271,6 +275,27 @@ def test_every_variable_with_a_default_is_in_a_specification_with_that_default()
     for name, option in specified.items():
         computed = isinstance(defaults[name], str) and "{{" in defaults[name]
         assert "default" not in option if computed else option["default"] == defaults[name], name
+
+
+def test_the_code_has_the_defaults_of_the_roles():
+    specified = {**specification("install"), **specification("node")}
+    assert {
+        "banyandb_cluster": variable_defaults.DEFAULT_CLUSTER,
+        "banyandb_data_dir": variable_defaults.DEFAULT_DATA_DIR,
+        "banyandb_liaison_drain": variable_defaults.DEFAULT_DRAIN,
+        "banyandb_user": variable_defaults.DEFAULT_USER,
+        "banyandb_grpc_port": topology_text.GRPC_PORT,
+        "banyandb_http_port": topology_text.HTTP_PORT,
+        "banyandb_metrics_port": server_ports.METRICS_PORT,
+    }.items() <= {name: option.get("default") for name, option in specified.items()}.items()
+
+
+def test_no_task_repeats_the_default_of_a_variable():
+    repeated = re.compile(r"\b(banyandb_\w+) \| default\((['\"]\w|['\"]/|\d)")
+    root = os.path.dirname(ROLES)
+    files = [path for pattern in ("playbooks/*/*.yml", "roles/*/tasks/*.yml", "roles/*/vars/*.yml") for path in glob.glob(f"{root}/{pattern}")]
+    assert len(files) > 30
+    assert [(path, line) for path in files for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines() if repeated.search(line)] == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, NAMES, cut, fitted, listed
 
 #: Findings that a gate prints before it counts the rest.
@@ -104,7 +105,7 @@ def _parts(
 ) -> tuple[str, str]:
     """Return the text before and after the reason, with at most ``names`` names in each list. ``failed``: hosts with this reason."""
     number, hosts = wave["number"], listed(wave["hosts"], names)
-    cluster = "" if wave["cluster"] == "default" else f" of cluster {wave['cluster']}"
+    cluster = "" if wave["cluster"] == DEFAULT_CLUSTER else f" of cluster {wave['cluster']}"
     where = "" if not failed or [*failed] == [*wave["hosts"]] else f"{listed(failed, names)}: "
     more = f" ({others} more failed)." if others > 0 else "."
     if predicted:

@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.paramete
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
@@ -32,7 +33,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     split_address,
 )
 
-DEFAULT_CLUSTER = "default"
 GROUPS = {f"banyandb_{role}": role for role in ROLES}
 
 TRUE = ("true", "yes", "on", "1", "t", "y")

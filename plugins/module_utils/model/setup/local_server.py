@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute where the server on a host listens, for clients on the same host. Pure.
+"""Compute what a run needs of the server on each host: its settings in the inventory, and where clients on the same host reach it. Pure.
 
 Only this module decides the address of a local server. No playbook, role or other module contains one.
 """
@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import LOOPBACK, METRICS_PORT, METRICS_VARIABLE, reachable
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import roots
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import (
+    DEFAULT_CLUSTER,
+    DEFAULT_DATA_DIR,
+    DEFAULT_DRAIN,
+    DEFAULT_USER,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
-
-METRICS_PORT = 2121
-PPROF_PORT = 6060
-LOOPBACK = "127.0.0.1"
-# For each of these hosts Go listens on every address of the machine.
-WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
 
 @dataclass(frozen=True)
 class LocalServer:
-    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets.
+    """The server of a host. Addresses are ``host:port`` with IPv6 hosts in brackets.
 
-    ``internal_address``: where the other nodes reach a liaison.
+    ``internal_address``: where the other nodes reach a liaison. ``cluster``, ``user``, ``drain`` and ``data_roots``: from the host's variables.
     """
 
     url: str
@@ -36,10 +38,14 @@ class LocalServer:
     internal_address: str
     metrics_url: str
     client_ports: tuple[int, int]
+    cluster: str = DEFAULT_CLUSTER
+    user: str = DEFAULT_USER
+    drain: str = DEFAULT_DRAIN
+    data_roots: tuple[str, ...] = (DEFAULT_DATA_DIR,)
 
 
 def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
-    """Return where the server of a host listens.
+    """Return the server of a host.
 
     A data node has one host for gRPC and HTTP (``grpc-host``, read in the server's banyand/queue/sub/server.go). A liaison and a standalone server
     have one host for each.
@@ -60,22 +66,26 @@ def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
         internal_address=f"{reachable(given.get('BYDB_LIAISON_SERVER_GRPC_HOST'))}:{internal_port}",
         metrics_url=f"http://{_metrics_address(given, variables)}",
         client_ports=(grpc_port, http_port),
+        cluster=str(variables.get("banyandb_cluster") or DEFAULT_CLUSTER),
+        user=str(variables.get("banyandb_user") or DEFAULT_USER),
+        drain=str(variables.get("banyandb_liaison_drain") or DEFAULT_DRAIN),
+        data_roots=_data_roots(role, variables),
     )
 
 
-def reachable(host: Any) -> str:
-    """Return the host that reaches a listener on ``host`` from the same machine, IPv6 in brackets."""
-    text = str(host or "").strip()
-    if text in WILDCARDS:
-        return LOOPBACK
-    return f"[{text}]" if ":" in text and not text.startswith("[") else text
-
-
 def _metrics_address(given: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    host, separator, port = str(given.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or "").rpartition(":")
+    host, separator, port = str(given.get(METRICS_VARIABLE) or "").rpartition(":")
     if not separator:
         return f"{LOOPBACK}:{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}"
     return f"{reachable(host)}:{port}"
+
+
+def _data_roots(role: str, variables: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the data directories of a host, the one of ``banyandb_data_dir`` first. Preflight refuses values of other types."""
+    given = variables.get("banyandb_storage")
+    storage = {name: path for name, path in given.items() if isinstance(path, str)} if isinstance(given, Mapping) else {}
+    data_dir = str(variables.get("banyandb_data_dir") or DEFAULT_DATA_DIR)
+    return tuple(roots({"banyandb_kind": role, "banyandb_storage": storage, "banyandb_data_dir": data_dir}))
 
 
 def _port(value: Any, default: int) -> int:

@@ -12,12 +12,12 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK, digests, marked_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, ports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import paths, unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import roots
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import drop_in
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-GRPC_VARIABLE, GRPC_PORT = "BYDB_GRPC_PORT", "17912"
-HTTP_VARIABLE, HTTP_PORT = "BYDB_HTTP_PORT", "17913"
-METRICS_VARIABLE, METRICS_ADDRESS = "BYDB_OBSERVABILITY_LISTENER_ADDR", ":2121"
-EVERY_ADDRESS = ("", "0.0.0.0", "[::]", "::")
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT
+
+GRPC_VARIABLE = "BYDB_GRPC_PORT"
+HTTP_VARIABLE = "BYDB_HTTP_PORT"
+METRICS_VARIABLE = "BYDB_OBSERVABILITY_LISTENER_ADDR"
+METRICS_PORT = 2121
+LOOPBACK = "127.0.0.1"
+# For each of these hosts Go listens on every address of the machine.
+WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,16 @@ class ServerPorts:
         Raises ValueError for a value with which the server would not start.
         """
         grpc, http = (int(environment.get(name) or default) for name, default in ((GRPC_VARIABLE, GRPC_PORT), (HTTP_VARIABLE, HTTP_PORT)))
-        host, _colon, port = (environment.get(METRICS_VARIABLE) or METRICS_ADDRESS).rpartition(":")
-        return cls((grpc, http), http, f"{'127.0.0.1' if host in EVERY_ADDRESS else host}:{int(port)}")
+        host, _colon, port = (environment.get(METRICS_VARIABLE) or f":{METRICS_PORT}").rpartition(":")
+        return cls((grpc, http), http, f"{reachable(host)}:{int(port)}")
+
+
+def reachable(host: Any) -> str:
+    """Return the host that reaches a listener on ``host`` from the same machine, IPv6 in brackets."""
+    text = str(host or "").strip()
+    if text in WILDCARDS:
+        return LOOPBACK
+    return f"[{text}]" if ":" in text and not text.startswith("[") else text
 
 
 def with_port(url: str, port: int) -> str:

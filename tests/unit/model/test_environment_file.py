@@ -1,21 +1,15 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters systemd_env, systemd_env_digests and node_labels, against a parser with systemd's rules."""
+"""The text of an environment file, against a parser with systemd's rules."""
 
 from __future__ import annotations
 
 import hashlib
 
 import pytest
-from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skywalking.banyandb.plugins.filter.systemd_env import FilterModule
-
-FILTERS = FilterModule().filters()
-environment_file = FILTERS["systemd_env"]
-digests = FILTERS["systemd_env_digests"]
-labels = FILTERS["node_labels"]
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import BadEnvironment, digests, environment_file
 
 ODD = [
     "",
@@ -79,25 +73,25 @@ def test_a_null_leaves_the_variable_out():
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r", "\x00", "\x1b[0m", "\x7f", "\x85"])
 def test_what_systemd_cannot_hand_on_is_refused_without_showing_it(value):
-    with pytest.raises(AnsibleFilterError, match="the value of SECRET contains") as error:
+    with pytest.raises(BadEnvironment, match="the value of SECRET contains") as error:
         environment_file({"SECRET": "hunter2" + value})
     assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "Ä", 3, None])
 def test_what_is_no_name_of_a_variable_is_refused(name):
-    with pytest.raises(AnsibleFilterError, match="not the name of an environment variable"):
+    with pytest.raises(BadEnvironment, match="not the name of an environment variable"):
         environment_file({name: None})
 
 
 @pytest.mark.parametrize("value", [["a", "b"], {"a": 1}])
 def test_a_list_or_mapping_is_refused_with_what_to_write_instead(value):
-    with pytest.raises(AnsibleFilterError, match="expected text, a number or a boolean; write a list as one text"):
+    with pytest.raises(BadEnvironment, match="expected text, a number or a boolean; write a list as one text"):
         environment_file({"A": value})
 
 
 def test_what_is_no_mapping_is_refused():
-    with pytest.raises(AnsibleFilterError, match="must be a mapping .* not str"):
+    with pytest.raises(BadEnvironment, match="must be a mapping .* not str"):
         environment_file("A=1")
 
 
@@ -108,40 +102,9 @@ def test_digests_are_those_of_the_values_as_the_server_sees_them():
     }
 
 
-def test_labels_are_joined_by_name():
-    assert labels({"zone": "a", "type": "hot", "rack": 7, "spare": False}) == "rack=7,spare=false,type=hot,zone=a"
-    assert labels({}) == ""
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"a=b": "c"},
-        {"a": "b,c"},
-        {"a": 'b"'},
-        {" a": "b"},
-        {"a": "b "},
-        {"": "b"},
-        {"a": "b\nc"},
-        {"a": None},
-        {"a": ["b"]},
-        "a=b",
-    ],
-)
-def test_a_label_that_the_server_would_drop_or_change_is_refused(bad):
-    with pytest.raises(AnsibleFilterError, match="node label"):
-        labels(bad)
-
-
 @pytest.mark.parametrize("function", [environment_file, digests])
 def test_a_number_without_bounds_is_refused(function):
-    with pytest.raises(AnsibleFilterError, match="the value of A is a number of more than 64 bits"):
+    with pytest.raises(BadEnvironment, match="the value of A is a number of more than 64 bits"):
         function({"A": 1 << 20000})
-    with pytest.raises(AnsibleFilterError, match="not the name of an environment variable"):
+    with pytest.raises(BadEnvironment, match="not the name of an environment variable"):
         function({1 << 20000: "a"})
-
-
-@pytest.mark.parametrize("bad", [{"a": 1 << 20000}, {1 << 20000: "a"}, {"a": "\x7f"}, {"a": "\ud800"}, {"a": b"b"}, {1: "a", "1": "b"}])
-def test_a_label_that_an_environment_file_cannot_carry_is_refused(bad):
-    with pytest.raises(AnsibleFilterError, match="node label"):
-        labels(bad)
