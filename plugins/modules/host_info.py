@@ -272,7 +272,7 @@ storage:
   description:
     - C(roots) has the real path and the stores of each directory, and the free and total bytes of its file system. C(state) is V(new), V(emptied),
       V(ours) or V(adopted). A directory with a problem has the C(reason) instead of a C(state).
-    - C(differs) is V(true) if at least one directory differs from its expected state.
+    - C(differs) is V(true) if at least one directory is not in its expected state.
   returned: when O(storage) is given
   type: dict
   sample:
