@@ -4,10 +4,14 @@
 
 """Ask servers for their views in a loop until the file STOP exists: ``witness.py STOP ADDRESS...``.
 
-Prints JSON with ``rounds``, ``outages`` (address -> number of times that its server stopped), ``least_answering`` (smallest number of servers that
-responded in one round), ``least_used`` (smallest number of data nodes that a responding liaison used, null without a liaison), and ``empty``:
-one sentence for each time that a running server lost its whole view, or that a server stopped while another server showed an empty view. (A
-server that has just started may show an empty view.)
+Prints JSON:
+
+- ``rounds``: number of rounds.
+- ``outages``: address -> number of times that its server stopped.
+- ``least_answering``: smallest number of servers that responded in one round.
+- ``least_used``: smallest number of data nodes that a responding liaison used; null without a liaison.
+- ``empty``: one sentence for each empty view. A running server lost its whole view, or a server stopped while another server showed an empty view.
+  A server that has just started may show an empty view.
 """
 
 from __future__ import annotations

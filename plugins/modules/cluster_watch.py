@@ -30,7 +30,7 @@ options:
   service:
     description:
       - Name of the server's unit on this host. The module reads the cluster view from the HTTP port of the running process. During a change of
-        ports, this port can differ from the port of O(url).
+        ports, this port need not be the port of O(url).
     type: str
     required: true
   nodes:

@@ -138,9 +138,9 @@ options:
   push:
     description:
       - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required.
-      - On a host without a difference whose server runs with its expected settings, the module also looks whether a push has nothing to write and
-        whether the server's view is right.
-      - If so, a play needs no push to the host.
+      - The module also compares C(topology.yml) and the view of the server with these options. The host must have no other difference, and its server
+        must run with the expected settings.
+      - If both are right, a play needs no push to the host.
     type: dict
   names:
     description: Host names to resolve in parallel. The module does not resolve IP addresses.
@@ -275,7 +275,7 @@ storage:
   description:
     - C(roots) has the real path and the stores of each directory, and the free and total bytes of its file system. C(state) is V(new), V(emptied),
       V(ours) or V(adopted). A directory with a problem has the C(reason) instead of a C(state).
-    - C(differs) is V(true) if at least one directory differs from its expected state.
+    - C(differs) is V(true) if at least one directory is not in its expected state.
   returned: when O(storage) is given
   type: dict
   sample:

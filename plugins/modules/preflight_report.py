@@ -14,7 +14,7 @@ description:
   - Internal to the playbooks of this collection.
   - Collects the result of each host. Fails if a host was refused, or if two inventory names lead to one machine. Also fails if a host cannot resolve
     the name of a node of its cluster.
-  - Fails if the limits of a rollout, such as C(banyandb_waves), are wrong or differ within a cluster.
+  - Fails if the limits of a rollout, such as C(banyandb_waves), are wrong, or not the same for all hosts of a cluster.
   - Warns if two machines have the same machine-id, because clones of one image have the same machine-id.
   - Warns about variables C(banyandb_*) that no role has, and about groups with nearly the name of a group of this collection.
   - Runs only on the controller.

@@ -27,7 +27,7 @@ options:
   restart:
     description:
       - Hosts whose servers to restart unchanged. An empty list means all hosts. The plan starts a server that does not run.
-      - Without O(restart), the plan changes the servers whose configuration differs from the expected configuration.
+      - Without O(restart), the plan changes the servers whose configuration is not the expected configuration.
     type: list
     elements: str
   answers:

@@ -20,8 +20,8 @@ description:
   - Entries that do not respond come last in the file, because each of them delays the entries behind it by 5 s. A new entry that does
     not respond becomes a comment, until a later push finds that it responds.
   - A liaison uses a new data node at once, and loses points while the node does not know the schema. So on a liaison the push waits until a new data
-    node has loaded the measures, streams and traces of the cluster, for O(prove.timeout) seconds at most. The push holds back a node without them
-    (see O(unready)). With V(start) in O(admit), a liaison starts without new data nodes. V(all) in O(admit) does not wait.
+    node has loaded the measures, streams and traces of the cluster. After O(prove.timeout) seconds, the push holds back a node without them (see
+    O(unready)). With V(start) in O(admit), a liaison starts without new data nodes. V(all) in O(admit) does not wait.
   - The module replaces a file as a whole, by a rename in the same directory. Pushes to one file wait for each other.
 options:
   path:

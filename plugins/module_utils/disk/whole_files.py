@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write files and links completely or not at all, so that they survive a power cut. Standard library only, Python 3.9+.
 
-This is the only way in which the collection writes a file on a host or on the controller: temporary file in the same directory, fsync, rename,
+On hosts and on the controller, the collection writes every file with this module. The steps: temporary file in the same directory, fsync, rename,
 fsync of the directory.
 """
 

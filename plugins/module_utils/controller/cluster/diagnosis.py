@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find out why a gRPC call was UNAVAILABLE, with a connection to the port itself.
 
-gRPC has one code for a closed port, a wrong certificate, a web server and a server that shuts down. The text of the error differs between versions
-of grpcio. So this module sends the first bytes of HTTP/2 (RFC 9113, section 3.4) to the port and judges the response. Needs only the standard
+gRPC has one code for a closed port, a wrong certificate, a web server and a server that shuts down. Each version of grpcio has another text for the
+error. So this module sends the first bytes of HTTP/2 (RFC 9113, section 3.4) to the port and judges the response. Needs only the standard
 library.
 """
 

@@ -118,8 +118,8 @@ else:
 # Marks a message that came by TCP and is therefore complete.
 _BY_TCP = "came_by_tcp"
 
-# Largest answer of DNS without EDNS, in bytes (RFC 1035, section 4.2.1). The resolver asks again by TCP when an answer comes near this size,
-# because some servers and middleboxes shorten an answer without the truncation bit (measured: 12 of 30 records).
+# Largest answer of DNS without EDNS, in bytes (RFC 1035, section 4.2.1). The resolver asks again by TCP when an answer comes near this size.
+# Some servers and middleboxes shorten an answer without the truncation bit (measured: 12 of 30 records).
 UDP_BYTES = 512
 # Bytes of an SRV record without its target: compressed name, type, class, TTL, length, priority, weight, port.
 RECORD_BYTES = 18

@@ -484,7 +484,7 @@ def _unit_paths(unit_file: str) -> set[str]:
 
 
 def _says(text: str | None, wanted: Marker) -> bool:
-    """Return whether the text of a marker or a record matches ``wanted``. The times may differ."""
+    """Return whether the text of a marker or a record matches ``wanted``. The times do not matter."""
     if text is None:
         return False
     try:

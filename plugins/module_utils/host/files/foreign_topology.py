@@ -33,7 +33,7 @@ def read_foreign(path: str, text: str, why: ForeignFormat) -> Topology:
     if len(text) > MAX_FOREIGN_BYTES:
         raise TopologyFileError(f"{path}: {why}, and it is larger than {MAX_FOREIGN_BYTES} bytes. Correct the path.") from None
     try:
-        # Comments have the entries that are held back. These entries stay even if somebody edits the file by hand.
+        # Comments have the entries that are held back. These entries stay even if a person edits the file.
         return Topology(from_document(_document(text)).listed, held_back_in(text))
     except Exception as error:  # PyYAML raises any error: KeyError for "!!bool x", AttributeError for "!!timestamp x"
         detail = cut(" ".join(str(error).split()), 1000)

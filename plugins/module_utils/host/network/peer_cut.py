@@ -4,9 +4,9 @@
 """Blocks the connection from the liaison on this host to a drained liaison. Clients wait meanwhile. Standard library only, Python 3.9+.
 
 A liaison that still uses the drained liaison when the drained liaison becomes unreachable can acknowledge a part of a batch and then drop this part.
-The lost points are points for a node without an open stream, in a batch whose first point was for the drained liaison (measured: 24 of 19,200 points
-under load; source: the server's banyand/queue/pub/batch.go). So no client may write until the server on this host has noticed that the drained
-liaison is unreachable.
+The lost points are points for a node without an open stream, in a batch whose first point was for the drained liaison. Under load, 24 of 19,200
+points were lost (measured; source: the server's banyand/queue/pub/batch.go). So no client may write until the server on this host has noticed that
+the drained liaison is unreachable.
 
 The firewall drops the packets of clients, and TCP sends the packets again. Clients see a slow answer and no error.
 
@@ -156,8 +156,8 @@ class _Clients:
 def _finish_writes(clients: _Clients, ask_streams: Callable[[], WriteStreams | Failure], ends: float) -> int | None:
     """Wait until the server has answered all open writes, or until ``ends`` (seconds of the monotonic clock).
 
-    Return the number of open writes, or None without metrics. If writes stay open, open the ports for as long as the ports were blocked: TCP doubles
-    the time between its attempts (RFC 6298, section 5.5), so the blocked packets arrive in this time. The ports are blocked at the return.
+    Return the number of open writes, or None without metrics. If writes stay open, open the ports for as long as the ports were blocked. The blocked
+    packets arrive in this time, because TCP doubles the time between its attempts (RFC 6298, section 5.5). The ports are blocked at the return.
     """
     stall = STALL_SECONDS
     while True:

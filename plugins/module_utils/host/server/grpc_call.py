@@ -106,8 +106,8 @@ def varints(data: bytes) -> list[int]:
 
 
 def _request(stream: int, method: str, message: bytes, authority: str, tls: bool) -> bytes:
-    # 0x83, 0x86 and 0x87 are :method POST and :scheme http and https of the static table; 0x04, 0x01 and 0x0f 0x10 are its names
-    # :path, :authority and content-type, with a literal value (RFC 7541, appendix A and section 6.2.2).
+    # Codes of the static table (RFC 7541, appendix A). 0x83 is :method POST, 0x86 is :scheme http, 0x87 is :scheme https. 0x04 (:path), 0x01
+    # (:authority) and 0x0f 0x10 (content-type) are names with a literal value (section 6.2.2).
     block = b"".join(
         [
             b"\x83",

@@ -373,8 +373,8 @@ def _differences(
     """Return the differences between ``view`` and the view that the server must show for ``topology``. ``stood``: age of the differences in seconds.
 
     Only the server knows the node name of three kinds of entries: entries with an old address, entries before their refresh (``pending``), and
-    unchanged entries (``as_listed``). The name is the expected name, the address, or an unknown name. An entry with an unknown name is not compared;
-    then a name that was in the view before the push, and that belongs to no other entry, is no difference.
+    unchanged entries (``as_listed``). The name is the expected name, the address, or an unknown name. An entry with an unknown name is not
+    compared. Then a name is no difference if the name was in the view before the push and belongs to no other entry.
     """
     wanted = {node.name: canonical_address(node.grpc_address) for node in request.nodes}
     theirs = {expected.node_name for expected in request.expected.values()}

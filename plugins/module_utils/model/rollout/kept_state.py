@@ -5,7 +5,7 @@
 
 A run may stop between the change of the files and the restart. Then the files on the host are files that no process ever ran with.
 A roll back must restore the files that the process ran with, so the process is the evidence for each file.
-topology.yml is not among these files: a server reads topology.yml while it runs, and a stale topology.yml would drop live nodes.
+The file topology.yml is not among these files. A server reads topology.yml while it runs, so a stale topology.yml would drop live nodes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the ports of a running server from the environment of its process. Pure.
 
-The inventory has the ports after the next restart, which may differ. The defaults are those of the server (section 5 of the contract).
+The inventory has the ports after the next restart. The defaults are those of the server (section 5 of the contract).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plan the writes that change a host's topology.yml to the wanted topology, in order. Pure.
 
-A server drops each entry that a file no longer lists. When one write changes a node's address, the server loses the node for good: the server
-adds the new address, then deletes the old address *by node name* (section 1 of the contract).
+A server drops each entry that a file no longer lists. When one write changes a node's address, the server loses the node for good. The server adds
+the new address, then deletes the old address *by node name* (section 1 of the contract).
 So an entry that both leaves and arrives takes two writes: one without the entry, one with the entry.
 """
 

@@ -63,8 +63,8 @@ def judge(
     ``stood``: seconds for which the views have not changed, for all observers or by observer.
     ``settle``: seconds after which a difference needs help. ``discovery``: discovery mode of the observers, which decides the remedies.
 
-    A node answers when it gave a view, or when another host reached it. A view can be right although the observer does not reach a node:
-    the view of a data node never shows who answers, the view of a liaison shows it after 5 to 8 s. So ``reach`` counts too.
+    A node responds when it gave a view, or when another host reached the node. A view can be right although the observer does not reach a node.
+    The view of a data node never shows which nodes respond. The view of a liaison shows a dead node only after 5 to 8 s. So ``reach`` counts too.
     """
     views = {node.name: views.get(node.name, Failure(ErrorKind.NOT_ASKED, "no view was asked for")) for node in nodes}
     tried: dict[str, dict[str, bool]] = {}

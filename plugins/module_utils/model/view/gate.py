@@ -61,9 +61,8 @@ def findings(
 ) -> list[Pair]:
     """Return why the gate stays closed, from one look from the host of ``asked.observer``; nothing when the gate is open.
 
-    Different revisions after SETTLE_SECONDS are no fault. The revision of a server is the newest revision that it has seen, and a restarted server
-    has
-    not seen earlier deletions (source: banyand/metadata/schema/property/client.go: deletions count, and a start counts only existing objects).
+    Different revisions after SETTLE_SECONDS are no fault. The revision of a server is the newest revision that the server has seen. Deletions
+    count, but a restarted server counts only existing objects (source: banyand/metadata/schema/property/client.go).
     So the gate does not wait for a node at a revision that a node had before the change.
 
     ``answers``: entry name -> answer of the node. ``stood``: seconds since the picture last changed.

@@ -30,8 +30,8 @@ TABLES: Mapping[str, Mapping[str, tuple[str, bool]]] = {
     STANDALONE: {},
 }
 
-# Seconds after which a server no longer removes a difference without help. The roles set the servers' poll of the topology file to 30 s, and
-# a node that answers and stays evictable for more than 30 s is stuck (section 8).
+# Seconds after which a server no longer removes a difference without help. The roles set the servers' poll of the topology file to 30 s. A node
+# that responds and stays evictable for more than 30 s is stuck (section 8).
 SETTLE_SECONDS = 30.0
 
 # Discovery mode of the observer -> difference -> what to do when the difference stays.
