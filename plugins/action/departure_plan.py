@@ -161,7 +161,7 @@ class ActionModule(ActionBase):
 
 
 def accepted_groups(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the groups of a cluster whose points the user gives up. Raises RolloutRefused when its hosts have different or invalid values."""
+    """Return the groups of a cluster in ``banyandb_accept_data_loss``. Raises RolloutRefused when its hosts have different or invalid values."""
     given = agreed(cluster, nodes, hostvars, [VARIABLE])[VARIABLE]
     try:
         return [str(name) for name in check_type_list([] if given is None else given)]

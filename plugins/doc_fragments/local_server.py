@@ -10,8 +10,15 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  service:
+    description:
+      - Name of the server's unit on this host. The module then queries the host and port on which the running process listens. During a change of
+        settings, the inventory already has the next host and port.
+    type: str
   url:
-    description: URL of the local server's HTTP port, C(http://host:port) or C(https://host:port).
+    description:
+      - URL of the local server's HTTP port, C(http://host:port) or C(https://host:port). The module uses the host and port of O(url) without
+        O(service), and if O(service) does not run.
     type: str
     default: http://127.0.0.1:17913
   ca_path:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import host_settings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
@@ -18,7 +19,8 @@ version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
   - Reads the port variables, and the listen hosts in C(banyandb_env), such as C(BYDB_HTTP_HOST). A server that listens on every address
-    gets C(127.0.0.1).
+    gets C(127.0.0.1). The addresses are for clients on the same host.
+  - A running server may still have other settings. So a task on the host passes C(service) to its module, which asks where the process listens.
 positional: _input, groups
 extends_documentation_fragment:
   - skywalking.banyandb.inventory_arguments
@@ -34,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Host name, then C(url), C(http_address), C(grpc_address), C(internal_address), C(metrics_url) and C(client_ports).
+  description: Host name, then C(service), C(url), C(http_address), C(grpc_address), C(metrics_url) and C(client_ports).
     Also C(cluster), C(user), C(drain) and C(data_roots), from the host's variables or the defaults of the roles.
   type: dict
 """
@@ -46,7 +48,11 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
     for group, role in GROUPS.items():
         for host in groups.get(group, ()):
             try:
-                found[host] = asdict(local_server(role, hostvars[host]))
+                found[host] = {
+                    "service": service_of(role),
+                    **local_server(role, hostvars[host])._asdict(),
+                    **host_settings(role, hostvars[host])._asdict(),
+                }
             except (ValueError, TypeError):
                 continue  # the filter clusters reports the error of this host
     return found

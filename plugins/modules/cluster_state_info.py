@@ -32,6 +32,12 @@ options:
           - Do not use the internal port of a liaison (18912). This port answers without tables.
         type: str
         required: true
+      service:
+        description:
+          - Name of the server's unit, such as V(banyandb-data.service), for a server on the machine where the module runs. The module then queries
+            the host and port on which the running process listens.
+          - The module uses O(endpoints[].address) if the unit does not run, or if the account may not read the environment of the process.
+        type: str
       protocol:
         description: Protocol of this endpoint. The default is O(protocol).
         type: str
@@ -291,8 +297,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
@@ -315,7 +323,7 @@ ARGUMENTS = dict(
         type="list",
         elements="dict",
         required=True,
-        options=dict(connection_options.ENDPOINT, protocol=dict(type="str", choices=PROTOCOLS)),
+        options=dict(connection_options.ENDPOINT, service=dict(type="str"), protocol=dict(type="str", choices=PROTOCOLS)),
     ),
     protocol=dict(type="str", choices=PROTOCOLS, default=GRPC),
     nodes=dict(
@@ -354,15 +362,16 @@ def main() -> None:
     try:
         terms = connection_options.terms(params)
         addresses = connection_options.addresses(params["endpoints"])
+        protocols = {endpoint["name"]: endpoint["protocol"] or params["protocol"] for endpoint in params["endpoints"]}
+        addresses.update(running_addresses(params["endpoints"], protocols))
         nodes = expected_nodes(params["nodes"])
         # A topology entry needs an absolute path.
         ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
         tried = [Node(address, address, terms.tls, ca_path) for address in params["reach"]]
         check_reached(params["reached"], params["observer"], nodes)
         require_seconds(params, {"wait": 0, "settle": 0})
-    except ValueError as error:
+    except (ValueError, HostStateError) as error:
         module.fail_json(msg=str(error))
-    protocols = {endpoint["name"]: endpoint["protocol"] or params["protocol"] for endpoint in params["endpoints"]}
     if GRPC in protocols.values():
         require_grpc(module)
     warning = connection_options.cleartext_warning(params)
@@ -389,6 +398,13 @@ def main() -> None:
         rounds=rounds,
         **(verdict.to_mapping() if verdict else {"verdict": None, "pairs": [], "matrix": {}}),
     )
+
+
+def running_addresses(endpoints: list[dict[str, Any]], protocols: Mapping[str, str]) -> dict[str, str]:
+    """Return endpoint name -> ``host:port`` on which its unit listens, for endpoints whose unit runs on this machine. Raises HostStateError."""
+    units = {endpoint["name"]: endpoint["service"] for endpoint in endpoints if endpoint["service"]}
+    servers = {name: running_server(unit) for name, unit in units.items()}
+    return {name: server.at.http_address if protocols[name] == HTTP else server.at.grpc_address for name, server in servers.items() if server}
 
 
 def asker(addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms) -> Callable[[], Views]:

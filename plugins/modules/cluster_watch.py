@@ -29,8 +29,8 @@ options:
     required: true
   service:
     description:
-      - Name of the server's unit on this host. The module reads the cluster view from the HTTP port of the running process. During a change of
-        ports, this port need not be the port of O(url).
+      - Name of the server's unit on this host. The module queries the view on the host and port on which the running process listens, and the node
+        of O(name) at the address that this process reports. During a change of settings, O(url) and O(nodes) already have the next addresses.
     type: str
     required: true
   nodes:
@@ -155,11 +155,6 @@ serving:
   elements: str
   returned: always
   sample: [data1, liaison1]
-names:
-  description: Entry name, then the node name that the server reports. Standalone servers and nodes that are not responding are not listed.
-  type: dict
-  returned: always
-  sample: {data1: "10.0.0.3:17912", liaison1: "10.0.0.1:18912"}
 stood:
   description: Seconds for which the problems have not changed.
   type: float
@@ -183,12 +178,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -198,8 +191,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gat
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),
     role=dict(type="str", choices=list(ROLES), required=True),
-    service=dict(type="str", required=True),
-    **LOCAL_SERVER,
+    **{**LOCAL_SERVER, "service": {"type": "str", "required": True}},
     nodes=dict(
         type="list",
         elements="dict",
@@ -244,11 +236,12 @@ def act(params: dict[str, Any]) -> Watched:
     unknown = sorted(set(params["identities"]) - set(entries))
     if unknown:
         raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
+    running = running_server.running_server(params["service"])
+    if running and running.node_name and params["name"] in entries:
+        entries[params["name"]]["grpc_address"] = running.node_name
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
-    nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in params["nodes"]], "nodes")
-    pid = systemd_services.services([params["service"]])[params["service"]].main_pid
-    url = with_port(params["url"], ServerPorts.of(running_process.environment_of(pid)).http) if pid else params["url"]
-    client = HttpClient.local({**params, "url": url}, params["timeout"])
+    nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in entries.values()], "nodes")
+    client = running_server.client_of(params, running, params["timeout"])
     asked = Asked(
         observer=ExpectedNode.observer(params["name"], params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],
@@ -271,7 +264,6 @@ def report(watched: Watched, here: str) -> dict[str, Any]:
             for name, answer in watched.answers.items()
             if not isinstance(answer, Failure) and answer.health == SERVING and not (name == here and isinstance(watched.view, Failure))
         ),
-        "names": {name: answer.identity.node_name for name, answer in watched.answers.items() if not isinstance(answer, Failure) and answer.identity},
         "stood": round(watched.stood, 3),
         "seconds": round(watched.seconds, 3),
         "rounds": watched.rounds,

@@ -28,11 +28,13 @@ options:
     elements: path
     default: []
   content:
-    description: Whether to query the local liaison at O(url) for groups and counts.
+    description: Whether to query the local liaison for groups and counts.
     type: bool
     default: false
   metrics_url:
-    description: Metrics URL of the local data node as C(http://host:port). The module counts properties only with this option.
+    description:
+      - Metrics URL of the local data node as C(http://host:port). The module counts properties only with this option. If O(service) runs, the module
+        queries the metrics of its process.
     type: str
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
@@ -113,7 +115,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import content, properties
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, TermsError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import client_of, running_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -128,7 +131,7 @@ TIMEOUT = 20.0
 
 
 def look(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of the module. Raises HostStateError, TermsError and TopologyFileError."""
+    """Return the result of the module. Raises HostStateError, ValueError and TopologyFileError."""
     listed = topology_file.read(params["topology"])
     result: dict[str, Any] = {
         "departures": [each.to_mapping() for each in departures_file.recorded(params["path"])],
@@ -139,8 +142,9 @@ def look(params: dict[str, Any]) -> dict[str, Any]:
         "properties": None,
         "failure": "",
     }
+    running = running_server(params["service"]) if params["service"] else None
     if params["content"]:
-        answer = content(HttpClient.local(params, TIMEOUT, retries=2))
+        answer = content(client_of(params, running, TIMEOUT, retries=2))
         if isinstance(answer, Failure):
             result["failure"] = answer.message
         else:
@@ -150,7 +154,7 @@ def look(params: dict[str, Any]) -> dict[str, Any]:
                 for group, nodes in answer.counts.items()
             }
     if params["metrics_url"]:
-        documents = properties(HttpClient(params["metrics_url"], timeout=TIMEOUT, retries=2))
+        documents = properties(HttpClient(running.at.metrics_url if running else params["metrics_url"], timeout=TIMEOUT, retries=2))
         # departure_plan treats None as "the node holds properties".
         result["properties"] = None if isinstance(documents, Failure) else documents
     return result
@@ -162,7 +166,7 @@ def main() -> None:
         result = look(module.params)
     except HostStateError as error:
         module.fail_json(msg=str(error), error_type=error.kind)
-    except (TermsError, topology_file.TopologyFileError) as error:
+    except (ValueError, topology_file.TopologyFileError) as error:
         module.fail_json(msg=str(error), error_type="unreadable")
     module.exit_json(changed=False, **result)
 

@@ -410,8 +410,9 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if parameters["topology_names"]:
         result["topology_names"] = listed_names(parameters["topology_names"])
     if parameters["push"]:
-        stays = not differs and not problems and all(is_as_expected(service) for service in result["services"].values())
-        result["push"] = push_already_proved(parameters["push"]) if stays else None
+        services = list(result["services"].values())
+        stays = not differs and not problems and all(is_as_expected(service) for service in services)
+        result["push"] = push_already_proved(parameters["push"], services[0]["main_pid"] if services else 0) if stays else None
     return result
 
 
@@ -420,8 +421,11 @@ def is_as_expected(service: Mapping[str, Any]) -> bool:
     return bool(service["ready"] and not service["needs_restart"] and not service["need_daemon_reload"])
 
 
-def push_already_proved(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the result of a push that has nothing to do, or None. ``options``: as of the module topology. Raises host_state.InvalidArgument."""
+def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] | None:
+    """Return the result of a push that has nothing to do, or None.
+
+    ``options``: as of the module topology. ``pid``: process of the server, or 0. Raises host_state.InvalidArgument and HostStateError.
+    """
     # Imported here, because each execution compiles all imports at the top of the file.
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -429,7 +433,11 @@ def push_already_proved(options: Mapping[str, Any]) -> dict[str, Any] | None:
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS as PUSH_ARGUMENTS
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import result_of
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
 
+    running = server_of_process(pid) if pid else None
+    if running and isinstance(options.get("prove"), Mapping):
+        options = {**options, "prove": {**options["prove"], "url": running.at.url}}
     validated = ArgumentSpecValidator(PUSH_ARGUMENTS).validate(options)
     try:
         if validated.error_messages:
@@ -504,7 +512,7 @@ def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str,
         "exists": unit.exists,
         "load_state": unit.load_state,
         "fragment_path": unit.fragment_path,
-        "drop_ins": unit_overrides.drop_ins(unit.name, unit.drop_in_paths),
+        "drop_ins": unit_overrides.drop_ins(unit.drop_in_paths),
         "active_state": unit.active_state,
         "sub_state": unit.sub_state,
         "enabled": unit.enabled,

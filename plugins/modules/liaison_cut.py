@@ -18,14 +18,14 @@ description:
   - Then the module blocks the connection to the drained liaison with nftables, in its own table. The module opens the client ports again when the
     liaison on this host stops using the drained liaison. This takes about 1 s, because the roles set a health check for each second.
   - Clients see a slow answer and no error.
-  - The module reads the ports of the liaison from the environment of its running process.
+  - The module reads where the liaison listens from the environment of its running process.
   - Needs Python and C(nft) on the host. The kernel ends the cut when the lease ends, even if the controller has failed.
 extends_documentation_fragment:
   - skywalking.banyandb.local_server
 options:
   state:
     description:
-      - V(cut) blocks the connection from the liaison on this host to O(node_name). Returns when the liaison on this host stops using O(node_name).
+      - V(cut) blocks the connection from the liaison on this host to O(node_names). Returns when the liaison on this host stops using O(node_names).
       - V(joined) removes the cut.
     type: str
     choices: [cut, joined]
@@ -34,9 +34,12 @@ options:
     description: Name of the cut, such as the inventory name of the drained liaison.
     type: str
     required: true
-  node_name:
-    description: Node name of the drained liaison. Required with O(state=cut).
-    type: str
+  node_names:
+    description:
+      - Node names of the drained liaison. Required with O(state=cut).
+      - After a change of its name, the other liaisons may still know the drained liaison by its earlier name.
+    type: list
+    elements: str
   service:
     description: Name of the liaison's unit on this host. A liaison that does not run needs no cut. Required with O(state=cut).
     type: str
@@ -49,7 +52,7 @@ options:
     default: 120
   patience:
     description:
-      - Maximum seconds for which clients wait. If the liaison on this host still uses O(node_name) after this time, the module removes the cut and
+      - Maximum seconds for which clients wait. If the liaison on this host still uses O(node_names) after this time, the module removes the cut and
         fails.
       - The module waits for open writes during the first third of this time. If the open writes make no progress, a client may be in the middle of a
         write. The module then opens the client ports at intervals. A warning reports the writes that are still without an answer.
@@ -74,7 +77,7 @@ EXAMPLES = r"""
   skywalking.banyandb.liaison_cut:
     state: cut
     name: liaison1
-    node_name: "10.0.0.1:18912"
+    node_names: ["10.0.0.1:18912"]
     service: banyandb-liaison.service
     user: banyandb
   delegate_to: liaison2
@@ -88,7 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 addresses:
-  description: The blocked addresses. Empty if the liaison on this host does not know O(node_name).
+  description: The blocked addresses. Empty if the liaison on this host does not know O(node_names).
   type: list
   elements: str
   returned: with O(state=cut)
@@ -112,17 +115,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
     "name": {"required": True},
-    "node_name": {},
-    "service": {},
+    "node_names": {"type": "list", "elements": "str"},
     **LOCAL_SERVER,
     "user": {},
     "lease": {"type": "float", "default": 120},
@@ -139,20 +140,20 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         return {"changed": there}
     require_seconds(params, {"lease": 1, "patience": 1})
     pid = systemd_services.services([params["service"]])[params["service"]].main_pid
-    if not pid:
+    running = running_server.server_of_process(pid) if pid else None
+    if not running:
         return {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
-    at = ServerPorts.of(running_process.environment_of(pid))
-    client = HttpClient.local({**params, "url": with_port(params["url"], at.http)}, 2.0)
+    client = running_server.client_of(params, running, 2.0)
     if check:
-        address = peer_cut.foreseen(params["node_name"], client.cluster_state())
-        return {"changed": bool(address), "addresses": [address] if address else [], "waited": 0.0, "under_way": 0}
-    metrics = HttpClient(f"http://{at.metrics}", timeout=2.0)
+        addresses = peer_cut.foreseen(params["node_names"], client.cluster_state())
+        return {"changed": bool(addresses), "addresses": list(addresses), "waited": 0.0, "under_way": 0}
+    metrics = HttpClient(running.at.metrics_url, timeout=2.0)
     done = peer_cut.cut(
         params["name"],
-        params["node_name"],
+        params["node_names"],
         client.cluster_state,
         metrics.write_streams,
-        at.clients,
+        running.at.client_ports,
         params["lease"],
         params["patience"],
         params["user"],
@@ -163,7 +164,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        required_if=[("state", "cut", ["node_name", "service"])],
+        required_if=[("state", "cut", ["node_names", "service"])],
         required_together=REQUIRED_TOGETHER,
         supports_check_mode=True,
     )
@@ -175,7 +176,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if result.get("under_way"):
         module.warn(
-            f"{module.params['node_name']}: the liaison on this host had not answered {result['under_way']} write streams at the cut. "
+            f"{', '.join(module.params['node_names'])}: the liaison on this host had not answered {result['under_way']} write streams at the cut. "
             "Write these points again."
         )
     module.exit_json(**result)

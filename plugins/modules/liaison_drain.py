@@ -21,12 +21,15 @@ options:
       - V(closed) blocks the ports of O(service), or renews the lease, and returns after O(hold). If the service does not run, V(closed) changes
         nothing.
       - V(open) opens the blocked ports.
-      - V(checked) only checks whether the module can block ports.
+      - V(checked) only checks whether the module can block ports. With O(service), also returns the node name of the running liaison.
     type: str
     choices: [closed, open, checked]
     required: true
   service:
-    description: Name of the unit of the server. Required with O(state=closed).
+    description:
+      - Name of the unit of the server. Required with O(state=closed).
+      - With V(checked) in O(state), the module fails if the server runs and the environment of its process does not set the node name. The other
+        liaisons cannot stop using a liaison without its name.
     type: str
   user:
     description: Account of the server on this host. This account and root can still use the ports. Other local accounts cannot.
@@ -70,8 +73,13 @@ closed:
   type: list
   elements: int
   returned: success
+node_name:
+  description: Name under which the other liaisons know the running liaison. Empty if the server does not run.
+  type: str
+  returned: with O(state=checked) and O(service)
+  sample: "10.0.0.1:18912"
 error_type:
-  description: V(no_nft), V(no_user), V(no_systemd), V(permission_denied) or V(nft_failed).
+  description: V(no_name), V(no_nft), V(no_user), V(no_systemd), V(permission_denied) or V(nft_failed).
   type: str
   returned: failure
 """
@@ -82,7 +90,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, running_server, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 
 ARGUMENTS: dict[str, Any] = {
@@ -99,7 +107,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     require_seconds(params, {"lease": 1, "hold": 0})
     before = port_drain.closed()
     if params["state"] == "checked":
-        return {"changed": False, "closed": before}
+        return {"changed": False, "closed": before, **({"node_name": name_of(params["service"])} if params["service"] else {})}
     if params["state"] == "open":
         if before and not check:
             port_drain.reopen()
@@ -109,6 +117,18 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     if ports and not check:
         port_drain.close(ports, params["lease"], params["hold"], params["user"])
     return {"changed": bool(ports) and before != ports, "closed": ports or before}
+
+
+def name_of(service: str) -> str:
+    """Return the node name of the running server, or an empty text if the server does not run. Raises HostStateError (``no_name``)."""
+    pid = systemd_services.services([service])[service].main_pid
+    running = running_server.server_of_process(pid) if pid else None
+    if running and not running.node_name:
+        raise HostStateError(
+            "no_name",
+            f"{service}: its process has no BYDB_NODE_HOST, so no other liaison can stop using it. Stop it, or set banyandb_liaison_drain: none.",
+        )
+    return running.node_name if running else ""
 
 
 def main() -> None:

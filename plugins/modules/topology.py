@@ -177,8 +177,15 @@ options:
         type: str
         choices: [data, liaison, standalone]
         required: true
+      service:
+        description:
+          - Name of the server's unit, such as V(banyandb-data.service). The module then queries the host and port on which the running process
+            listens.
+        type: str
       url:
-        description: URL of the local server's HTTP port, C(http://host:port) or C(https://host:port). A data node with TLS has no working HTTP port.
+        description:
+          - URL of the local server's HTTP port, C(http://host:port) or C(https://host:port). A data node with TLS has no working HTTP port.
+          - The module uses the host and port of the URL without O(prove.service), and if O(prove.service) does not run.
         type: str
         default: http://127.0.0.1:17913
       timeout:

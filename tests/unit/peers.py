@@ -114,11 +114,11 @@ def http_answer(status, body=b"", *headers):
 
 
 @contextmanager
-def closed_port():
+def closed_port(host="127.0.0.1"):
     """Yield an address that refuses connections: bound, so that no other process can use it, and not listening."""
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{bound.getsockname()[1]}"
+        bound.bind((host, 0))
+        yield f"{host}:{bound.getsockname()[1]}"
 
 
 @contextmanager

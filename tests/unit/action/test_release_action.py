@@ -36,7 +36,7 @@ def results(folder):
         member.size = len(b"server")
         archive.addfile(member, io.BytesIO(b"server"))
     digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
-    common = {"root": str(folder / "root"), "cache_dir": str(folder / "cache"), "version": "1"}
+    common = {"root": str(folder / "root"), "cache_dir": "~/cache", "version": "1"}
     right = {**common, "artifact": str(tarball), "checksum": f"sha512:{digest}"}
     tasks = {
         "nothing to install from": (common, False),
@@ -73,6 +73,7 @@ def results(folder):
     ]
     (folder / "play.yml").write_text(json.dumps([play]))
     settings = {
+        "HOME": str(folder),
         "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
         "ANSIBLE_STDOUT_CALLBACK": "minimal",
         "ANSIBLE_NOCOLOR": "1",
@@ -122,6 +123,12 @@ def test_check_mode_predicts_the_install_and_does_nothing(results):
 def test_the_program_is_brought_and_linked(results):
     found = results["apply"]
     assert (found["changed"], found["installed"], found["version"], found["previous"]) == (True, True, "1", "")
+
+
+def test_the_cache_may_be_in_the_home_directory(results, folder):
+    assert [path.name for path in (folder / "cache").rglob("banyand-server-*") if path.suffix != ".json"] == [
+        f"banyand-server-static-linux-{ARCHITECTURE}"
+    ]
 
 
 def test_a_second_run_changes_nothing(results):

@@ -200,6 +200,46 @@ def test_a_list_of_checksums_is_read_for_the_name_of_the_artifact(tarball, cache
         take(tarball, cache, str(listing))
 
 
+@pytest.mark.parametrize("others", [{}, {"other.tgz": "1" * 128}])
+def test_a_kept_list_without_the_artifact_is_fetched_again(tarball, cache, others):
+    earlier, url = "skywalking-banyandb-0.10.0-banyand.tgz", "https://mirror.example/SHA512SUMS"
+    lists = [{**others, earlier: "0" * 128}]
+    lists += [{**lists[0], NAME: hashlib.sha512(tarball.read_bytes()).hexdigest()}]
+    asked = []
+
+    def serve(source):
+        asked.append(os.path.basename(source))
+        if source != url:
+            return open(tarball, "rb")
+        return io.BytesIO("".join(f"{digest}  {name}\n" for name, digest in lists.pop(0).items()).encode())
+
+    assert artifact.expected_sha512(f"https://mirror.example/{earlier}", url, cache, serve) == "0" * 128
+    for _run in range(2):
+        assert content(artifact.program(f"https://mirror.example/{NAME}", url, "amd64", "static", cache, serve)) == b"static amd64"
+    assert asked == ["SHA512SUMS", "SHA512SUMS", NAME]
+
+
+def test_a_list_without_the_artifact_is_not_kept(tarball, cache):
+    asked = []
+
+    def serve(source):
+        asked.append(source)
+        return io.BytesIO(f"{'0' * 128}  another.tgz\n{'1' * 128}  other.tgz\n".encode())
+
+    for _run in range(2):
+        with pytest.raises(ArtifactError, match=f"holds no SHA-512 of {NAME}"):
+            artifact.expected_sha512(str(tarball), "https://mirror.example/SHA512SUMS", cache, serve)
+    assert len(asked) == 2
+
+
+def test_the_only_line_of_another_artifact_is_no_checksum(tarball, cache):
+    listing = tarball.with_name("SHA512SUMS")
+    listing.write_text(f"{'0' * 128}  other.tgz\n")
+    with pytest.raises(ArtifactError, match="holds no SHA-512 of"):
+        take(tarball, cache, str(listing))
+    assert artifact.known_sha512(str(tarball), str(listing)) == ""
+
+
 def test_a_password_in_a_url_is_neither_shown_nor_kept(tarball, cache):
     url = f"https://hugo:pass-5e1@mirror.example/{NAME}?token=tok-77"
 

@@ -31,8 +31,6 @@ OF_A_RUN = {
 }
 # The roles give all variables of a host to a filter or to a module. So no task names these variables.
 READ_WITHOUT_NAME = {"banyandb_accept_empty_data", "banyandb_adopt_data", "banyandb_remove"}
-# The tasks in plan.yml serve the playbook restart too. In deploy, an operator has no reason to set the variable.
-ONLY_OF_RESTART = {"banyandb_restart"}
 PLAYBOOKS = sorted(path.stem for path in ROOT.glob("playbooks/*.yml"))
 MESSAGES = ("fail_msg", "msg", "name", "success_msg")
 
@@ -98,7 +96,7 @@ def test_the_variables_of_a_run_are_read_somewhere() -> None:
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_the_row_of_a_playbook_has_the_variables_of_a_run_that_the_playbook_reads(playbook: str) -> None:
-    expected = read_by(playbook) - {"banyandb_override"} - (ONLY_OF_RESTART if playbook != "restart" else set())
+    expected = read_by(playbook) - {"banyandb_override"}
     assert row_of(playbook) - READ_WITHOUT_NAME == expected - READ_WITHOUT_NAME
 
 

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_cut import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
 from ansible_collections.skywalking.banyandb.tests.unit.peers import byte_server, closed_port, http_answer
+from ansible_collections.skywalking.banyandb.tests.unit.server_processes import server_process
 
 UNIT = "banyandb-liaison.service"
 
@@ -30,7 +28,7 @@ UNIT = "banyandb-liaison.service"
 SCENE = """
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut, nftables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, RouteTable, View
@@ -70,7 +68,7 @@ def noticing():  # the server: it looks whether the other one answers, and the c
     seen["a client meanwhile is answered"] = answered.wait(0.5)
     used.clear()
 notices = threading.Thread(target=noticing); notices.start()
-done = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 60, "daemon")
+done = peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 300, 60, "daemon")
 notices.join(); answers.join()
 seen["cut"] = list(done.addresses); seen["it was waited for"] = done.waited > 0.5; seen["under way then"] = done.under_way
 seen["and afterwards"] = answered.wait(60)
@@ -90,17 +88,18 @@ client.stdout.readline(); streams.append(WriteStreams(9, 8)); used[:] = ["l1"]
 # The cut comes after the end of the batch: only then the server stops using the other liaison.
 def notices(): used.clear() if streams[-1].under_way == 0 and reaches(18912) is not True else None; return view()
 finishes = threading.Thread(target=finishing); finishes.start()
-half = peer_cut.cut("half", "l1", notices, asked_streams, [17912], 300, 15); finishes.join(); peer_cut.join("half")
+half = peer_cut.cut("half", ["l1"], notices, asked_streams, [17912], 300, 15); finishes.join(); peer_cut.join("half")
 seen["under way when a batch was half sent"] = half.under_way
-used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics")); unknown = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 1, 60)
+used.clear(); streams.append(Failure(ErrorKind.REFUSED, "no metrics"))
+unknown = peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 1, 60)
 seen["under way without metrics"] = unknown.under_way
 while reaches(18912) is not True: time.sleep(0.05)
 seen["lease over"] = True
-streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 8)
+streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 300, 8)
 seen["a write that is never answered"] = [held.under_way, held.waited >= 1, reaches(18912)]
 peer_cut.join("liaison1"); used.append("l1")
 try:
-    peer_cut.cut("liaison1", "l1", view, asked_streams, [17912], 300, 1)
+    peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 300, 1)
 except HostStateError as error: seen["never noticed"] = [error.kind, reaches(18912), tables()]
 print(json.dumps(seen))
 """
@@ -133,18 +132,18 @@ def test_clients_wait_while_the_server_notices_and_no_other_process_is_concerned
 
 
 def test_a_server_that_does_not_know_it_needs_no_cut():
-    assert peer_cut.cut("liaison1", "l1", View, WriteStreams, [17912], 300, 15) == peer_cut.Cut((), 0.0, 0)
+    assert peer_cut.cut("liaison1", ["l1"], View, WriteStreams, [17912], 300, 15) == peer_cut.Cut((), 0.0, 0)
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.TIMEOUT, ErrorKind.REFUSED])
 def test_a_server_that_runs_and_shows_no_view_is_told(kind):
     with pytest.raises(HostStateError, match="returns no cluster view: too late") as refused:
-        peer_cut.cut("liaison1", "l1", lambda: Failure(kind, "too late"), WriteStreams, [17912], 300, 15)
+        peer_cut.cut("liaison1", ["l0", "l1"], lambda: Failure(kind, "too late"), WriteStreams, [17912], 300, 15)
     assert refused.value.kind == "no_view"
 
 
 ASKED = {
-    "state": "cut", "name": "l", "node_name": "l1", "service": UNIT, "url": "http://127.0.0.1:1", "ca_path": None, "username": None,
+    "state": "cut", "name": "l", "node_names": ["l0", "l1"], "service": UNIT, "url": "http://127.0.0.1:1", "ca_path": None, "username": None,
     "password": None, "user": None, "lease": 120.0, "patience": 15.0,
 }  # fmt: skip
 
@@ -155,30 +154,32 @@ def test_a_server_that_does_not_run_needs_no_cut(monkeypatch, check):
     assert act(ASKED, check) == {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
 
 
-def test_the_server_is_asked_on_the_port_that_its_process_has(monkeypatch):
-    with closed_port() as address, subprocess.Popen(["/bin/sleep", "60"], env={"BYDB_HTTP_PORT": address.rpartition(":")[2]}) as process:
-        monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=process.pid) for name in names})
-        while not Path(f"/proc/{process.pid}/environ").read_bytes():
-            time.sleep(0.01)
-        try:
+def process_of(monkeypatch, pid):
+    monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=pid) for name in names})
+
+
+def test_the_server_is_asked_on_the_host_and_port_that_its_process_has(monkeypatch):
+    with closed_port("127.0.0.5") as address:
+        host, _colon, port = address.rpartition(":")
+        with server_process("liaison", BYDB_HTTP_HOST=host, BYDB_HTTP_PORT=port) as pid:
+            process_of(monkeypatch, pid)
             with pytest.raises(HostStateError, match=f"returns no cluster view: .*{address}"):
                 act(ASKED, True)
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize(
-    ("registered", "changed", "addresses"),
-    [({"metadata": {"name": "l1"}, "grpcAddress": "127.0.0.1:18912"}, True, ["127.0.0.1:18912"]), ({"metadata": {"name": "l2"}}, False, [])],
+    ("name", "changed", "addresses"),
+    [("l1", True, ["127.0.0.1:18912"]), ("l0", True, ["127.0.0.1:18912"]), ("l2", False, [])],
 )
-def test_check_mode_predicts_whether_there_is_something_to_cut_off_from(monkeypatch, registered, changed, addresses):
+def test_check_mode_predicts_whether_there_is_something_to_cut_off_from(monkeypatch, name, changed, addresses):
+    registered = {"metadata": {"name": name}, "grpcAddress": "127.0.0.1:18912"}
     body = json.dumps({"routeTables": {"tire1": {"registered": [registered], "active": [], "evictable": []}}}).encode()
-    monkeypatch.setattr(systemd_services, "services", lambda names: {name: SimpleNamespace(main_pid=1) for name in names})
 
     async def run():
         async with byte_server(http_answer("200 OK", body)) as address:
-            monkeypatch.setattr(running_process, "environment_of", lambda pid: {"BYDB_HTTP_PORT": address.rpartition(":")[2]})
-            return await asyncio.to_thread(act, ASKED, True)
+            with server_process("liaison", BYDB_HTTP_PORT=address.rpartition(":")[2]) as pid:
+                process_of(monkeypatch, pid)
+                return await asyncio.to_thread(act, ASKED, True)
 
     assert asyncio.run(run()) == {"changed": changed, "addresses": addresses, "waited": 0.0, "under_way": 0}
 

@@ -53,21 +53,27 @@ def test_settings_are_read_with_their_sections_without_comments_and_over_continu
 
 
 def test_a_drop_in_is_described_without_its_values(tmp_path: Path) -> None:
-    folder, of_all = tmp_path / f"{NAME}.d", tmp_path / "service.d"
+    folder = tmp_path / f"{NAME}.d"
     folder.mkdir()
-    of_all.mkdir()
     (tmp_path / "more.env").write_text("# c\nSECRET_A=hunter2\nBYDB_TLS=true\n")
     path = folder / "local.conf"
     path.write_text(f'[Service]\nEnvironment="TOKEN=hunter2" GOGC=50\nEnvironmentFile=-{tmp_path}/more.env\nExecStart=\n')
-    (of_all / "timeout.conf").write_text("[Service]\nUser=x\n")
-    found = drop_ins(NAME, [str(of_all / "timeout.conf"), str(path)])
+    found = drop_ins([str(path)])
     assert "hunter2" not in str(found)
     assert [(each["option"], each["reset"], each["variables"]) for each in found[0]["settings"]] == [
         ("Environment", False, ["GOGC", "TOKEN"]),
         ("EnvironmentFile", False, ["BYDB_TLS", "SECRET_A"]),
         ("ExecStart", True, []),
     ]
-    assert len(found) == 1
+
+
+@pytest.mark.parametrize("folder", [f"{NAME}.d", "banyandb-.service.d", "service.d"])
+def test_a_drop_in_for_several_units_counts_too(tmp_path: Path, folder: str) -> None:
+    path = tmp_path / folder / "x.conf"
+    path.parent.mkdir()
+    path.write_text("[Service]\nUser=x\n")
+    (found,) = drop_ins([str(path)])
+    assert found == {"path": str(path), "settings": [{"section": "Service", "option": "User", "reset": False, "variables": []}]}
 
 
 def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(unit: str, tmp_path: Path) -> None:

@@ -9,10 +9,8 @@ import asyncio
 import json
 import socket
 import struct
-import subprocess
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import grpc
 import pytest
@@ -36,6 +34,7 @@ from ansible_collections.skywalking.banyandb.tests.unit.peers import (
     http_answer,
     recorded,
 )
+from ansible_collections.skywalking.banyandb.tests.unit.server_processes import server_process
 
 WELL = {HEALTH: b"\x08\x01", REVISION: b"\x08\x07"}
 
@@ -213,7 +212,6 @@ PEERS = {"l1": "l1:18912", "d1": "d1:17912"}
 def test_a_whole_cluster_is_whole():
     result = asyncio.run(watched(PEERS, WHOLE))
     assert (result["whole"], result["pairs"], result["revisions"], result["changed"]) == (True, [], {"l1": 7, "d1": 7}, False)
-    assert result["names"] == PEERS
     assert result["serving"] == ["d1", "l1"]
 
 
@@ -228,19 +226,21 @@ def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():
     assert [(pair["observer"], pair["subject"], pair["seen"]) for pair in result["pairs"]] == [("l1", "d1", "evictable")]
 
 
-def test_the_server_is_asked_on_the_port_that_its_process_has(systemd):
+def test_the_server_is_asked_where_its_process_listens_and_the_inventory_may_have_the_next_addresses(systemd):
     async def run():
-        async with byte_server(WHOLE) as http:
-            with subprocess.Popen(["/bin/sleep", "60"], env={"BYDB_HTTP_PORT": http.rpartition(":")[2]}) as process:
-                while not Path(f"/proc/{process.pid}/environ").read_bytes():
-                    await asyncio.sleep(0.01)
-                systemd.unit(UNIT, MainPID=process.pid)
-                try:
-                    return await watched(PEERS, http_answer("503 Service Unavailable"))
-                finally:
-                    process.kill()
+        async with byte_server(WHOLE) as http, grpc_server({**WELL, NODE: node_message("l1:18912")}) as internal:
+            environment = {
+                "BYDB_HTTP_HOST": "127.0.0.1", "BYDB_HTTP_PORT": http.rpartition(":")[2],
+                "BYDB_NODE_HOST_PROVIDER": "flag", "BYDB_NODE_HOST": "127.0.0.1", "BYDB_LIAISON_SERVER_GRPC_PORT": internal.rpartition(":")[2],
+            }  # fmt: skip
+            with server_process("liaison", **environment) as pid, closed_port("127.0.0.5") as nothing:
+                systemd.unit(UNIT, MainPID=pid)
+                next_node = {"name": "l1", "node_name": "l1:18912", "role": "liaison", "grpc_address": nothing}
+                return await watched({}, http_answer("503 Service Unavailable"), nodes=[next_node], url=f"http://{nothing}")
 
-    assert asyncio.run(run())["whole"]
+    result = asyncio.run(run())
+    assert result["serving"] == ["l1"]
+    assert [pair for pair in result["pairs"] if pair["observer"] == "l1" and pair["subject"] == "l1"] == []
 
 
 def test_the_watch_goes_on_until_the_soak_time_is_over():

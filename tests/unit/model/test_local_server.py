@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.filter.local_servers import local_servers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import host_settings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server, node_name, server_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,7 +23,6 @@ def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_th
         url="http://127.0.0.1:17913",
         http_address="127.0.0.1:17913",
         grpc_address="127.0.0.1:17912",
-        internal_address="127.0.0.1:18912",
         metrics_url="http://127.0.0.1:2121",
         client_ports=(17912, 17913),
         cluster="default",
@@ -49,7 +49,7 @@ def test_the_variables_of_a_host_come_before_the_defaults():
     ],
 )
 def test_the_data_directories_are_those_of_the_stores(role, storage, expected):
-    assert local_server(role, {"banyandb_data_dir": "/srv/b", "banyandb_storage": storage}).data_roots == expected
+    assert host_settings(role, {"banyandb_data_dir": "/srv/b", "banyandb_storage": storage}).data_roots == expected
 
 
 @pytest.mark.parametrize("wildcard", ["", "0.0.0.0", "::", "[::]", None])
@@ -86,9 +86,41 @@ def test_the_metrics_are_read_where_they_are(variables, url):
     assert local_server("liaison", variables).metrics_url == url
 
 
-def test_the_internal_port_of_a_liaison_has_a_host_of_its_own():
-    found = local_server("liaison", {"banyandb_env": {"BYDB_LIAISON_SERVER_GRPC_HOST": "10.0.0.3"}})
-    assert (found.internal_address, found.http_address) == ("10.0.0.3:18912", "127.0.0.1:17913")
+def test_the_environment_of_a_process_says_where_it_listens():
+    environment = {
+        "BYDB_GRPC_PORT": "27912", "BYDB_HTTP_PORT": "27913", "BYDB_HTTP_HOST": "10.0.0.5", "BYDB_OBSERVABILITY_LISTENER_ADDR": "[::]:3131",
+    }  # fmt: skip
+    assert server_of("liaison", environment) == LocalServer(
+        url="http://10.0.0.5:27913",
+        http_address="10.0.0.5:27913",
+        grpc_address="127.0.0.1:27912",
+        metrics_url="http://127.0.0.1:3131",
+        client_ports=(27912, 27913),
+    )
+    assert server_of("data", {}) == local_server("data", {})
+
+
+def test_a_value_that_is_no_port_is_refused():
+    with pytest.raises(ValueError, match="many"):
+        server_of("liaison", {"BYDB_GRPC_PORT": "many"})
+
+
+FLAG = {"BYDB_NODE_HOST_PROVIDER": "flag", "BYDB_GRPC_PORT": "17000"}
+
+
+@pytest.mark.parametrize(
+    ("role", "environment", "name"),
+    [
+        ("liaison", {**FLAG, "BYDB_NODE_HOST": "l1"}, "l1:18912"),
+        ("data", {**FLAG, "BYDB_NODE_HOST": "d1"}, "d1:17000"),
+        ("data", {**FLAG, "BYDB_NODE_HOST": "2001:db8::1"}, "[2001:db8::1]:17000"),
+        # Without these variables, the server takes the name of its machine.
+        ("liaison", {"BYDB_NODE_HOST": "l1"}, ""),
+        ("liaison", FLAG, ""),
+    ],
+)
+def test_the_environment_of_a_process_has_its_node_name(role, environment, name):
+    assert node_name(role, environment) == name
 
 
 def test_the_environment_is_merged_in_the_order_of_the_names_and_banyandb_env_wins():
@@ -111,6 +143,7 @@ def test_a_part_of_the_environment_that_is_no_mapping_is_named():
 def test_every_host_of_the_groups_has_its_server_but_one_whose_variables_are_refused():
     groups = {"banyandb_data": ["d"], "banyandb_liaison": ["l", "bad"], "others": ["o"]}
     hostvars = {"d": {}, "l": {"banyandb_env_x": {"BYDB_HTTP_HOST": "10.0.0.9"}}, "bad": {"banyandb_http_port": "many"}, "o": {}}
+    assert local_servers(hostvars, groups)["l"]["service"] == "banyandb-liaison.service"
     assert {host: server["url"] for host, server in local_servers(hostvars, groups).items()} == {
         "d": "http://127.0.0.1:17913",
         "l": "http://10.0.0.9:17913",

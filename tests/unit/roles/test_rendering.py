@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.skywalking import banyandb
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import VARIABLES
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import server_ports, variable_defaults
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import local_server, variable_defaults
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology import topology_text
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import COLLECTIONS
 
@@ -286,7 +286,7 @@ def test_the_code_has_the_defaults_of_the_roles():
         "banyandb_user": variable_defaults.DEFAULT_USER,
         "banyandb_grpc_port": topology_text.GRPC_PORT,
         "banyandb_http_port": topology_text.HTTP_PORT,
-        "banyandb_metrics_port": server_ports.METRICS_PORT,
+        "banyandb_metrics_port": local_server.METRICS_PORT,
     }.items() <= {name: option.get("default") for name, option in specified.items()}.items()
 
 

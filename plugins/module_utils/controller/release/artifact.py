@@ -92,13 +92,12 @@ def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) ->
         return text.lower()
     where = without_credentials(checksum)
     try:
-        text = _read_checksum(checksum, cache, opener)
+        found = _listed_sha512(checksum, _name(artifact), cache, opener)
     except OSError as error:
         raise ArtifactError(
             f"the checksum {where} cannot be read ({error.strerror}): an artifact is never used unverified. Put the "
             ".sha512 file there, or give banyandb_artifact_checksum: sha512:<hex>"
         ) from error
-    found = _sha512_in(text, _name(artifact))
     if not found:
         raise ArtifactError(f"{where} holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits): expected a line as sha512sum writes it")
     return found
@@ -112,16 +111,15 @@ def known_sha512(artifact: str, checksum: str) -> str:
     if not checksum or _is_url(checksum):
         return ""
     try:
-        with open(os.path.expanduser(checksum), encoding="ascii", errors="replace") as stream:
-            return _sha512_in(stream.read(_CHECKSUM_BYTES), _name(artifact))
+        return _sha512_in(_list_in(os.path.expanduser(checksum)), _name(artifact))
     except OSError:
         return ""  # expected_sha512() reports the error
 
 
 def _sha512_in(text: str, name: str) -> str:
-    """Return the digest of the file ``name``, or of the only listed file; else an empty text."""
+    """Return the digest of the file ``name``, or the only digest if it has no file name; else an empty text."""
     digests = _digests(text)
-    return digests.get(name) or (next(iter(digests.values())) if len(digests) == 1 else "")
+    return digests.get(name) or (digests.get("", "") if len(digests) == 1 else "")
 
 
 def _digests(text: str) -> dict[str, str]:
@@ -135,21 +133,35 @@ def _digests(text: str) -> dict[str, str]:
     return digests
 
 
-def _read_checksum(checksum: str, cache: str, opener: Opener) -> str:
-    """Return the text of a ``.sha512`` file. A fetched text is kept only when it is a list of checksums. Raises OSError and ArtifactError."""
-    path = _fetched(checksum, cache) if _is_url(checksum) else os.path.expanduser(checksum)
-    if not _is_url(checksum) or os.path.exists(path):
-        with open(path, encoding="ascii", errors="replace") as stream:
-            return stream.read(_CHECKSUM_BYTES)
+def _listed_sha512(checksum: str, name: str, cache: str, opener: Opener) -> str:
+    """Return the digest of the file ``name`` in a list of checksums, or an empty text. Raises OSError and ArtifactError.
+
+    A fetched list is kept only with a digest of ``name``. A kept list without this digest is fetched again, because a mirror adds releases to its
+    list.
+    """
+    if not _is_url(checksum):
+        return _sha512_in(_list_in(os.path.expanduser(checksum)), name)
+    path = _fetched(checksum, cache)
+    with contextlib.suppress(FileNotFoundError):
+        found = _sha512_in(_list_in(path), name)
+        if found:
+            return found
     try:
         with contextlib.closing(opener(checksum)) as incoming:
             text = incoming.read(_CHECKSUM_BYTES).decode("ascii", "replace")
     except OSError as error:  # errors of urllib are OSErrors
         raise _not_fetched(checksum, error) from error
-    if _digests(text):
+    found = _sha512_in(text, name)
+    if found:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_whole(path, text.encode(), READABLE)
-    return text
+    return found
+
+
+def _list_in(path: str) -> str:
+    """Return the text of a list of checksums. Raises OSError."""
+    with open(path, encoding="ascii", errors="replace") as stream:
+        return stream.read(_CHECKSUM_BYTES)
 
 
 def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str) -> None:

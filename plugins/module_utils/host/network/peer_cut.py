@@ -72,7 +72,7 @@ class Cut:
 
 def cut(
     name: str,
-    node_name: str,
+    node_names: Collection[str],
     ask_view: Callable[[], View | Failure],
     ask_streams: Callable[[], WriteStreams | Failure],
     ports: Collection[int],
@@ -80,28 +80,28 @@ def cut(
     patience: float,
     user: str | None = None,
 ) -> Cut:
-    """Block the connection to the liaison ``node_name`` for ``lease`` seconds. Return when the server on this host stops using this liaison.
+    """Block the connection to a liaison for ``lease`` seconds. Return when the server on this host stops using this liaison.
 
-    ``name``: name of the cut. ``ports``: client ports. Clients wait for at most ``patience`` seconds. Root and ``user`` (the server's account) on
-    this host do not wait. A liaison that is not in the view needs no cut. Raises HostStateError: errors of nftables, ``no_view``, ``not_resolved``,
-    and after ``patience`` ``still_used``. After an error the cut is removed.
+    ``name``: name of the cut. ``node_names``: names by which this server may know the liaison. ``ports``: client ports. Clients wait for at most
+    ``patience`` seconds. Root and ``user`` (the server's account) on this host do not wait. A liaison that is not in the view needs no cut. Raises
+    HostStateError: errors of nftables, ``no_view``, ``not_resolved``, and after ``patience`` ``still_used``. After an error the cut is removed.
     """
     table = _table(name)
-    address = foreseen(node_name, ask_view())
-    if not address:
+    addresses = foreseen(node_names, ask_view())
+    if not addresses:
         return Cut((), 0.0, 0)
-    found = _resolved(address)
+    resolved = [_resolved(address) for address in addresses]
     nftables.apply(_TABLE.format(table=table, priority=_PRIORITY, exempt=nftables.exempt(user)))
     began = time.monotonic()
     try:
         clients = _Clients(table, ports, began + patience + 1.0)
         under_way = _finish_writes(clients, ask_streams, began + patience * WRITES_SHARE)
-        nftables.apply("".join(_added(table, f"cut{version}", addresses, lease) for version, addresses in found.items()))
-        while _is_used(node_name, ask_view()):
+        nftables.apply("".join(_added(table, f"cut{version}", found, lease) for each in resolved for version, found in each.items()))
+        while _is_used(node_names, ask_view()):
             if time.monotonic() - began > patience:
                 raise HostStateError(
                     "still_used",
-                    f"{node_name}: the liaison on this host still uses {address} {patience:g} s after the cut. "
+                    f"{addresses[0]}: the liaison on this host still uses this liaison {patience:g} s after the cut. "
                     "Remove BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL from banyandb_env (default: 1s).",
                 )
             time.sleep(POLL_SECONDS)
@@ -109,16 +109,16 @@ def cut(
         nftables.remove(table)
         raise
     clients.open()
-    return Cut((address,), clients.waited, under_way)
+    return Cut(addresses, clients.waited, under_way)
 
 
-def foreseen(node_name: str, view: View | Failure) -> str:
-    """Return the address that cut() would block. Return an empty text if the view does not show ``node_name``. Raises HostStateError."""
-    known = _known(view).by_name.get(node_name)
-    if known is None:
-        return ""
-    _resolved(known.grpc_address)
-    return known.grpc_address
+def foreseen(node_names: Collection[str], view: View | Failure) -> tuple[str, ...]:
+    """Return the addresses that cut() would block. The result is empty if the view shows none of ``node_names``. Raises HostStateError."""
+    known = _known(view).by_name
+    addresses = tuple(dict.fromkeys(known[name].grpc_address for name in node_names if name in known))
+    for address in addresses:
+        _resolved(address)
+    return addresses
 
 
 def is_cut(name: str) -> bool:
@@ -200,10 +200,10 @@ def _known(view: View | Failure) -> RouteTable:
     raise HostStateError("no_view", f"the liaison on this host returns no cluster view: {view.message}")
 
 
-def _is_used(node_name: str, view: View | Failure) -> bool:
+def _is_used(node_names: Collection[str], view: View | Failure) -> bool:
     if isinstance(view, Failure):
         return True  # an unknown view counts as "used"
-    return node_name in view.tables.get(TIRE1, RouteTable()).active
+    return not {*node_names}.isdisjoint(view.tables.get(TIRE1, RouteTable()).active)
 
 
 def _resolved(address: str) -> dict[int, list[str]]:

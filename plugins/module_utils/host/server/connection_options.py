@@ -29,8 +29,9 @@ CONNECTION: Mapping[str, Any] = {
     "password": {"type": "str", "no_log": True},
 }
 
-# Options of modules that query only the server on the same host. HttpClient.local() reads them.
+# Options of modules that query only the server on the same host. running_server.local_client() reads them.
 LOCAL_SERVER: Mapping[str, Any] = {
+    "service": {"type": "str"},
     "url": {"type": "str", "default": f"http://127.0.0.1:{HTTP_PORT}"},
     **{name: CONNECTION[name] for name in ("ca_path", "username", "password")},
 }

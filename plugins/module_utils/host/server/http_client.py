@@ -20,7 +20,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
@@ -117,11 +117,6 @@ class HttpClient:
             raise TermsError(f"url {url!r}: https needs ca_path, the CA that signed the server's certificate")
         ca = read_ca(ca_path) if tls and ca_path else ""
         self.terms = Terms(timeout, retries=retries, tls=tls, ca=ca, username=username or "", password=password or "")
-
-    @classmethod
-    def local(cls, params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
-        """Return a client for a module's parameters. ``params``: options LOCAL_SERVER of connection_options."""
-        return cls(params["url"], params["ca_path"], params["username"], params["password"], timeout, retries)
 
     def cluster_state(self) -> View | Failure:
         return state(self.address, self.terms)

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Proof, Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
@@ -23,7 +24,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     from_entries,
     split_address,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 
 # Seconds for one look at the local server's view. A look takes 3 ms (section 3 of the contract).
@@ -103,8 +103,11 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         return None
     _require_seconds("prove.timeout", prove["timeout"])
     try:
-        client = HttpClient.local(prove, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
-    except TermsError as error:
+        running = running_server.running_server(prove["service"]) if prove["service"] else None
+        client = running_server.client_of(prove, running, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
+    except HostStateError as error:
+        raise ValueError(f"prove.service: {error}") from None
+    except ValueError as error:
         raise ValueError(f"prove.{error}") from None
 
     def without_schema(nodes: Sequence[Node]) -> dict[str, str]:
@@ -112,7 +115,7 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.schema_questions import nodes_without_schema
 
         # The liaison asks every data node for its content, which takes longer than a look at the view.
-        patient = HttpClient.local(prove, CONTENT_SECONDS, RETRIES)
+        patient = running_server.client_of(prove, running, CONTENT_SECONDS, RETRIES)
         return nodes_without_schema(patient, nodes, prove["timeout"], reach_timeout)
 
     observer = ExpectedNode.observer(prove["name"], prove["role"])

@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import Service
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 
 #: Prefixes of variables that only our environment files set. An extra variable therefore means that the file has changed since the start.
 _OURS = ("BYDB_", "BANYANDB_")
@@ -83,6 +84,19 @@ def environment_of(pid: int, proc: str = "/proc") -> dict[str, str]:
         return _environment(pid, proc)
     except (FileNotFoundError, ProcessLookupError):
         return {}
+    except OSError as error:
+        raise cannot_read(f"{proc}/{pid}", error) from error
+
+
+def kind_of(pid: int, proc: str = "/proc") -> str:
+    """Return the kind of node that this process runs, which is the sub-command of its program. Return an empty text for another program.
+
+    Raises HostStateError.
+    """
+    try:
+        return next((word for word in _read(f"{proc}/{pid}/cmdline").split("\0") if word in ROLES), "")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
     except OSError as error:
         raise cannot_read(f"{proc}/{pid}", error) from error
 

@@ -9,7 +9,6 @@ drop_ins() returns no values, because an option ``Environment=`` may hold a secr
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,17 +17,14 @@ _VARIABLE = re.compile(r"""(?:^|\s)["']?([A-Za-z_][A-Za-z0-9_]*)=""")
 _LINE_VARIABLE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", re.MULTILINE)
 
 
-def drop_ins(name: str, paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the settings of the drop-ins of the unit ``name``, without the values. Drop-ins for all units of a kind are left out.
+def drop_ins(paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the settings of drop-ins, without the values.
 
-    Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
+    ``paths``: all drop-ins that systemd applies to a unit, also those of a prefix of its name (``banyandb-.service.d``) and of its type
+    (``service.d``; systemd.unit(5)). Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
     environment).
     """
-    return [
-        {"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]}
-        for path in paths
-        if os.path.basename(os.path.dirname(path)) == f"{name}.d"
-    ]
+    return [{"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]} for path in paths]
 
 
 def settings(path: str) -> Iterator[tuple[str, str, str]]:

@@ -11,12 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
-
-
-def service_of(kind: str) -> str:
-    """Return the name of the systemd unit for a kind of server."""
-    return f"banyandb-{kind}.service"
 
 
 def others(kind: str) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute what a run needs of the server on each host: its settings in the inventory, and where clients on the same host reach it. Pure.
+"""Compute where a server listens, for clients on the same host, and under which name the other nodes list it. Pure.
 
 Only this module decides the address of a local server. No playbook, role or other module contains one.
 """
@@ -9,83 +9,90 @@ Only this module decides the address of a local server. No playbook, role or oth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import LOOPBACK, METRICS_PORT, METRICS_VARIABLE, reachable
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import roots
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import (
-    DEFAULT_CLUSTER,
-    DEFAULT_DATA_DIR,
-    DEFAULT_DRAIN,
-    DEFAULT_USER,
-)
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
 
+METRICS_PORT = 2121
+PPROF_PORT = 6060
+LOOPBACK = "127.0.0.1"
+# For each of these hosts Go listens on every address of the machine.
+WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
-@dataclass(frozen=True)
-class LocalServer:
-    """The server of a host. Addresses are ``host:port`` with IPv6 hosts in brackets.
 
-    ``internal_address``: where the other nodes reach a liaison. ``cluster``, ``user``, ``drain`` and ``data_roots``: from the host's variables.
-    """
+class LocalServer(NamedTuple):
+    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets."""
 
     url: str
     http_address: str
     grpc_address: str
-    internal_address: str
     metrics_url: str
     client_ports: tuple[int, int]
-    cluster: str = DEFAULT_CLUSTER
-    user: str = DEFAULT_USER
-    drain: str = DEFAULT_DRAIN
-    data_roots: tuple[str, ...] = (DEFAULT_DATA_DIR,)
 
 
 def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
-    """Return the server of a host.
-
-    A data node has one host for gRPC and HTTP (``grpc-host``, read in the server's banyand/queue/sub/server.go). A liaison and a standalone server
-    have one host for each.
+    """Return where the server of a host listens with the settings of the inventory. A running server may still have other settings.
 
     ``role``: kind of the node. ``variables``: public variables; a missing variable means its default.
     Raises GivenEnvironmentError, and ValueError for a port that is no number.
     """
-    given = given_environment(variables)
-    grpc_host = reachable(given.get("BYDB_GRPC_HOST"))
-    http_host = grpc_host if role == DATA else reachable(given.get("BYDB_HTTP_HOST"))
-    grpc_port = _port(given.get("BYDB_GRPC_PORT") or variables.get("banyandb_grpc_port"), GRPC_PORT)
-    http_port = _port(given.get("BYDB_HTTP_PORT") or variables.get("banyandb_http_port"), HTTP_PORT)
-    internal_port = _port(given.get("BYDB_LIAISON_SERVER_GRPC_PORT"), LIAISON_PORT)
+    return server_of(
+        role,
+        {
+            "BYDB_GRPC_PORT": variables.get("banyandb_grpc_port"),
+            "BYDB_HTTP_PORT": variables.get("banyandb_http_port"),
+            "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}",
+            **given_environment(variables),
+        },
+    )
+
+
+def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
+    """Return where a server with this environment listens.
+
+    A data node has one host for gRPC and HTTP (``grpc-host``, read in the server's banyand/queue/sub/server.go). A liaison and a standalone server
+    have one host for each.
+
+    ``role``: kind of the node. A missing variable means the default of the server (section 5 of the contract).
+    Raises ValueError for a port that is no number.
+    """
+    grpc_host = reachable(environment.get("BYDB_GRPC_HOST"))
+    http_host = grpc_host if role == DATA else reachable(environment.get("BYDB_HTTP_HOST"))
+    grpc_port = _port(environment.get("BYDB_GRPC_PORT"), GRPC_PORT)
+    http_port = _port(environment.get("BYDB_HTTP_PORT"), HTTP_PORT)
+    metrics_host, _colon, metrics_port = str(environment.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or f":{METRICS_PORT}").rpartition(":")
     return LocalServer(
         url=f"http://{http_host}:{http_port}",
         http_address=f"{http_host}:{http_port}",
         grpc_address=f"{grpc_host}:{grpc_port}",
-        internal_address=f"{reachable(given.get('BYDB_LIAISON_SERVER_GRPC_HOST'))}:{internal_port}",
-        metrics_url=f"http://{_metrics_address(given, variables)}",
+        metrics_url=f"http://{reachable(metrics_host)}:{metrics_port}",
         client_ports=(grpc_port, http_port),
-        cluster=str(variables.get("banyandb_cluster") or DEFAULT_CLUSTER),
-        user=str(variables.get("banyandb_user") or DEFAULT_USER),
-        drain=str(variables.get("banyandb_liaison_drain") or DEFAULT_DRAIN),
-        data_roots=_data_roots(role, variables),
     )
 
 
-def _metrics_address(given: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    host, separator, port = str(given.get(METRICS_VARIABLE) or "").rpartition(":")
-    if not separator:
-        return f"{LOOPBACK}:{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}"
-    return f"{reachable(host)}:{port}"
+def node_name(role: str, environment: Mapping[str, str]) -> str:
+    """Return the name that a server with this environment reports, ``<node host>:<port>`` (section 3 of the contract).
+
+    The result is empty for a server without BYDB_NODE_HOST, because only the server knows the name of its machine. The roles set BYDB_NODE_HOST.
+    """
+    host = environment.get("BYDB_NODE_HOST", "")
+    if not host or environment.get("BYDB_NODE_HOST_PROVIDER") != "flag":
+        return ""
+    if role == LIAISON:
+        return f"{_bracketed(host)}:{_port(environment.get('BYDB_LIAISON_SERVER_GRPC_PORT'), LIAISON_PORT)}"
+    return f"{_bracketed(host)}:{_port(environment.get('BYDB_GRPC_PORT'), GRPC_PORT)}"
 
 
-def _data_roots(role: str, variables: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the data directories of a host, the one of ``banyandb_data_dir`` first. Preflight refuses values of other types."""
-    given = variables.get("banyandb_storage")
-    storage = {name: path for name, path in given.items() if isinstance(path, str)} if isinstance(given, Mapping) else {}
-    data_dir = str(variables.get("banyandb_data_dir") or DEFAULT_DATA_DIR)
-    return tuple(roots({"banyandb_kind": role, "banyandb_storage": storage, "banyandb_data_dir": data_dir}))
+def reachable(host: Any) -> str:
+    """Return the host that reaches a listener on ``host`` from the same machine, IPv6 in brackets."""
+    text = str(host or "").strip()
+    return LOOPBACK if text in WILDCARDS else _bracketed(text)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _port(value: Any, default: int) -> int:

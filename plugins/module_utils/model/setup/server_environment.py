@@ -12,8 +12,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import NONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_flag
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import LOOPBACK
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE

@@ -108,10 +108,15 @@ def digest(variables: Mapping[str, Any]) -> str:
     return hashlib.sha256((unit(variables) + drop_in(variables["banyandb_unit_options"])).encode()).hexdigest()
 
 
+def service_of(kind: str) -> str:
+    """Return the name of the systemd unit for a kind of server."""
+    return f"banyandb-{kind}.service"
+
+
 def paths(variables: Mapping[str, Any]) -> dict[str, str]:
     """Return the name of the service and the paths of its files."""
     kind = variables["banyandb_kind"]
-    name = f"banyandb-{kind}.service"
+    name = service_of(kind)
     return {
         "service": name,
         "environment_file": f"{variables['banyandb_config_dir']}/{kind}.env",

@@ -1,0 +1,63 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds where the running server of this host listens, and under which name the other nodes list it. Standard library only, Python 3.9+.
+
+The inventory has the settings of the next start. The process still listens with the settings of its own start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, node_name, server_of
+
+
+class RunningServer(NamedTuple):
+    """A running server. ``at``: where it listens. ``node_name``: the name that it reports; empty if its environment does not set the name."""
+
+    at: LocalServer
+    node_name: str
+
+
+def server_of_process(pid: int) -> RunningServer | None:
+    """Return the server of this process, or None if the process has ended. Raises HostStateError, and ValueError for a port that is no number."""
+    environment = running_process.environment_of(pid)
+    if not environment:
+        return None
+    kind = running_process.kind_of(pid)
+    return RunningServer(server_of(kind, environment), node_name(kind, environment))
+
+
+def running_server(service: str) -> RunningServer | None:
+    """Return the server of a unit; None if the unit does not run, or if this account may not read the environment of its process.
+
+    Raises HostStateError (``no_systemd``), and ValueError for a port that is no number.
+    """
+    pid = systemd_services.services([service])[service].main_pid
+    try:
+        return server_of_process(pid) if pid else None
+    except HostStateError as error:
+        if error.kind != "permission_denied":
+            raise
+        return None
+
+
+def local_client(params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
+    """Return a client for the server on this host. The client asks where the process of ``service`` listens, or without a process at ``url``.
+
+    ``params``: options LOCAL_SERVER of connection_options. Raises HostStateError, and ValueError that names the parameter.
+    """
+    running = running_server(params["service"]) if params["service"] else None
+    return client_of(params, running, timeout, retries)
+
+
+def client_of(params: Mapping[str, Any], running: RunningServer | None, timeout: float, retries: int = 0) -> HttpClient:
+    """Return a client for ``running``, or with None for ``url``. ``params``: options LOCAL_SERVER of connection_options. Raises TermsError."""
+    scheme, _sep, _address = params["url"].partition("://")
+    url = f"{scheme}://{running.at.http_address}" if running else params["url"]
+    return HttpClient(url, params["ca_path"], params["username"], params["password"], timeout, retries)
