@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.filter.local_servers import local_servers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import host_settings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server, node_name, server_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,31 +24,7 @@ def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_th
         grpc_address="127.0.0.1:17912",
         metrics_url="http://127.0.0.1:2121",
         client_ports=(17912, 17913),
-        cluster="default",
-        user="banyandb",
-        drain="nftables",
-        data_roots=("/var/lib/banyandb",),
     )
-
-
-def test_the_variables_of_a_host_come_before_the_defaults():
-    variables = {"banyandb_cluster": 7, "banyandb_user": "bydb", "banyandb_liaison_drain": "none"}
-    found = local_server("liaison", variables)
-    assert (found.cluster, found.user, found.drain) == ("7", "bydb", "none")
-
-
-@pytest.mark.parametrize(
-    ("role", "storage", "expected"),
-    [
-        ("data", {"stream": "/disk2", "property": "/disk1"}, ("/srv/b", "/disk1", "/disk2")),
-        ("liaison", {"stream": "/disk2", "property": "/disk1"}, ("/srv/b", "/disk2")),
-        ("data", {"stream": ""}, ("/srv/b",)),
-        ("data", {"stream": ["/disk2"]}, ("/srv/b",)),
-        ("data", "/disk2", ("/srv/b",)),
-    ],
-)
-def test_the_data_directories_are_those_of_the_stores(role, storage, expected):
-    assert host_settings(role, {"banyandb_data_dir": "/srv/b", "banyandb_storage": storage}).data_roots == expected
 
 
 @pytest.mark.parametrize("wildcard", ["", "0.0.0.0", "::", "[::]", None])

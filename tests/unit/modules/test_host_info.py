@@ -45,7 +45,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None, "push": None}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -180,7 +180,9 @@ def test_a_topology_file_is_reported_with_its_responding_nodes(tmp_path):
         listed, held = ({"name": name, "grpc_address": f"127.0.0.1:{port}"} for name, port in (("a", bound.getsockname()[1]), ("b", 9)))
         path.write_text(f"nodes:\n- {json.dumps(listed)}\n# held back: {json.dumps(held)}\n", encoding="utf-8")
         assert look(topology=str(path))["topology"] == {"listed": [listed], "held_back": [held], "answering": []}
+        assert look(topology_names=str(path))["topology_names"] == ["a"]
     path.write_text("node: {", encoding="utf-8")
+    assert look(topology_names=str(path))["topology_names"] == []
     failed = look(topology=str(path))
     assert failed["failed"] and failed["error_type"] == "unreadable" and str(path) in failed["msg"]
 
@@ -210,5 +212,8 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(look(storage=storage(tmp_path), topology=str(tmp_path / "none"))) - {"changed", "invocation"}
+    returned = set(look(storage=storage(tmp_path), topology=str(tmp_path / "none"), topology_names=str(tmp_path / "none"))) - {
+        "changed",
+        "invocation",
+    }
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type", "push"}
