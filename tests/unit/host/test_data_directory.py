@@ -355,16 +355,59 @@ def test_a_mount_point_is_emptied_and_stays_mounted(mounted, deployed):
     assert act(deployed, "removed")["changed"] is False
 
 
-def test_a_mount_point_inside_of_a_root_is_emptied_and_stays_too(mounted, storage, place):
+def test_a_file_system_inside_of_a_root_is_named_and_keeps_its_content(mounted, storage, place):
     outer = replace(storage, roots={str(place / "disk"): ["measure"]})
     deploy(outer)
     stored(place / "disk", "measure")
-    (mounted / "inner").mkdir()
-    (mounted / "inner" / "file").write_text("x")
-    assert act(outer, "removed")["files"] == 2
+    (mounted / "file").write_text("x")
+    before = everything(place)
+    for state in ("checked", "removed"):
+        with pytest.raises(HostStateError) as raised:
+            act(outer, state)
+        advice = f"which banyandb_storage does not name. Nothing is removed. Run on the host: umount {mounted}"
+        assert (raised.value.kind, str(raised.value)) == ("refused", f"{place}/disk contains the mount {mounted}, {advice}")
+    assert everything(place) == before
+    (mounted / "file").unlink()
+    assert act(outer, "removed")["files"] == 1
     assert str(mounted) in data_directory._mount_points() and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
     assert act(outer, "removed")["changed"] is False
     assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "emptied"
+
+
+def test_a_file_mounted_inside_of_a_root_is_named(storage, place):
+    deploy(storage)
+    data = next(iter(storage.roots))
+    (place / "file").write_text("x")
+    (place / "data" / "file").touch()
+    subprocess.run(["mount", "--bind", place / "file", place / "data" / "file"], check=True)
+    try:
+        with pytest.raises(HostStateError, match=f"{data} contains the mount {data}/file, "):
+            act(storage, "removed")
+    finally:
+        subprocess.run(["umount", place / "data" / "file"], check=True)
+    assert (place / "file").read_text() == "x"
+
+
+def test_a_disk_between_two_roots_is_no_other_file_system_unless_it_has_more_content(mounted, storage, place):
+    inner = mounted / "inner"
+    nested = replace(storage, roots={str(place / "disk"): ["stream"], str(inner): ["measure"]})
+    deploy(nested)
+    stored(place / "disk")
+    stored(inner, "measure")
+    (mounted / "more").write_text("x")
+    with pytest.raises(HostStateError, match=f"contains the mount {mounted}, "):
+        act(nested, "removed")
+    (mounted / "more").unlink()
+    assert act(nested, "removed")["files"] == 2
+    assert os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
+
+
+def test_a_file_system_mounted_after_the_check_keeps_its_content(mounted, storage, place):
+    outer = replace(storage, roots={str(place / "disk"): ["measure"]})
+    deploy(outer)
+    (mounted / "file").write_text("x")
+    data_directory.remove(list(data_directory.see(outer, None).values()))
+    assert (mounted / "file").exists()
 
 
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):
