@@ -13,7 +13,7 @@ description:
   - Internal to the role C(node). Deletes the data directories of a node that has left its cluster. Also deletes the unit's drop-in for mounts.
   - Never changes a directory without the marker of this node. Empties a mount point, but keeps the mount point. Deletes a link to a directory
     together with the directory.
-  - Refuses a directory that contains another mount with content, such as a mounted share. Keeps an empty mount point inside a directory.
+  - Refuses a directory that contains another mount with content, such as NFS. Keeps an empty mount point inside a directory.
   - The module deletes the directories of O(storage) and the directories in the node's record on the host.
 extends_documentation_fragment:
   - skywalking.banyandb.storage_option

@@ -132,12 +132,13 @@ def test_a_parent_that_the_user_cannot_enter_is_named_on_each_run(storage, place
     assert [root["reason"] for root in data_directory.look(other).facts()] == ["closed_parent"] * 2
 
 
-def test_directories_of_the_program_and_the_configuration_have_to_be_entered_too(storage, place):
-    (place / "opt" / "banyandb").mkdir(parents=True)
-    (place / "opt").chmod(0o700)
-    entered = replace(storage, entered=[str(place / "opt" / "banyandb"), str(place / "etc")])
-    assert data_directory.look(entered).problems == [
-        f"{place}/opt: user {USER} cannot enter {place}/opt (mode 0700). Run on the host: chmod o+x {place}/opt"
+@pytest.mark.parametrize("closed", ["opt", "opt/banyandb", "opt/banyandb/versions", "opt/banyandb/versions/1/bin"])
+def test_every_directory_above_the_program_has_to_be_entered_too(storage, place, closed):
+    (place / "opt" / "banyandb" / "versions" / "1" / "bin").mkdir(parents=True)
+    (place / closed).chmod(0o700)
+    reached = replace(storage, reached=[str(place / "opt/banyandb/versions/1/bin/banyand-server"), str(place / "etc")])
+    assert data_directory.look(reached).problems == [
+        f"{place}/{closed}: user {USER} cannot enter {place}/{closed} (mode 0700). Run on the host: chmod o+x {place}/{closed}"
     ]
 
 
@@ -259,7 +260,7 @@ def act(storage, state, confirm="data1", check=False):
         "roots": storage.roots,
         "record": storage.record,
         "unit_file": storage.unit_file,
-        "entered": [],
+        "reached": [],
         "accept_empty": False,
         "adopt": False,
     }

@@ -53,7 +53,7 @@ STORAGE_OPTIONS: dict[str, Any] = {
     "node": {"required": True},
     "role": {"required": True},
     "roots": {"type": "dict", "required": True},
-    "entered": {"type": "list", "elements": "path", "default": []},
+    "reached": {"type": "list", "elements": "path", "default": []},
     "record": {"type": "path", "required": True},
     "unit_file": {"type": "path", "required": True},
     "accept_empty": {"type": "bool", "default": False},
@@ -68,7 +68,7 @@ DROP_IN = "skywalking-banyandb-mounts.conf"
 class Storage:
     """The storage that a node wants on this host.
 
-    ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``entered``: other directories that the server must enter.
+    ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``reached``: other paths that the server must reach.
     """
 
     facts: NodeFacts
@@ -76,14 +76,14 @@ class Storage:
     roots: Mapping[str, Sequence[str]]
     record: str
     unit_file: str
-    entered: Sequence[str] = ()
+    reached: Sequence[str] = ()
     accept_empty: bool = False
     adopt: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Storage:
         facts = NodeFacts(options["cluster"], options["host"], options["node"], options["role"])
-        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "entered", "accept_empty", "adopt")}
+        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "reached", "accept_empty", "adopt")}
         return cls(facts, **rest)
 
     def stores(self) -> dict[str, str]:
@@ -159,7 +159,7 @@ def look(storage: Storage) -> Look:
         path: decide(each, Wanted(storage.facts, storage.user, storage.roots[path], storage.accept_empty, storage.adopt), record, now)
         for path, each in seen.items()
     }
-    closed = {parent: mode for path in storage.entered for parent, mode in [_closed(path, os.path.realpath(path), storage.user) or ("", "")]}
+    closed = {parent: mode for path in storage.reached for parent, mode in [_closed(path, os.path.realpath(path), storage.user) or ("", "")]}
     messages = [closed_message(parent, parent, mode, storage.user) for parent, mode in closed.items() if parent]
     return Look(storage, seen, findings, record, messages)
 

@@ -24,10 +24,7 @@ def drop_ins(paths: Iterable[str]) -> list[dict[str, Any]]:
     (``service.d``; systemd.unit(5)). Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
     environment).
     """
-    return [
-        {"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]}
-        for path in paths
-    ]
+    return [{"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]} for path in paths]
 
 
 def settings(path: str) -> Iterator[tuple[str, str, str]]:
