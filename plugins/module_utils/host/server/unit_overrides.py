@@ -20,8 +20,9 @@ _LINE_VARIABLE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=", re.MULTILINE)
 def drop_ins(paths: Iterable[str]) -> list[dict[str, Any]]:
     """Return the settings of drop-ins, without the values.
 
-    ``paths``: all drop-ins that systemd applies to a unit, also those of a prefix of its name (``banyandb-.service.d``) and of its type
-    (``service.d``; systemd.unit(5)). Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
+    ``paths``: all drop-ins that systemd applies to a unit, also the drop-ins of a prefix of its name (``banyandb-.service.d``) and of its type
+    (``service.d``; systemd.unit(5)).
+    Each has ``path`` and ``settings``: ``section``, ``option``, ``reset`` (the value is empty) and ``variables`` (names that the setting adds to the
     environment).
     """
     return [{"path": path, "settings": [_described(section, option, value) for section, option, value in settings(path)]} for path in paths]
