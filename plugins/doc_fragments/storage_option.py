@@ -38,8 +38,8 @@ options:
         description: The data directories. Each key is an absolute path, its value is the list of the stores there.
         type: dict
         required: true
-      entered:
-        description: Other directories that the server must be able to enter.
+      reached:
+        description: Other paths that the server must reach. The user must be able to enter every directory above each path.
         type: list
         elements: path
         default: []

@@ -13,6 +13,7 @@ description:
   - Internal to the role C(node). Deletes the data directories of a node that has left its cluster. Also deletes the unit's drop-in for mounts.
   - Never changes a directory without the marker of this node. Empties a mount point, but keeps the mount point. Deletes a link to a directory
     together with the directory.
+  - Refuses a directory that contains another mount with content, such as NFS. Keeps an empty mount point inside a directory.
   - The module deletes the directories of O(storage) and the directories in the node's record on the host.
 extends_documentation_fragment:
   - skywalking.banyandb.storage_option
@@ -115,7 +116,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     former: dict[str, list[str]] = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
     seen = list(data_directory.see(replace(storage, roots={**storage.roots, **former}), record).values())
     try:
-        check_removal(seen, storage.facts)
+        check_removal(seen, storage.facts, data_directory.filled_mounts(seen))
     except RemovalRefused as error:
         raise HostStateError("refused", str(error)) from None
     data_directory.require_writable(seen)

@@ -104,7 +104,7 @@ def test_a_node_takes_its_own_data_unowned_directories_or_what_the_operator_give
 def test_nothing_is_removed_but_what_has_the_marker_of_the_node(given_case: dict[str, Any]) -> None:
     seen, mine = given_case["seen"], given_case["wanted"].facts
     try:
-        check_removal([seen], mine)
+        check_removal([seen], mine, {})
     except RemovalRefused as error:
         assert "Nothing is removed." in str(error)
         return

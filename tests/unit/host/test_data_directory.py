@@ -132,12 +132,13 @@ def test_a_parent_that_the_user_cannot_enter_is_named_on_each_run(storage, place
     assert [root["reason"] for root in data_directory.look(other).facts()] == ["closed_parent"] * 2
 
 
-def test_directories_of_the_program_and_the_configuration_have_to_be_entered_too(storage, place):
-    (place / "opt" / "banyandb").mkdir(parents=True)
-    (place / "opt").chmod(0o700)
-    entered = replace(storage, entered=[str(place / "opt" / "banyandb"), str(place / "etc")])
-    assert data_directory.look(entered).problems == [
-        f"{place}/opt: user {USER} cannot enter {place}/opt (mode 0700). Run on the host: chmod o+x {place}/opt"
+@pytest.mark.parametrize("closed", ["opt", "opt/banyandb", "opt/banyandb/versions", "opt/banyandb/versions/1/bin"])
+def test_every_directory_above_the_program_has_to_be_entered_too(storage, place, closed):
+    (place / "opt" / "banyandb" / "versions" / "1" / "bin").mkdir(parents=True)
+    (place / closed).chmod(0o700)
+    reached = replace(storage, reached=[str(place / "opt/banyandb/versions/1/bin/banyand-server"), str(place / "etc")])
+    assert data_directory.look(reached).problems == [
+        f"{place}/{closed}: user {USER} cannot enter {place}/{closed} (mode 0700). Run on the host: chmod o+x {place}/{closed}"
     ]
 
 
@@ -259,7 +260,7 @@ def act(storage, state, confirm="data1", check=False):
         "roots": storage.roots,
         "record": storage.record,
         "unit_file": storage.unit_file,
-        "entered": [],
+        "reached": [],
         "accept_empty": False,
         "adopt": False,
     }
@@ -355,16 +356,59 @@ def test_a_mount_point_is_emptied_and_stays_mounted(mounted, deployed):
     assert act(deployed, "removed")["changed"] is False
 
 
-def test_a_mount_point_inside_of_a_root_is_emptied_and_stays_too(mounted, storage, place):
+def test_a_file_system_inside_of_a_root_is_named_and_keeps_its_content(mounted, storage, place):
     outer = replace(storage, roots={str(place / "disk"): ["measure"]})
     deploy(outer)
     stored(place / "disk", "measure")
-    (mounted / "inner").mkdir()
-    (mounted / "inner" / "file").write_text("x")
-    assert act(outer, "removed")["files"] == 2
+    (mounted / "file").write_text("x")
+    before = everything(place)
+    for state in ("checked", "removed"):
+        with pytest.raises(HostStateError) as raised:
+            act(outer, state)
+        advice = f"which banyandb_storage does not name. Nothing is removed. Run on the host: umount {mounted}"
+        assert (raised.value.kind, str(raised.value)) == ("refused", f"{place}/disk contains the mount {mounted}, {advice}")
+    assert everything(place) == before
+    (mounted / "file").unlink()
+    assert act(outer, "removed")["files"] == 1
     assert str(mounted) in data_directory._mount_points() and os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
     assert act(outer, "removed")["changed"] is False
     assert data_directory.look(replace(outer, accept_empty=True)).facts()[0]["state"] == "emptied"
+
+
+def test_a_file_mounted_inside_of_a_root_is_named(storage, place):
+    deploy(storage)
+    data = next(iter(storage.roots))
+    (place / "file").write_text("x")
+    (place / "data" / "file").touch()
+    subprocess.run(["mount", "--bind", place / "file", place / "data" / "file"], check=True)
+    try:
+        with pytest.raises(HostStateError, match=f"{data} contains the mount {data}/file, "):
+            act(storage, "removed")
+    finally:
+        subprocess.run(["umount", place / "data" / "file"], check=True)
+    assert (place / "file").read_text() == "x"
+
+
+def test_a_disk_between_two_roots_is_no_other_file_system_unless_it_has_more_content(mounted, storage, place):
+    inner = mounted / "inner"
+    nested = replace(storage, roots={str(place / "disk"): ["stream"], str(inner): ["measure"]})
+    deploy(nested)
+    stored(place / "disk")
+    stored(inner, "measure")
+    (mounted / "more").write_text("x")
+    with pytest.raises(HostStateError, match=f"contains the mount {mounted}, "):
+        act(nested, "removed")
+    (mounted / "more").unlink()
+    assert act(nested, "removed")["files"] == 2
+    assert os.listdir(mounted) == [] and os.listdir(place / "disk") == ["m"]
+
+
+def test_a_file_system_mounted_after_the_check_keeps_its_content(mounted, storage, place):
+    outer = replace(storage, roots={str(place / "disk"): ["measure"]})
+    deploy(outer)
+    (mounted / "file").write_text("x")
+    data_directory.remove(list(data_directory.see(outer, None).values()))
+    assert (mounted / "file").exists()
 
 
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):

@@ -100,7 +100,7 @@ def test_the_program_and_its_user_are_where_the_operator_wants_them():
     assert (service["program"], service["program_target"]) == ("/srv/bydb/current/bin/banyand-server", "/srv/bydb/versions/1.0/bin/banyand-server")
     lines = unit(wanted).splitlines()
     assert "User=svc-bydb" in lines and "ExecStart=/srv/bydb/current/bin/banyand-server data" in lines
-    assert storage(wanted)["user"] == "svc-bydb" and storage(wanted)["entered"] == ["/etc/banyandb", "/srv/bydb"]
+    assert storage(wanted)["user"] == "svc-bydb" and storage(wanted)["reached"] == ["/etc/banyandb", "/srv/bydb/versions/1.0/bin/banyand-server"]
 
 
 @pytest.mark.parametrize("user", ["root", "", "-x", "a b", "a:b", "../x"])

@@ -208,13 +208,19 @@ def test_the_ways_to_inner_roots_are_no_content_of_outer_ones():
 )
 def test_what_is_not_the_node_s_is_not_removed(seen, words):
     with pytest.raises(RemovalRefused) as raised:
-        check_removal([marked(USED), seen], FACTS)
+        check_removal([marked(USED), seen], FACTS, {})
     message = str(raised.value)
     assert words in message and "Nothing is removed." in message and len(f"node3: {message}") <= 200
 
 
 def test_what_is_the_node_s_and_what_is_gone_already_are_removed():
-    check_removal([marked(USED), marked(EMPTY), EMPTY, Seen(ROOT, ROOT)], FACTS)
+    check_removal([marked(USED), marked(EMPTY), EMPTY, Seen(ROOT, ROOT)], FACTS, {})
+
+
+def test_a_root_with_a_mount_of_others_is_not_deleted():
+    with pytest.raises(RemovalRefused, match=f"^{ROOT} contains the mount {ROOT}/nfs, .* umount {ROOT}/nfs$") as refused:
+        check_removal([marked(USED)], FACTS, {ROOT: f"{ROOT}/nfs"})
+    assert len(str(refused.value)) <= 200
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ STORAGE_OPTIONS: dict[str, Any] = {
     "node": {"required": True},
     "role": {"required": True},
     "roots": {"type": "dict", "required": True},
-    "entered": {"type": "list", "elements": "path", "default": []},
+    "reached": {"type": "list", "elements": "path", "default": []},
     "record": {"type": "path", "required": True},
     "unit_file": {"type": "path", "required": True},
     "accept_empty": {"type": "bool", "default": False},
@@ -68,7 +68,7 @@ DROP_IN = "skywalking-banyandb-mounts.conf"
 class Storage:
     """The storage that a node wants on this host.
 
-    ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``entered``: other directories that the server must enter.
+    ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``reached``: other paths that the server must reach.
     """
 
     facts: NodeFacts
@@ -76,14 +76,14 @@ class Storage:
     roots: Mapping[str, Sequence[str]]
     record: str
     unit_file: str
-    entered: Sequence[str] = ()
+    reached: Sequence[str] = ()
     accept_empty: bool = False
     adopt: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Storage:
         facts = NodeFacts(options["cluster"], options["host"], options["node"], options["role"])
-        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "entered", "accept_empty", "adopt")}
+        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "reached", "accept_empty", "adopt")}
         return cls(facts, **rest)
 
     def stores(self) -> dict[str, str]:
@@ -159,7 +159,7 @@ def look(storage: Storage) -> Look:
         path: decide(each, Wanted(storage.facts, storage.user, storage.roots[path], storage.accept_empty, storage.adopt), record, now)
         for path, each in seen.items()
     }
-    closed = {parent: mode for path in storage.entered for parent, mode in [_closed(path, os.path.realpath(path), storage.user) or ("", "")]}
+    closed = {parent: mode for path in storage.reached for parent, mode in [_closed(path, os.path.realpath(path), storage.user) or ("", "")]}
     messages = [closed_message(parent, parent, mode, storage.user) for parent, mode in closed.items() if parent]
     return Look(storage, seen, findings, record, messages)
 
@@ -272,10 +272,32 @@ def require_writable(seen: Sequence[Seen]) -> None:
             raise HostStateError("not_removed", f"{each.real} is on a file system that is mounted read-only. {advice}")
 
 
+def filled_mounts(seen: Sequence[Seen]) -> dict[str, str]:
+    """Return root -> a mount below the root that is no root itself and has more content than the ways to other roots. Raises HostStateError."""
+    roots = [each.real for each in seen]
+    found = {}
+    for point in sorted(_mount_points() - {*roots}):
+        above = [each.path for each in seen if is_below(point, each.real)]
+        if above and _content(point) - {*IGNORED} - ways_to_others(point, roots):
+            found.update((path, point) for path in above)
+    return found
+
+
+def _content(point: str) -> set[str]:
+    """Return the names in a mounted directory, or the path of a mounted file. Raises HostStateError."""
+    try:
+        return {*os.listdir(point)}
+    except NotADirectoryError:
+        return {point}
+    except OSError as error:
+        raise cannot_read(point, error) from error
+
+
 def remove(seen: Sequence[Seen]) -> list[str]:
     """Delete the content of the roots, inner roots first. Return the paths that are now missing or empty.
 
-    The marker of a root goes last, so a second run recognizes the root. Mount points and ``lost+found`` stay. A link to a root goes with the root.
+    The marker of a root goes last, so a second run recognizes the root. Mount points and ``lost+found`` stay. The content of a file system that is
+    mounted below a root stays. A link to a root goes with the root.
     Raises HostStateError.
     """
     gone = []
@@ -301,15 +323,15 @@ def remove(seen: Sequence[Seen]) -> list[str]:
 
 
 def _empty(directory: str, mounted: set[str], keep: Sequence[str] = ()) -> None:
-    """Delete the content of a directory, except the names in ``keep``. Mount points below the directory stay, empty. Raises OSError."""
+    """Delete the content of a directory, except the names in ``keep`` and the mount points below the directory. Raises OSError."""
     for entry in list(os.scandir(directory)):
-        if entry.name in keep:
+        if entry.name in keep or entry.path in mounted:
             continue
         if not entry.is_dir(follow_symlinks=False):
             os.unlink(entry.path)
             continue
-        _empty(entry.path, mounted, IGNORED if entry.path in mounted else ())
-        if entry.path not in mounted and not os.listdir(entry.path):
+        _empty(entry.path, mounted)
+        if not os.listdir(entry.path):
             os.rmdir(entry.path)
 
 

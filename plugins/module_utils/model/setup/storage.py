@@ -401,19 +401,24 @@ class RemovalRefused(ValueError):
     """The collection must not delete the data of a node; the message says why and what to do."""
 
 
-def check_removal(seen: Sequence[Seen], facts: NodeFacts) -> None:
-    """Check that each root has the marker of this node, or is empty. Raises RemovalRefused."""
+def check_removal(seen: Sequence[Seen], facts: NodeFacts, mounts: Mapping[str, str]) -> None:
+    """Check that each root has the marker of this node, or is empty, and contains no other file system. Raises RemovalRefused.
+
+    ``mounts``: root -> a mount below the root with content of its own.
+    """
     for root in seen:
-        reason = _not_removable(root, facts)
+        reason = _not_removable(root, facts, mounts.get(root.path, ""))
         if reason:
             raise RemovalRefused(f"{root.path} {reason}")
 
 
-def _not_removable(root: Seen, facts: NodeFacts) -> str:
+def _not_removable(root: Seen, facts: NodeFacts, mount: str) -> str:
     if root.what not in ("absent", "directory"):
         return f"is a {root.what}, expected a directory. Nothing is removed. Move it away, then run this again."
     if root.unmounted:
         return f"is below {root.unmounted} of /etc/fstab, which is not mounted. Nothing is removed. Run on the host: mount {root.unmounted}"
+    if mount:
+        return f"contains the mount {mount}, which banyandb_storage does not name. Nothing is removed. Run on the host: umount {mount}"
     if root.marker is None:
         return f"has content and no {MARKER} of this node. Nothing is removed. Run this without banyandb_remove_data." if root.entries else ""
     try:

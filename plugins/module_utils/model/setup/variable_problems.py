@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.written_paths import written_path_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
@@ -72,7 +73,8 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
         ),
     )
     found = [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
-    return found + storage_problems(variables)
+    # The other directories of the server depend on valid data directories.
+    return found + (storage_problems(variables) or written_path_problems(variables))
 
 
 def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:

@@ -104,7 +104,7 @@ def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
         "node": f"{f'[{address}]' if ':' in address else address}:{LIAISON_PORT if kind == LIAISON else variables['banyandb_grpc_port']}",
         "role": kind,
         "roots": roots(variables),
-        "entered": [variables["banyandb_config_dir"], variables["banyandb_root"]],
+        "reached": [variables["banyandb_config_dir"], _program_path(variables) if variables["banyandb_version"] else at["program"]],
         "record": at["storage_record"],
         "unit_file": at["unit_file"],
         "accept_empty": host in variables["banyandb_accept_empty_data"],
