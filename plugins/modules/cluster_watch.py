@@ -189,6 +189,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.ga
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -229,9 +230,9 @@ def main() -> None:
     try:
         watched = act(module.params)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     module.exit_json(changed=False, **report(watched, module.params["name"]))
 
 
@@ -240,10 +241,10 @@ def act(params: dict[str, Any]) -> Watched:
     require_seconds(params, {"soak": 0, "stall": 0, "timeout": 0.001})
     entries = {entry["name"]: entry for entry in params["nodes"]}
     if len(entries) < len(params["nodes"]):
-        raise ValueError("nodes: a name stands more than once; each node has one entry")
+        raise ValueError("nodes: a name is listed twice. Delete one.")
     unknown = sorted(set(params["identities"]) - set(entries))
     if unknown:
-        raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
+        raise ValueError(naming("identities names ", unknown, ", which nodes does not list. Correct identities."))
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
     nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in params["nodes"]], "nodes")
     pid = systemd_services.services([params["service"]])[params["service"]].main_pid

@@ -113,6 +113,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import content, properties
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, TermsError
 
 ARGUMENTS: dict[str, Any] = {
@@ -161,9 +162,9 @@ def main() -> None:
     try:
         result = look(module.params)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except (TermsError, topology_file.TopologyFileError) as error:
-        module.fail_json(msg=str(error), error_type="unreadable")
+        module.fail_json(msg=message(error), error_type="unreadable")
     module.exit_json(changed=False, **result)
 
 

@@ -117,6 +117,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.co
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import ServerPorts, with_port
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
@@ -170,14 +171,12 @@ def main() -> None:
     try:
         result = act(module.params, module.check_mode)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     if result.get("under_way"):
-        module.warn(
-            f"{module.params['node_name']}: the liaison on this host had not answered {result['under_way']} write streams at the cut. "
-            "Write these points again."
-        )
+        name, streams = module.params["node_name"], result["under_way"]
+        module.warn(message(f"{name}: the liaison on this host had not answered {streams} write streams at the cut. Write these points again."))
     module.exit_json(**result)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 
 #: A cluster keeps at least so many servers of each group. No liaison starts without META, and clients need a liaison.
@@ -25,12 +25,16 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
     known = {node["name"] for nodes in clusters.values() for node in nodes}
     found = []
     if not leaving:
-        found.append('banyandb_remove is empty: name the hosts that are to leave, with -e \'{"banyandb_remove": ["data3"]}\'.')
+        found.append('banyandb_remove is empty. Name the hosts that leave, with -e \'{"banyandb_remove": ["data3"]}\'.')
     unknown = sorted(set(leaving) - known)
     if unknown:
         found.append(
-            f"banyandb_remove names {listed(unknown, 2)}: not in the groups banyandb_data, banyandb_liaison and banyandb_standalone. "
-            "For a host that is not in the inventory, run skywalking.banyandb.topology."
+            naming(
+                "banyandb_remove names ",
+                unknown,
+                ": in no group of the servers. For a host that is not in the inventory, run skywalking.banyandb.topology.",
+                2,
+            )
         )
     for cluster, nodes in sorted(clusters.items()):
         groups = dict.fromkeys(group for node in nodes if node["name"] in leaving for group in groups_of(node))
@@ -39,11 +43,9 @@ def problems(clusters: Mapping[str, Sequence[Mapping[str, Any]]], leaving: Colle
             staying = [name for name in members if name not in leaving]
             least = max(limits[cluster].minimum.get(group, 0), KEPT.get(group, 0))
             if len(staying) < least:
-                gone = ", ".join(name for name in members if name in leaving)
-                found.append(
-                    f"{gone}: cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
-                    "Add another first" + ("." if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}.")
-                )
+                what = f": cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
+                or_set = "" if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}"
+                found.append(naming("", [name for name in members if name in leaving], f"{what}Add another first{or_set}.", 2))
     return found
 
 
