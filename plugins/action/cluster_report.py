@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
@@ -57,7 +57,8 @@ class ActionModule(ActionBase):
         result.update(changed=False, clusters=reports)
         worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
         if worst:
-            result.update(failed=True, msg=f"Not converged: {listed(worst, 3)}. The table of this task says which node lacks which, and what to do.")
+            said = f"Not converged: {listed(worst, 3)}. The table of this task says which node lacks which, and what to do."
+            result.update(failed=True, msg=message(said))
             if not details_wanted():
                 del result["clusters"]
         return result
@@ -120,9 +121,8 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
                 return Answer(Failure(endpoint["error"]["kind"], endpoint["error"]["message"]), found["reach"])
             return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]))
     except (AttributeError, KeyError, TypeError) as error:
-        raise AnsibleActionFail(
-            f"{host}: {', '.join(register)} has no result of cluster_state_info or topology ({error!r}). Correct register."
-        ) from error
+        what = f"{host}: {', '.join(register)} has no result of cluster_state_info or topology ({error!r}). Correct register."
+        raise AnsibleActionFail(message(what)) from error
     return Answer(Failure("failed", failure_reason(found)))
 
 
@@ -164,4 +164,4 @@ def _write(path: str, reports: Mapping[str, Any]) -> None:
     try:
         write(path, json.dumps(shown, indent=2).encode() + b"\n", READABLE)
     except OSError as error:
-        raise AnsibleActionFail(f"{path}: cannot be written on the controller: {error.strerror}. Correct path.") from error
+        raise AnsibleActionFail(message(f"{path}: cannot be written on the controller: {error.strerror}. Correct path.")) from error

@@ -10,6 +10,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.destruction import confirmed_names, destroyed, lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
@@ -29,7 +30,7 @@ class ActionModule(ActionBase):
         confirmed = confirmed_names(arguments["confirm"])
         found = problems(described, confirmed, variables["ansible_play_hosts_all"], load_extra_vars(self._loader))
         if found:
-            return {**result, "failed": True, "msg": "\n".join(found)}
+            return {**result, **refused(found)}
         printed = lines(described, confirmed, arguments["removes_data"])
         show(printed)
         return {**result, "changed": False, "nodes": destroyed(described, confirmed), "lines": printed}

@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     table,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unknown_names import unknown_groups, unknown_variables
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
@@ -58,13 +58,13 @@ class ActionModule(ActionBase):
             result["lines"] = table(variables["ansible_play_hosts_all"], findings)
             show(result["lines"])
             unfit = sorted({*unfit, *lost})
-            problems = [f"Preflight failed on {listed(unfit, FEW)}. The table of this task says why, and what to do."] if unfit else []
+            problems = [naming("Preflight failed on ", unfit, ". The table of this task says why, and what to do.", FEW)] if unfit else []
         else:
-            result["warnings"] = [finding.message for finding in findings if finding.level is Level.WARN]
+            result["warnings"] = [message(finding.message) for finding in findings if finding.level is Level.WARN]
             # The task that compared the host has already printed the host's refusal.
             problems = [finding.message for finding in findings if finding.level is Level.FAIL and finding.check is not Check.HOST]
             if refusals:
-                problems.append(f"Nothing was changed: {listed(list(refusals))} cannot be deployed as the inventory says. Each error is above.")
+                problems.append(naming("Nothing was changed: ", list(refusals), " cannot be deployed as the inventory says. Each error is above."))
         result.update(changed=False, findings=[finding.to_mapping() for finding in findings])
         if problems:
             if not details_wanted():

@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
 
@@ -56,13 +57,13 @@ class ActionModule(ActionBase):
         if result.get("unreachable"):
             return result
         if result.get("failed"):
-            return {"failed": True, "msg": failure_reason(result)}
+            return {"failed": True, "msg": message(failure_reason(result))}
         found = foreign_state.findings(setup, result) if node["services"] else []
         refusals = [*changed_kind.problems(kind, result["beside"]), *(finding.message for finding in found if finding.refuses), *result["problems"]]
         if refuses and refusals:
             # preflight_report judges the machine and the names together for all hosts.
             return {"machine": result["machine"], "unresolved": result["unresolved"], **refused(refusals)}
-        result["warnings"] = [*result.get("warnings", []), *(finding.message for finding in found if not finding.refuses)]
+        result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
         result["install_needed"] = not release["users"] or needed(release, differing)

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import artifact
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import installed_release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 #: Seconds without a byte after which a download fails.
 _SILENCE = 60
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):
                 )
             program = artifact.program(source, checksum, found["architecture"], flavor, cache, _open)
         except artifact.ArtifactError as error:
-            return {**result, "failed": True, "msg": str(error), "error_type": "artifact"}
+            return {**result, "failed": True, "msg": message(error), "error_type": "artifact"}
         if self._task.check_mode:
             return {**result, **found}
         if self._connection._shell.tmpdir is None:

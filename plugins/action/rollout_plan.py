@@ -21,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_DRAIN
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
@@ -65,7 +66,7 @@ class ActionModule(ActionBase):
             # about the missing host would only hide these errors.
             refused = any("__banyandb_refusal" in variables["hostvars"][host] for host in variables.get("ansible_play_hosts", ()))
             if not refused and not isinstance(error, WrongLimits):
-                return {**result, "failed": True, "msg": str(error)}
+                return {**result, "failed": True, "msg": message(error)}
             planned, changes, limits = [], {}, {}
         printed = lines(planned, changes)
         show(printed)
@@ -74,18 +75,25 @@ class ActionModule(ActionBase):
             unwatched = [node["name"] for node in nodes[name] if node["role"] == LIAISON and node["name"] in away]
             if unwatched:
                 warnings.append(
-                    f"cluster {name}: {', '.join(unwatched)} not in this run, so no gate checks the cluster views of these liaisons. "
-                    "Include them in --limit."
+                    naming(
+                        f"cluster {name}: ",
+                        unwatched,
+                        " not in this run, so no gate checks the cluster views of these liaisons. Include them in --limit.",
+                    )
                 )
         undrained = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts if drain_of(hostvars[host]) == NO_DRAIN]
         if undrained:
             warnings.append(
-                f"{', '.join(undrained)}: with banyandb_liaison_drain: none a liaison loses the acknowledged points in its memory, "
-                "which are the points of the last 5 s (its flush time-out). Set banyandb_liaison_drain: nftables."
+                naming(
+                    "",
+                    undrained,
+                    ": with banyandb_liaison_drain: none a liaison loses the acknowledged points of the last 5 s. "
+                    "Set banyandb_liaison_drain: nftables.",
+                )
             )
         return {
             **result,
-            **({"warnings": warnings} if warnings else {}),
+            **({"warnings": list(map(message, warnings))} if warnings else {}),
             "changed": False,
             "waves": [wave.to_mapping() for wave in planned],
             "watchers": {name: watchers(each, serving) for name, each in nodes.items()},

@@ -33,7 +33,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.dns_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServer, NameServerError, Standing, disagreements
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvName, SrvNamesError, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import KEEP, changes_mode, need
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import canonical_host, split_address
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
             else:
                 warnings += wanted.problems
             clusters[name] = finder.cluster_with(wanted)
-        result.update(changed=False, warnings=[cut(warning) for warning in warnings])
+        result.update(changed=False, warnings=list(map(message, warnings)))
         if problems:
             return {**result, **refused(problems)}
         return {**result, "clusters": clusters}
@@ -226,7 +226,7 @@ def _settings(hosts: Sequence[Mapping[str, Any]]) -> _Settings:
     for name in VARIABLES:
         others = [host for host in given if host[name] != given[0][name]]
         if others:
-            raise _RefusedError(f"{name} is not the same for all hosts of the cluster: set it for all of them, or for none")
+            raise _RefusedError(f"{name} is not the same for all hosts of the cluster. Set it for all hosts, or for none.")
     values, problems = validated(("topology",), given[0], optional=("banyandb_srv_timeout", "banyandb_srv_attempts"))
     if problems:
         raise _RefusedError(" ".join(problems))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters, merged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
@@ -46,7 +47,7 @@ _value:
 def inventory_clusters(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     require_inventory("clusters", hostvars, groups)
     found = clusters(groups, hostvars)
-    return {name: {**asdict(cluster), "problems": merged(cluster.problems, hostvars)} for name, cluster in found.items()}
+    return {name: {**asdict(cluster), "problems": list(map(message, merged(cluster.problems, hostvars)))} for name, cluster in found.items()}
 
 
 class FilterModule:

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import steps
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 DOCUMENTATION = r"""
 name: deployment_steps
@@ -57,7 +58,8 @@ def deployment_steps(hosts: Sequence[str], hostvars: Mapping[str, Any], clusters
         found = {host: hostvars[host]["__banyandb_host"] for host in hosts if "__banyandb_refusal" not in hostvars[host]}
         return steps(clusters, found)
     except (KeyError, TypeError) as error:
-        raise AnsibleFilterError(f"skywalking.banyandb.deployment_steps: a host has no __banyandb_host ({error!r}). Run the probe first.") from error
+        what = f"skywalking.banyandb.deployment_steps: a host has no __banyandb_host ({error!r}). Run the probe first."
+        raise AnsibleFilterError(message(what)) from error
 
 
 class FilterModule:

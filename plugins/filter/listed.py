@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import NAMES, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, NAMES, listed
 
 DOCUMENTATION = r"""
 name: listed
@@ -16,7 +16,7 @@ version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
   - Returns the first names and the number of the other names.
-positional: _input, most
+positional: _input, most, room
 options:
   _input:
     description: The names.
@@ -27,6 +27,10 @@ options:
     description: Number of names in the text.
     type: int
     default: 5
+  room:
+    description: Number of characters for the text. A text that would be longer has fewer names, but at least one.
+    type: int
+    default: 200
 author:
   - The skywalking.banyandb contributors (@skywalking-banyandb)
 """
@@ -44,8 +48,8 @@ _value:
 """
 
 
-def listed_names(names: list[str], most: int = NAMES) -> str:
-    return listed(list(names), most)
+def listed_names(names: list[str], most: int = NAMES, room: int = MOST) -> str:
+    return listed(list(names), most, room)
 
 
 class FilterModule:

@@ -111,6 +111,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_host_variables import Host, ServicesError, hosts, services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Terms, TermsError
 
 COMPOSITIONS: dict[str, type[FallbackNodeRegistry | OverrideNodeRegistry]] = {"fallback": FallbackNodeRegistry, "override": OverrideNodeRegistry}
@@ -133,7 +134,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             try:
                 found = self._look()
             except (ServicesError, SrvTermsError, NameServerError, SnapshotError, TermsError, AskingError) as error:
-                raise AnsibleParserError(f"{path}: {error}") from None
+                raise AnsibleParserError(message(f"{path}: {error}")) from None
             if self.get_option("cache"):
                 self._cache[key] = [asdict(host) for host in found]
         else:
@@ -145,11 +146,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         roles = services(self.get_option("services"))
         sighting = self._registry(list(roles)).look()
         for warning in sighting.warnings:
-            self.display.warning(warning)
+            self.display.warning(message(warning))
         if self.get_option("strict") and not sighting.complete:
-            raise ServicesError("services: DNS returned no records for a name, and strict is set: " + "; ".join(sighting.warnings))
+            raise ServicesError("services: DNS returned no records for a name, and strict is set. The warnings above say why.")
         for each in sighting.apart:
-            self.display.warning(f"{each.name} is in banyandb_apart: {each.failure.message}")
+            self.display.warning(message(f"{each.name} is in banyandb_apart: {each.failure.message}"))
         return hosts(sighting, roles, self.get_option("cluster"))
 
     def _registry(self, names: list[str]) -> NodeRegistry:

@@ -92,6 +92,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 display = Display()
 
@@ -104,8 +105,8 @@ class LookupModule(LookupBase):
         try:
             answers = consulted(terms, self.get_options())
         except (SrvTermsError, NameServerError, SnapshotError, RefusedError) as error:
-            raise AnsibleLookupError(str(error)) from None
+            raise AnsibleLookupError(message(error)) from None
         for answer in answers:
             for warning in warnings_of(answer):
-                display.warning(warning)
+                display.warning(message(warning))
         return [{"name": answer.outcome.name, **record.to_mapping()} for answer in answers for record in answer.records]

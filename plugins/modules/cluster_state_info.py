@@ -302,6 +302,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.r
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, canonical_address
@@ -371,12 +372,12 @@ def main() -> None:
         check_reached(params["reached"], params["observer"], nodes)
         require_seconds(params, {"wait": 0, "settle": 0})
     except (ValueError, HostStateError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     if GRPC in protocols.values():
         require_grpc(module)
     warning = connection_options.cleartext_warning(params)
     if warning:
-        module.warn(warning)
+        module.warn(message(warning))
 
     ask = asker(addresses, protocols, terms)
     reach: dict[str, bool] = {}
@@ -467,7 +468,7 @@ def expected_nodes(entries: list[dict[str, Any]] | None) -> list[ExpectedNode] |
         values = [entry[key] for entry in entries]
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
-            raise ValueError(f"nodes: {key} {', '.join(map(repr, twice))} stands more than once: each node has one entry")
+            raise ValueError(f"nodes: {key} {listed(list(map(repr, twice)), 2)} is listed twice. Delete one.")
     return [ExpectedNode.of_option(entry) for entry in entries]
 
 
@@ -475,10 +476,10 @@ def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[
     """Raise ValueError unless ``reached`` has the right shape and all observers are nodes."""
     for name, found in reached.items():
         if not isinstance(found, dict) or not all(isinstance(answered, bool) for answered in found.values()):
-            raise ValueError(f"reached.{name}: expected a mapping from address to true or false, got {found!r}")
+            raise ValueError(f"reached.{name}: expected a mapping from address to true or false, got {shown(found)}")
     unknown = {*reached, observer or ""} - {"", *(node.name for node in nodes or ())}
     if unknown:
-        raise ValueError(f"observer or reached names {', '.join(sorted(unknown))}: expected names of nodes only")
+        raise ValueError(naming("observer or reached names ", sorted(unknown), ", which nodes does not list. Correct the name."))
 
 
 def by_node(entries: list[dict[str, Any]], reached: Mapping[str, Mapping[str, bool]]) -> dict[tuple[str, str], bool]:

@@ -182,6 +182,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -221,9 +222,9 @@ def main() -> None:
     try:
         watched = act(module.params)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     module.exit_json(changed=False, **report(watched, module.params["name"]))
 
 
@@ -232,10 +233,10 @@ def act(params: dict[str, Any]) -> Watched:
     require_seconds(params, {"soak": 0, "stall": 0, "timeout": 0.001})
     entries = {entry["name"]: entry for entry in params["nodes"]}
     if len(entries) < len(params["nodes"]):
-        raise ValueError("nodes: a name stands more than once; each node has one entry")
+        raise ValueError("nodes: a name is listed twice. Delete one.")
     unknown = sorted(set(params["identities"]) - set(entries))
     if unknown:
-        raise ValueError(f"identities names {', '.join(unknown)}: expected names of nodes only")
+        raise ValueError(naming("identities names ", unknown, ", which nodes does not list. Correct identities."))
     running = running_server.running_server(params["service"])
     if running and running.node_name and params["name"] in entries:
         entries[params["name"]]["grpc_address"] = running.node_name

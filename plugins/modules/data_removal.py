@@ -101,6 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import RemovalRefused, amount, check_removal, confirmed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message
 
 ARGUMENTS: dict[str, Any] = {
     "storage": {"type": "dict", "required": True, "options": data_directory.STORAGE_OPTIONS},
@@ -122,7 +123,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     data_directory.require_writable(seen)
     found = data_directory.measure(seen)
     paths = [each.path for each in seen if each.what == "directory" or os.path.islink(each.path)]
-    host, what = storage.facts.host, f"{amount(found.bytes, found.files)} in {', '.join(paths) or 'no directory'}"
+    host, what = storage.facts.host, f"{amount(found.bytes, found.files)} in {listed(paths, 2) or 'no directory'}"
     if not check and not confirmed(parameters["confirm"], host):
         raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
     removes = parameters["state"] == "removed"
@@ -141,7 +142,7 @@ def main() -> None:
     try:
         result = act(module.params, module.check_mode)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(**result)
 
 

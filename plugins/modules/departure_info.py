@@ -116,6 +116,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.co
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import content, properties
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import client_of, running_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 
 ARGUMENTS: dict[str, Any] = {
@@ -165,9 +166,9 @@ def main() -> None:
     try:
         result = look(module.params)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except (ValueError, topology_file.TopologyFileError) as error:
-        module.fail_json(msg=str(error), error_type="unreadable")
+        module.fail_json(msg=message(error), error_type="unreadable")
     module.exit_json(changed=False, **result)
 
 

@@ -57,6 +57,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.departures_file import add
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import BadRecord, Departure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -70,9 +71,9 @@ def main() -> None:
         departures = [Departure.from_mapping(item) for item in module.params["departures"]]
         changed = add(module.params["path"], departures, module.check_mode)
     except BadRecord as error:
-        module.fail_json(msg=f"departures: {error}", error_type="invalid")
+        module.fail_json(msg=message(f"departures: {error}"), error_type="invalid")
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(changed=changed)
 
 

@@ -59,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.failed_parts import failed_parts
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_DATA_DIR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {"data_dir": {"type": "path", "default": DEFAULT_DATA_DIR}, "storage": {"type": "dict", "default": {}}}
 
@@ -69,7 +70,7 @@ def main() -> None:
         found = failed_parts(module.params["data_dir"], module.params["storage"])
     except HostStateError as error:
         if error.kind != "permission_denied":
-            module.fail_json(msg=str(error), error_type=error.kind)
+            module.fail_json(msg=message(error), error_type=error.kind)
         module.exit_json(changed=False, failed_parts=None)
     module.exit_json(changed=False, failed_parts=[{"path": path, "parts": parts} for path, parts in sorted(found.items())])
 

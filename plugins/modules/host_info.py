@@ -341,6 +341,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 # Seconds to reach one address of a topology. The module topology has the same default.
 REACH_SECONDS = 2.0
@@ -535,9 +536,9 @@ def main() -> None:
     try:
         result = look(module.params)
     except host_state.InvalidArgument as error:
-        module.fail_json(msg=str(error), error_type="invalid_argument")
+        module.fail_json(msg=message(error), error_type="invalid_argument")
     except host_state.HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(changed=False, **result)
 
 

@@ -106,7 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.kept_state import chosen
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -155,9 +155,13 @@ def main() -> None:
             process = systemd_services.services([given["service"]])[given["service"]]
             result = keep(given["path"], paths, process, module.check_mode)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     for path in result.get("unproved", ()):
-        module.warn(f"{path}: {given['service']} was not started with this file. A rollback returns to the file as it stands now. Compare it first.")
+        module.warn(
+            message(
+                f"{path}: {given['service']} was not started with this file. Compare it first, because a rollback returns to its current content."
+            )
+        )
     module.exit_json(**result)
 
 

@@ -119,6 +119,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
@@ -171,14 +172,12 @@ def main() -> None:
     try:
         result = act(module.params, module.check_mode)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     if result.get("under_way"):
-        module.warn(
-            f"{', '.join(module.params['node_names'])}: the liaison on this host had not answered {result['under_way']} write streams at the cut. "
-            "Write these points again."
-        )
+        names, streams = ", ".join(module.params["node_names"]), result["under_way"]
+        module.warn(message(f"{names}: the liaison on this host had not answered {streams} write streams at the cut. Write these points again."))
     module.exit_json(**result)
 
 

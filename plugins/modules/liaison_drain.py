@@ -92,6 +92,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, running_server, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["closed", "open", "checked"], "required": True},
@@ -136,9 +137,9 @@ def main() -> None:
     try:
         result = act(module.params, module.check_mode)
     except HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     module.exit_json(**result)
 
 

@@ -151,6 +151,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state, setup_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
@@ -240,9 +241,9 @@ def main() -> None:
     try:
         result = act(module.params, module.check_mode)
     except host_state.InvalidArgument as error:
-        module.fail_json(msg=str(error), error_type="invalid_argument")
+        module.fail_json(msg=message(error), error_type="invalid_argument")
     except host_state.HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(**result)
 
 

@@ -115,6 +115,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 
 ARGUMENTS = dict(
@@ -169,11 +170,11 @@ def main() -> None:
         terms = connection_options.terms(module.params)
         addresses = connection_options.addresses(module.params["endpoints"])
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     require_grpc(module)
     warning = connection_options.cleartext_warning(module.params)
     if warning:
-        module.warn(warning)
+        module.warn(message(warning))
     methods = [method(path, decode) for path, decode in QUESTIONS.values()]
     answers = ask_all(addresses, methods, terms)
     module.exit_json(changed=False, endpoints={name: report(addresses[name], answers[name]) for name in addresses})

@@ -126,6 +126,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, installed_release
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, shown
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
@@ -149,7 +150,7 @@ def put(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+~-]*", parameters["version"]):
         raise installed_release.ReleaseError(
-            f"version {parameters['version']!r}: expected the name of a directory such as 0.11.0 (letters, digits, . _ + ~ -)"
+            f"version {shown(parameters['version'])}: expected the name of a directory such as 0.11.0 (letters, digits, . _ + ~ -). Correct it."
         )
     wanted = installed_release.Release(parameters["root"], parameters["version"], parameters["source"])
     previous = installed_release.linked_version(wanted)
@@ -179,7 +180,7 @@ def main() -> None:
     try:
         result = put(module.params, module.check_mode)
     except installed_release.ReleaseError as error:
-        module.fail_json(msg=str(error), error_type="release")
+        module.fail_json(msg=message(error), error_type="release")
     module.exit_json(**result)
 
 

@@ -119,6 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 MOST_LINES = 10_000
 ARGUMENTS: dict[str, Any] = {
@@ -163,9 +164,9 @@ def main() -> None:
             module.fail_json(error_type="not_ready", changed=True, **error.to_failure(module._verbosity))
         result = {"changed": True, **error.to_mapping()}
     except ValueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     except host_state.HostStateError as error:
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(**result)
 
 

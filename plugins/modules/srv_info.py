@@ -166,6 +166,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_resolver import DNS_IMPORT_ERROR, SrvTermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.dns.srv_snapshot import SnapshotError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_answers import NameServerError, Records, ServerFailure, Standing
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 
 def result(standing: Standing) -> dict[str, Any]:
@@ -192,11 +193,11 @@ def main() -> None:
     try:
         (standing,) = consulted([module.params["name"]], module.params)
     except RefusedError as refused:
-        module.fail_json(msg=str(refused), **result(refused.standing))
+        module.fail_json(msg=message(refused), **result(refused.standing))
     except (SrvTermsError, NameServerError, SnapshotError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=message(error))
     for warning in warnings_of(standing):
-        module.warn(warning)
+        module.warn(message(warning))
     module.exit_json(changed=False, **result(standing))
 
 

@@ -68,6 +68,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services, trial_run
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 ARGUMENTS: dict[str, Any] = {"name": {"required": True}, "report_failure": {"type": "bool", "default": False}}
 
@@ -86,7 +87,7 @@ def main() -> None:
     except HostStateError as error:
         if module.params["report_failure"]:
             module.exit_json(changed=False, failure={"reason": str(error).rstrip(".")})
-        module.fail_json(msg=str(error), error_type=error.kind)
+        module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(changed=False)
 
 

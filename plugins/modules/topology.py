@@ -406,6 +406,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
 
 
@@ -422,10 +423,10 @@ def main() -> None:
         outcome = push.push(read_request(module.params, module.check_mode))
     except (TopologyFileError, ValueError) as error:
         entries = getattr(error, "entries", ()) if module._verbosity else ()
-        module.fail_json(msg=str(error), changed=False, **({"entries": entries} if entries else {}))
+        module.fail_json(msg=message(error), changed=False, **({"entries": entries} if entries else {}))
     except push.PushFailed as error:
         warn(module, error.outcome)
-        module.fail_json(msg=str(error), **result_of(error.outcome, changed=error.outcome.writes > 0))
+        module.fail_json(msg=message(error), **result_of(error.outcome, changed=error.outcome.writes > 0))
     warn(module, outcome)
     result = result_of(outcome, outcome.changed)
     if module._diff:
@@ -466,7 +467,7 @@ def start(module: AnsibleModule) -> None:
 
 def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
     for warning in outcome.warnings:
-        module.warn(warning)
+        module.warn(message(warning))
 
 
 if __name__ == "__main__":

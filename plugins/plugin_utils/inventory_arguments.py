@@ -10,8 +10,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
+
 
 def require_inventory(name: str, hostvars: Any, groups: Any) -> None:
     """Raise AnsibleFilterError unless ``hostvars`` and ``groups`` are mappings. ``name``: name of the filter."""
     if not isinstance(hostvars, Mapping) or not isinstance(groups, Mapping):
-        raise AnsibleFilterError(f"skywalking.banyandb.{name}: expected hostvars | skywalking.banyandb.{name}(groups)")
+        raise AnsibleFilterError(message(f"skywalking.banyandb.{name}: expected hostvars | skywalking.banyandb.{name}(groups)"))

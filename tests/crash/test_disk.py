@@ -75,7 +75,7 @@ class Disk:
         assert (result.get("failed"), result["changed"]) == (True, False), result
         assert says in result["msg"], result
         assert result["msg"].startswith(f"{self.path}: not written: "), result
-        assert result["msg"].endswith("The file is unchanged."), result
+        assert result["msg"].endswith("The file is unchanged. Repair the disk, then push again."), result
         assert (self.path.read_text(), self.names()) == (self.old, {"topology.yml"})
 
     def completes(self) -> None:
@@ -198,7 +198,7 @@ def test_a_directory_that_vanishes_is_named(pusher: Pusher, network: Network, wh
         result = held.go()
     assert result["changed"] is False and f"{pusher.path}: not written: No such file or directory" in result["msg"], result
     assert (gone / "topology.yml").read_text() == old
-    says = f"{pusher.directory}: No such file or directory. The topology file needs an existing directory"
+    says = f"{pusher.directory}: No such file or directory, and the topology file needs an existing directory"
     assert says in pusher.push(**arguments)["msg"]
     gone.rename(pusher.directory)
     assert pusher.push(**arguments)["changed"] is True

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 
 def refused(problems: Sequence[str]) -> dict[str, Any]:
     """Return the result of a task that refuses. Ansible prints a failed result completely, so the user sees each problem."""
-    plain = [" ".join(problem.split()) for problem in problems]
-    if len(plain) == 1:
-        return {"failed": True, "msg": fitted("", plain[0], "")}
-    others = f"{len(plain) - 1} other problem{'' if len(plain) == 2 else 's'}"
-    return {"failed": True, "msg": fitted("", plain[0], f" ({others} in more_problems)"), "more_problems": plain[1:]}
+    if len(problems) == 1:
+        return {"failed": True, "msg": message(problems[0])}
+    others = f"{len(problems) - 1} other problem{'' if len(problems) == 2 else 's'}"
+    return {"failed": True, "msg": message(problems[0], f" ({others} in more_problems)"), "more_problems": list(map(message, problems[1:]))}

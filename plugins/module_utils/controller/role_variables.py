@@ -27,7 +27,7 @@ def validated(roles: Sequence[str], variables: Mapping[str, Any], optional: Coll
     given = {name: plain(value) for name, value in variables.items() if value is not None}
     found = ArgumentSpecValidator(options).validate(given)
     nulls = [name for name in variables if found.validated_parameters.get(name) is None and name not in optional]
-    return found.validated_parameters, [*found.error_messages, *(f"{name} is null: give it a value, or leave it out." for name in nulls)]
+    return found.validated_parameters, [*found.error_messages, *(f"{name} is null. Give it a value, or leave it out." for name in nulls)]
 
 
 def declared() -> set[str]:

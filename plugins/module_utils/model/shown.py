@@ -48,11 +48,23 @@ def without_credentials(source: str) -> str:
     return re.sub(r"[?#].*", "", re.sub(r"(://)[^/?#]*@", r"\1", source, count=1), count=1, flags=re.DOTALL)
 
 
-def listed(names: Sequence[str], most: int = NAMES) -> str:
-    """Return the first ``most`` names and the number of the others, such as ``a, b, c and 12 more``."""
-    if len(names) <= max(most, 1):
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more" if most else f"{len(names)} hosts"
+def listed(names: Sequence[str], most: int = NAMES, room: int = MOST) -> str:
+    """Return the first ``most`` names and the number of the others, such as ``a, b, c and 12 more``.
+
+    The text has fewer names, but at least one, when it would have more than ``room`` characters.
+    """
+    if not most and len(names) > 1:
+        return f"{len(names)} hosts"
+    for count in range(min(len(names), max(most, 1)), 0, -1):
+        text = ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+        if len(text) <= room or count == 1:
+            return text
+    return ""
+
+
+def naming(before: str, names: Sequence[str], after: str, most: int = NAMES) -> str:
+    """Return ``before``, the first ``most`` names and ``after`` as one text of at most MOST characters. A text that is too long has fewer names."""
+    return fitted(before, listed(names, most, MOST - len(before) - len(after)), after)
 
 
 def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
@@ -61,3 +73,12 @@ def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
     ``text`` is shortened when needed, down to 20 characters.
     """
     return cut(before + cut(text, max(20, most - len(before) - len(after))) + after, most)
+
+
+def message(text: object, after: str = "") -> str:
+    """Return the message of a failure or a warning: one line of at most MOST characters, with ``after`` at the end.
+
+    The last sentence says what to do. When ``text`` is too long, its last sentence stays and the text before it is shortened.
+    """
+    before, period, remedy = " ".join(str(text).split()).rpartition(". ")
+    return fitted("", before, period + remedy + after) if period else fitted("", remedy, after)

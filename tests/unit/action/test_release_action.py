@@ -103,8 +103,8 @@ def results(folder):
         ),
         ("wrong checksum", "artifact", "does not match its checksum"),
         ("wrong checksum in check mode", "artifact", "does not match its checksum"),
-        ("no checksum", "artifact", "an artifact is never used unverified"),
-        ("not in it", "artifact", f"has no program banyand-server-slim-linux-{ARCHITECTURE}"),
+        ("no checksum", "artifact", "Put the .sha512 file there"),
+        ("not in it", "artifact", f"has no build slim-linux-{ARCHITECTURE} for this host"),
         ("bad version", "release", "expected the name of a directory"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_second_run_changes_nothing(results):
 
 
 def test_a_version_is_not_replaced_by_another_artifact(results):
-    assert "was installed from another artifact" in results["other artifact"]["msg"]
+    assert "has another artifact" in results["other artifact"]["msg"]
 
 
 def test_going_back_needs_no_artifact(results, folder):

@@ -109,7 +109,7 @@ def test_a_checksum_that_is_none_is_refused(tarball, cache, checksum):
 
 def test_without_a_checksum_nothing_is_used(tarball, cache):
     os.unlink(f"{tarball}.sha512")
-    with pytest.raises(ArtifactError, match="never used unverified"):
+    with pytest.raises(ArtifactError, match="Put the .sha512 file there"):
         take(tarball, cache)
 
 
@@ -120,14 +120,14 @@ def test_a_checksum_file_without_a_checksum_is_refused(tarball, cache):
 
 
 def test_a_missing_program_is_reported_with_the_names_in_the_tarball(tarball, cache):
-    with pytest.raises(ArtifactError, match="no program banyand-server-slim-linux-arm64.*It has: banyand-server-slim-linux-amd64, "):
+    with pytest.raises(ArtifactError, match="no build slim-linux-arm64 for this host, but slim-linux-amd64, static-linux-amd64 and 1 more"):
         take(tarball, cache, architecture="arm64", flavor="slim")
 
 
 def test_a_tarball_of_something_else_is_reported(tmp_path, cache):
     path = tmp_path / NAME
     packed(path, {"README": b""})
-    with pytest.raises(ArtifactError, match="It has: no banyand-server at all"):
+    with pytest.raises(ArtifactError, match="has no program banyand-server"):
         take(path, cache)
 
 
@@ -171,7 +171,7 @@ def test_a_url_that_is_not_responding_is_reported_with_the_next_step(cache):
     def refuse(_url):
         raise OSError("Connection refused")
 
-    with pytest.raises(ArtifactError, match="cannot be fetched by the controller: Connection refused.*copy on the controller"):
+    with pytest.raises(ArtifactError, match="cannot be fetched by the controller: Connection refused.*set the path of a copy."):
         artifact.program("https://mirror.example/a.tgz", "sha512:" + "0" * 128, "amd64", "static", cache, refuse)
 
 

@@ -55,5 +55,5 @@ def test_an_unreadable_file_restarts_the_count_with_a_warning(tmp_path: Path, da
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "clusters").write_text("", encoding="utf-8")
-    with pytest.raises(SnapshotError, match="give another banyandb_srv_snapshot_dir"):
+    with pytest.raises(SnapshotError, match="Set another banyandb_srv_snapshot_dir"):
         MemoryFile(str(tmp_path), "default", ["a."]).save(MEMORY)

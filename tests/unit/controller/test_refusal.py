@@ -22,6 +22,8 @@ def test_the_first_problem_is_the_message_and_the_others_stand_beside_it(problem
     assert refused(problems) == {"failed": True, **expected}
 
 
-def test_a_refusal_has_at_most_200_characters():
-    message = refused(["x" * 900, "y"])["msg"]
-    assert len(message) == 200 and message.endswith("... (1 other problem in more_problems)")
+def test_each_problem_has_at_most_200_characters_and_keeps_what_to_do():
+    found = refused([f"{'x' * 900}. Correct x.", f"{'y' * 900}. Correct y."])
+    assert len(found["msg"]) == 200 and found["msg"].endswith(". Correct x. (1 other problem in more_problems)")
+    (other,) = found["more_problems"]
+    assert len(other) == 200 and other.endswith(". Correct y.")

@@ -50,6 +50,16 @@ ROLES = [path.parent.parent.name for path in sorted(ROOT.glob("roles/*/meta/argu
 VARIABLES = {name for role in ROLES for name in options(role)}
 
 
+# Function -> what it writes between which of its arguments.
+CALLS = {
+    "_advice": ("", slice(1, 2)),
+    "fitted": ("", slice(0, 3)),
+    "naming": ("", slice(0, 3)),
+    "TopologyFileError": (". ", slice(0, 2)),
+    "NotDurable": (". ", slice(0, 2)),
+}
+
+
 def put_together(part):
     """Return the text of an expression of texts, with VARIES for each inserted value. Return nothing for any other expression."""
     if isinstance(part, ast.Constant) and isinstance(part.value, str):
@@ -59,6 +69,10 @@ def put_together(part):
     if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
         sides = [put_together(side) for side in (part.left, part.right)]
         return "".join(side or VARIES for side in sides) if any(sides) else ""
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in CALLS:
+        between, texts = CALLS[part.func.id]
+        sides = [put_together(argument) for argument in part.args[texts]]
+        return between.join(side or VARIES for side in sides) if any(sides) else ""
     return ""
 
 
@@ -167,7 +181,7 @@ def refusals():
     ):
         for part in ast.walk(ast.parse((ROOT / "plugins" / "module_utils" / name).read_text(encoding="utf-8"))):
             if isinstance(part, ast.Raise) and isinstance(part.exc, ast.Call) and part.exc.args:
-                text = put_together(part.exc.args[0])
+                text = put_together(part.exc) or put_together(part.exc.args[0])
                 if len(text.replace(VARIES, "").strip()) > 10:
                     yield text
 

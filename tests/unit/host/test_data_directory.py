@@ -413,7 +413,7 @@ def test_a_file_system_mounted_after_the_check_keeps_its_content(mounted, storag
 
 def test_a_disk_that_is_mounted_read_only_is_found_before_anything_is_removed(mounted, deployed):
     subprocess.run(["mount", "-o", "remount,bind,ro", mounted], check=True)
-    with pytest.raises(HostStateError, match=r"mounted read-only\. Nothing is removed\. Run on the host: mount -o remount,rw "):
+    with pytest.raises(HostStateError, match=r"mounted read-only\. Nothing is removed\. Run: mount -o remount,rw "):
         act(deployed, "checked")
     subprocess.run(["mount", "-o", "remount,bind,rw", mounted], check=True)
     assert act(deployed, "checked")["files"] == 2

@@ -659,7 +659,7 @@ def test_a_second_write_that_fails_says_that_the_first_was_done(host: Host, monk
     def full_at_the_second(path: str, text: str, wanted: Ownership) -> None:
         given.append(text)
         if len(given) == 2:
-            raise TopologyFileError(f"{path}: not written: No space left on device")
+            raise TopologyFileError(f"{path}: not written: No space left on device", "Repair the disk.")
         real(path, text, wanted)
 
     monkeypatch.setattr(topology_file, "write", full_at_the_second)
@@ -675,7 +675,7 @@ def test_a_first_write_that_fails_changed_nothing(host: Host, monkeypatch: pytes
     before = host.file()
 
     def full(path: str, text: str, wanted: Ownership) -> None:
-        raise TopologyFileError("full")
+        raise TopologyFileError("full", "Free some space.")
 
     monkeypatch.setattr(topology_file, "write", full)
     with pytest.raises(TopologyFileError, match="full"):
@@ -744,8 +744,8 @@ def tls(node: Node, path: Path) -> Node:
     [
         ("empty", "list of nodes is empty"),
         ("shrunken", "refusing to drop b, which is not"),
-        ("two names", "name 'a' stands more than once"),
-        ("two addresses", "address '127.* stands more than once"),
+        ("two names", "name 'a' is listed twice"),
+        ("two addresses", "address '127.* is listed twice"),
         ("readdress", "refusing to change the address of b. .*readdress: stage"),
         ("wanted and removed", "a: in nodes and in remove"),
         ("nobody answers", "no node responds"),

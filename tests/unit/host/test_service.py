@@ -84,7 +84,7 @@ def test_no_service_costs_no_call():
 
 
 def test_a_host_without_systemd_is_reported(systemctl):
-    with pytest.raises(HostStateError, match="needs a host with systemd") as error:
+    with pytest.raises(HostStateError, match="This needs a host with systemd.") as error:
         systemd_services.services(["a.service"], "/no/such/program")
     assert error.value.kind == "no_systemd"
     with pytest.raises(HostStateError, match="not been booted") as error:

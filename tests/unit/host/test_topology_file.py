@@ -97,14 +97,14 @@ def test_without_pyyaml_a_file_of_another_writer_is_refused_with_the_next_step(p
         ("nodes:\n  - a\n", r"nodes\[0\]: expected a mapping"),
         ("nodes:\n  - name: a\n", r"nodes\[0\]: grpc_address is missing"),
         ("nodes:\n  - {name: a, grpc_address: h}\n", "expected host:port"),
-        ("nodes: [{name: a, grpc_address: 'h:1'}, {name: a, grpc_address: 'h:2'}]\n", "name 'a' stands more than once"),
+        ("nodes: [{name: a, grpc_address: 'h:1'}, {name: a, grpc_address: 'h:2'}]\n", "name 'a' is listed twice"),
         ("nodes: !!python/object/apply:os.system ['false']\n", "could not determine a constructor"),
         ("nodes: !!bool x\n", "is not a topology"),
         ("nodes: !!timestamp x\n", "is not a topology"),
         ("nodes: " + "[" * 5000, "is not a topology"),
         ("nodes: \x07\n", "is not a topology"),
         ('nodes:\n- {"name": "a", "grpc_address": "h"}\n', "node 'a': grpc_address 'h': expected host:port"),
-        ('nodes:\n- {"name": "a", "grpc_address": "h:1"}\n- {"name": "a", "grpc_address": "h:2"}\n', "stands more than once"),
+        ('nodes:\n- {"name": "a", "grpc_address": "h:1"}\n- {"name": "a", "grpc_address": "h:2"}\n', "is listed twice"),
     ],
 )
 def test_what_is_no_topology_is_refused_with_its_place(path: Path, text: str, says: str) -> None:
@@ -224,7 +224,7 @@ def refused(path: Path, says: str) -> None:
     before, status = path.read_bytes(), path.stat()
     with pytest.raises(TopologyFileError, match=says) as error:
         write(str(path), OWN_FORMAT * 2000, MINE)
-    assert str(error.value).endswith("The file is unchanged.")
+    assert str(error.value).endswith("The file is unchanged. Repair the disk, then push again.")
     assert (path.read_bytes(), path.stat().st_ino, path.stat().st_mtime_ns) == (before, status.st_ino, status.st_mtime_ns)
     assert os.listdir(path.parent) == [path.name]
 
@@ -277,7 +277,7 @@ def test_a_denied_write_asks_for_root() -> None:
         os.chmod(directory, 0o755)
         os.seteuid(65534)
         try:
-            with pytest.raises(TopologyFileError, match="not written: Permission denied, run this with become: true. The file is unchanged"):
+            with pytest.raises(TopologyFileError, match="not written: Permission denied. The file is unchanged. Run this with become: true."):
                 write(os.path.join(directory, "topology.yml"), OWN_FORMAT, MINE)
         finally:
             os.seteuid(0)
@@ -427,7 +427,7 @@ def test_the_lock_is_free_again_after_an_error(path: Path) -> None:
 @pytest.mark.parametrize(("below", "says"), [("missing/t.yml", "No such file or directory"), ("file/t.yml", "Not a directory")])
 def test_a_missing_directory_is_named_with_who_makes_it(path: Path, below: str, says: str) -> None:
     (path.parent / "file").write_text("")
-    with pytest.raises(TopologyFileError, match=f"{says}. The topology file needs an existing directory"), locked(str(path.parent / below), 0.1):
+    with pytest.raises(TopologyFileError, match=f"{says}, and the topology file needs an existing directory"), locked(str(path.parent / below), 0.1):
         raise AssertionError("locked")
 
 
@@ -436,7 +436,10 @@ def test_a_directory_that_cannot_be_locked_is_an_error_at_once(path: Path, monke
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(locks.fcntl, "flock", unsupported)
-    with pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported; .*local file system"), locked(str(path), 5.0):
+    with (
+        pytest.raises(TopologyFileError, match="cannot be locked: Operation not supported. Use a directory on a local file system."),
+        locked(str(path), 5.0),
+    ):
         raise AssertionError("locked")
 
 

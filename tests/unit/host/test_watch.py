@@ -253,7 +253,7 @@ def test_the_watch_goes_on_until_the_soak_time_is_over():
     [
         ({"soak": -1.0}, "soak is -1.0: expected seconds"),
         ({"timeout": 0.0}, "timeout is 0.0: expected seconds"),
-        ({"identities": ["d9"]}, "identities names d9: expected names of nodes only"),
+        ({"identities": ["d9"]}, "identities names d9, which nodes does not list. Correct identities."),
         ({"url": "ftp://x:1"}, "expected http://host:port"),
     ],
 )

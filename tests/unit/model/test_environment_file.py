@@ -86,7 +86,7 @@ def test_what_is_no_name_of_a_variable_is_refused(name):
 
 @pytest.mark.parametrize("value", [["a", "b"], {"a": 1}])
 def test_a_list_or_mapping_is_refused_with_what_to_write_instead(value):
-    with pytest.raises(BadEnvironment, match="expected text, a number or a boolean; write a list as one text"):
+    with pytest.raises(BadEnvironment, match="expected text, a number or a boolean. Write a list as one text"):
         environment_file({"A": value})
 
 

@@ -87,7 +87,7 @@ def test_variables_take_the_types_of_the_roles_and_what_is_wrong_is_said_by_name
         [],
     )
     assert validated(("node",), {"banyandb_env": None})[0]["banyandb_env"] == {}
-    assert validated(("node",), {"banyandb_kind": None})[1] == ["banyandb_kind is null: give it a value, or leave it out."]
+    assert validated(("node",), {"banyandb_kind": None})[1] == ["banyandb_kind is null. Give it a value, or leave it out."]
     (problem,) = validated(("install", "node"), {"banyandb_grpc_port": "many"})[1]
     assert "banyandb_grpc_port" in problem
 

@@ -113,7 +113,7 @@ def test_labels_are_expected_as_the_server_shows_them() -> None:
         ({"banyandb_has_meta_role": "maybe"}, "banyandb_has_meta_role is 'maybe', expected true or false"),
         ({"banyandb_node_labels": {"a": "b,c"}}, "node label 'a': the server cannot read back"),
         ({"banyandb_node_labels": {"a": 1 << 20000}}, "node label 'a': expected text or a number of 64 bits"),
-        ({"banyandb_node_labels": {1: "a", "1": "b"}}, "node label '1' stands more than once"),
+        ({"banyandb_node_labels": {1: "a", "1": "b"}}, "node label '1' is listed twice"),
     ],
 )
 def test_a_value_that_is_none_of_its_variable_is_a_problem_of_its_host(variables: dict[str, Any], says: str) -> None:
@@ -144,7 +144,7 @@ def test_a_cluster_reads_files_made_from_the_inventory_unless_its_hosts_set_anot
 @pytest.mark.parametrize("variable", ["banyandb_discovery_mode", "banyandb_topology_source"])
 def test_all_hosts_of_a_cluster_find_each_other_in_one_way(variable: str) -> None:
     (problem,) = cluster(d2={variable: "dns"}).problems
-    assert problem.startswith(f"{variable} is dns for d2, ") and problem.endswith("set one for all hosts of the cluster default")
+    assert problem.startswith(f"{variable} is dns for d2, ") and problem.endswith("Set one for all hosts of the cluster default.")
 
 
 @pytest.mark.parametrize("variable", ["banyandb_discovery_mode", "banyandb_topology_source"])

@@ -16,6 +16,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     names_to_resolve,
     table,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST
 
 MACHINE = {"machine_id": "m1", "boot_id": "b1", "pid_namespace": "pid:[1]", "product_uuid": "u1"}
 
@@ -91,7 +92,8 @@ def test_a_host_that_resolves_no_name_is_one_finding_in_one_line():
     clusters = {"default": cluster(*(f"host-with-a-long-name-{number}.example.org:17912" for number in range(30)))}
     names = {f"host-with-a-long-name-{number}.example.org": "no_answer" for number in range(30)}
     (found,) = name_findings({"n1": names, "n2": {}}, clusters)
-    assert found.hosts == ("n1",) and "and 27 more (no answer from DNS)" in found.message
+    assert found.hosts == ("n1",) and "and 29 more (no answer from DNS)" in found.message
+    assert len(found.message) <= MOST and found.message.endswith("or add the name to DNS or /etc/hosts.")
 
 
 def test_a_row_for_each_host_and_a_column_for_each_check():

@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_meant_are_named(stages, at_once, minimum, messa
 
 
 def test_a_minimum_for_an_unknown_group_is_named():
-    with pytest.raises(RolloutRefused, match="names type=cold: expected groups that servers are in, which are data, liaison, meta"):
+    with pytest.raises(RolloutRefused, match="names type=cold: expected groups that servers are in, such as data, liaison, meta"):
         of(FIVE, ["d1"], limits=Limits(minimum={"type=cold": 1}))
 
 

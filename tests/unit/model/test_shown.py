@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed, message, naming
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,31 @@ def test_the_middle_of_a_message_gives_way_to_what_stands_around_it():
     text = fitted("a: ", "x" * 900, ". Run deploy.")
     assert len(text) == 200 and text.startswith("a: xxx") and text.endswith("x.... Run deploy.")
     assert len(fitted("b" * 900, "x", "c")) == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: b.\n Do c.", "a: b. Do c."),
+        ("no sentence", "no sentence"),
+        (
+            f"/a/{'b' * 300}: No space left. Free some space, then run skywalking.banyandb.deploy.",
+            "Free some space, then run skywalking.banyandb.deploy.",
+        ),
+        (f"did not start: {'x' * 300}. Log: journalctl -u banyandb-data.", "Log: journalctl -u banyandb-data."),
+        ("x" * 300, "x..."),
+        (ValueError("a is 0. Correct it."), "a is 0. Correct it."),
+    ],
+)
+def test_a_message_is_one_short_line_that_keeps_its_last_sentence(text, expected):
+    found = message(text)
+    assert len(found) <= 200 and found.endswith(expected)
+    assert len(message(text, " (2 more)")) <= 200 and message(text, " (2 more)").endswith(f"{expected} (2 more)")
+
+
+def test_names_become_fewer_until_the_text_fits():
+    hosts = [f"data{number}.banyandb.eu-west-1.example.org" for number in range(5)]
+    assert naming("", ["a", "b", "c"], ": no. Do it.", 2) == "a, b and 1 more: no. Do it."
+    text = naming("cluster default: ", hosts, " not in the inventory. Name hosts of the inventory.")
+    assert text == f"cluster default: {hosts[0]}, {hosts[1]}, {hosts[2]} and 2 more not in the inventory. Name hosts of the inventory."
+    assert len(naming("a" * 100, hosts, "b" * 90)) == 200

@@ -127,13 +127,13 @@ def test_all_spellings_of_an_address_are_compared_as_one(spellings: tuple[str, .
 
 
 def test_a_name_or_an_address_stands_once() -> None:
-    with pytest.raises(TopologyError, match="name 'a' stands more than once"):
+    with pytest.raises(TopologyError, match="name 'a' is listed twice"):
         Topology((A, Node("a", "h:1")))
-    with pytest.raises(TopologyError, match="address '10.0.0.1:17912' stands more than once"):
+    with pytest.raises(TopologyError, match="address '10.0.0.1:17912' is listed twice"):
         Topology((A,), (Node("x", "10.0.0.1:17912"),))
-    with pytest.raises(TopologyError, match="more than once"):
+    with pytest.raises(TopologyError, match="listed twice"):
         Topology((Node("x", "Host:1"), Node("y", "host:1")))
-    with pytest.raises(TopologyError, match="address '\\[2001:db8::1\\]:1' stands more than once"):
+    with pytest.raises(TopologyError, match="address '\\[2001:db8::1\\]:1' is listed twice"):
         Topology((Node("x", "[2001:db8::1]:1"), Node("y", "[2001:db8:0::1]:1")))
 
 

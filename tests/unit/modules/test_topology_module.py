@@ -146,9 +146,9 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", {"name": "b", "grpc_address": "h:99999"}], {}, "expected host:port with a port from 1 to 65535"),
         (["a", {"name": "b", "grpc_address": "ho st:1"}], {}, "'ho st' is not a host name"),
         (["a", {"name": " b", "grpc_address": "h:1"}], {}, "node name ' b': expected printable text"),
-        (["a", "a"], {}, "node_name .* stands more than once|name 'a' stands more than once"),
-        (["a", "b", {"name": "a", "grpc_address": "127.0.0.1:2"}], {}, "name 'a' stands more than once"),
-        (["a", GOOD, {**GOOD, "name": "d", "grpc_address": "h:2"}], {}, "node_name 'n:1' stands more than once"),
+        (["a", "a"], {}, "node_name .* is listed twice|name 'a' is listed twice"),
+        (["a", "b", {"name": "a", "grpc_address": "127.0.0.1:2"}], {}, "name 'a' is listed twice"),
+        (["a", GOOD, {**GOOD, "name": "d", "grpc_address": "h:2"}], {}, "node_name 'n:1' is listed twice"),
         (["a", "b", TLS], {}, "node 'c': tls_enabled needs ca_cert_path"),
         (["a", "b", {**TLS, "ca_cert_path": "/no/ca.pem"}], {}, "ca_cert_path /no/ca.pem does not exist on this host"),
         (["a", "b", {**GOOD, "role": "liaison"}], {}, "node 'c': .* a liaison is listed on its internal port 18912"),
@@ -165,7 +165,7 @@ TLS = {**GOOD, "tls_enabled": True}
         (["a", "b"], {"owner": "nobody-of-that-name"}, "owner 'nobody-of-that-name': no such user on this host"),
         (["a", "b"], {"group": "nobody-of-that-name"}, "group 'nobody-of-that-name': no such group on this host"),
         (["a", "b"], {"batch": 0}, "batch 0: expected 1 or more"),
-        (["a"], {"unread": True}, "unread is for admit: start, a server that runs has read its file and loses .*: leave it out"),
+        (["a"], {"unread": True}, "unread is for admit: start, because a server that runs loses .*. Leave it out."),
         (["a", "b"], {"reach_timeout": 0}, "reach_timeout 0.0: expected seconds above 0"),
         (["a", "b"], {"lock_timeout": "inf"}, "lock_timeout inf: expected seconds above 0, at most 86400"),
         (["a", "b"], {"readdress": "yes"}, "value of readdress must be one of: refuse, stage"),
@@ -414,13 +414,13 @@ def test_a_server_that_ends_while_it_starts_is_reported(host: Host, systemd: Any
 
 
 def test_a_file_that_cannot_be_written_names_the_server_that_was_stopped_for_it(host: Host, systemd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space")))
+    monkeypatch.setattr(topology_file, "write", Mock(side_effect=topology_file.TopologyFileError("no space", "Free some.")))
     systemd.unit(UNIT, MainPID=os.getpid())
     with pytest.raises(service_start.NotReady, match=f"no space. {UNIT} is stopped: repair this, then run deploy"):
         start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
     assert orders(systemd) == ["stop"]
     systemd.unit(UNIT, ActiveState="inactive")
-    with pytest.raises(topology_file.TopologyFileError, match="^no space$"):
+    with pytest.raises(topology_file.TopologyFileError, match="^no space. Free some.$"):
         start_with_topology.start(to_start(host), start_with_topology.Server(UNIT, [], 1))
 
 

@@ -115,7 +115,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(SnapshotError, match=r"file/.*cannot be kept for later: Not a directory; give another snapshot_dir"):
+    with pytest.raises(SnapshotError, match=r"file/.*cannot be kept for later: Not a directory. Set another snapshot_dir"):
         Snapshots(str(tmp_path / "file" / "below")).keep(answer("a."), 1)
 
 

@@ -132,7 +132,7 @@ def test_the_last_good_answer_is_served_with_a_warning_and_strict_fails_instead(
         ({"services": [{"name": 5}]}, "services[0].name: expected a str with an SRV name, got 5"),
         ({"services": [{"name": "a.b", "role": "dba"}]}, "services[0].role: expected one of data, liaison, standalone, got 'dba'"),
         ({"services": [{"name": "a.b", "rôle": "data"}]}, "services[0].rôle: unknown key, expected name and role"),
-        ({"services": [{"name": "a.b"}, {"name": "a.b"}]}, "services[1].name: a.b stands more than once"),
+        ({"services": [{"name": "a.b"}, {"name": "a.b"}]}, "services[1].name: a.b is listed twice"),
         ({"services": [{"name": "a..b"}]}, "'a..b' is no DNS name"),
         ({"nameservers": ["ns"]}, "name server 'ns': expected an address"),
         ({"timeout": 0}, "timeout is 0.0: expected 0.001 to 86400"),

@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import GRPC_IMPORT_ERROR, ask_all
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method, parse
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity
 
@@ -40,7 +41,7 @@ def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Id
     if not endpoints:
         return {}
     if GRPC_IMPORT_ERROR:
-        raise AskingError(f"grpcio is missing, so the nodes cannot be asked. Install grpcio for {sys.executable}, or set enrich: false")
+        raise AskingError(f"grpcio is missing, so the nodes cannot be asked. Install grpcio for {sys.executable}, or set enrich: false.")
     root = next(parent for parent in Path(__file__).parents if parent.name == "ansible_collections").parent
     done = subprocess.run(
         [sys.executable, "-m", __name__],
@@ -52,7 +53,7 @@ def identities_apart(endpoints: Mapping[str, str], terms: Terms) -> dict[str, Id
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AskingError(f"asking the nodes who they are failed: {last}")
+        raise AskingError(fitted("asking the nodes who they are failed: ", last, f". Check grpcio of {sys.executable}."))
     return {name: _from_plain(answer) for name, answer in json.loads(done.stdout).items()}
 
 

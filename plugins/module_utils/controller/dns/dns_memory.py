@@ -52,7 +52,7 @@ class MemoryFile:
             with locked(self.directory):
                 write(self.path, json.dumps(asdict(memory), indent=1).encode() + b"\n", PRIVATE)
         except OSError as error:
-            raise SnapshotError(f"{self.path}: cannot be written: {error.strerror}; give another banyandb_srv_snapshot_dir") from None
+            raise SnapshotError(f"{self.path}: cannot be written: {error.strerror}. Set another banyandb_srv_snapshot_dir.") from None
 
 
 def _memory(data: Any) -> Memory:

@@ -34,6 +34,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
     membership,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 DNS_IMPORT_ERROR: str | None = None
 try:
@@ -213,7 +214,7 @@ class SrvResolver:
         self._targets: dict[tuple[_Servers, Any], asyncio.Task[_Addresses | _Trouble]] = {}
         self._servers = _servers(terms, system)
         if terms.second_opinion and len(self._servers.each) < 2:
-            raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._servers.each)}: name another in nameservers")
+            raise SrvTermsError(f"second_opinion needs two name servers, there is {len(self._servers.each)}. Add another to nameservers.")
 
     async def resolve_all(self, names: Iterable[str]) -> dict[str, Outcome]:
         """Return the same as the function resolve_all(), from a running event loop."""
@@ -461,7 +462,7 @@ def _parsed(name: str, search: bool) -> Any:
     try:
         return dns.name.from_text(name, None if search else dns.name.root).canonicalize()
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
-        raise SrvTermsError(f"'{name}' is no DNS name ({error}); expected one like _grpc._tcp.example.org.") from None
+        raise SrvTermsError(f"{shown(name)} is no DNS name ({error}): expected one like _grpc._tcp.example.org.") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -500,7 +501,7 @@ def _settled(terms: SrvTerms, system: ResolvConf) -> SrvTerms:
 def _servers(terms: SrvTerms, system: ResolvConf) -> _Servers:
     servers = terms.nameservers or tuple(NameServer(address, DNS_PORT) for address in system.nameservers)
     if not servers:
-        raise SrvTermsError(f"{RESOLV_CONF} names no server: give some in nameservers")
+        raise SrvTermsError(f"{RESOLV_CONF} names no server. Set nameservers.")
     return _with_servers(terms, [_Server(server.address, server.port) for server in servers], system)
 
 

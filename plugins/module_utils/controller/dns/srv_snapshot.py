@@ -92,7 +92,7 @@ class Snapshots:
                 for left in leftovers(place, ".*"):
                     os.unlink(left)
         except OSError as error:
-            raise SnapshotError(f"{place}: the DNS answer cannot be kept for later: {error.strerror}; give another snapshot_dir") from None
+            raise SnapshotError(f"{place}: the DNS answer cannot be kept for later: {error.strerror}. Set another snapshot_dir.") from None
 
     def last(self, name: str) -> tuple[Snapshot | None, tuple[str, ...]]:
         """Return the newest valid generation, and a warning for each newer invalid generation."""

@@ -23,14 +23,14 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import locked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, writing
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import write as write_whole
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, without_credentials
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, fitted, listed, shown, without_credentials
 
 PROGRAM = "banyand-server"
 BLOCK = 1024 * 1024
@@ -39,6 +39,8 @@ _LINE = re.compile(r"(?P<plain>[0-9A-Fa-f]{128})(\s+\*?(?P<name>\S.*))?|SHA512 \
 _SHA512 = re.compile(r"[0-9A-Fa-f]{128}")
 _CHECKSUM_BYTES = 64 * 1024
 _VERIFIED = "VERIFIED"
+#: Characters for the reason of a failed download. The message also needs room for the URL and for what to do.
+REASON = 60
 
 #: Opens a URL for reading. Raises OSError.
 Opener = Callable[[str], IO[bytes]]
@@ -67,7 +69,7 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
     sha512 = expected_sha512(artifact, checksum, cache, opener)
     path = os.path.join(cache, sha512, name)
     if not _is_url(artifact) and not os.path.isfile(os.path.expanduser(artifact)):
-        raise ArtifactError(f"banyandb_artifact {artifact} is no file on the controller: give the path of a release tarball")
+        raise ArtifactError(fitted("banyandb_artifact ", artifact, " is no file on the controller. Set the path of a release tarball."))
     try:
         sha256 = _remembered(path)
         if not sha256:
@@ -80,7 +82,7 @@ def program(artifact: str, checksum: str, architecture: str, flavor: str, cache:
                     sha256 = _unpack(tarball, name, path)
         return Program(path, sha256, sha512)
     except OSError as error:
-        raise ArtifactError(f"{error.filename or cache}: {error.strerror}. Repair the directory, or set another banyandb_cache_dir") from error
+        raise ArtifactError(f"{error.filename or cache}: {error.strerror}. Repair the directory, or set another banyandb_cache_dir.") from error
 
 
 def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) -> str:
@@ -88,18 +90,21 @@ def expected_sha512(artifact: str, checksum: str, cache: str, opener: Opener) ->
     if checksum.startswith("sha512:"):
         text = checksum[len("sha512:") :]
         if not _SHA512.fullmatch(text):
-            raise ArtifactError(f"banyandb_artifact_checksum: expected sha512: and 128 hexadecimal digits, found {checksum!r}")
+            raise ArtifactError(f"banyandb_artifact_checksum: expected sha512: and 128 hexadecimal digits, found {shown(checksum)}. Correct it.")
         return text.lower()
     where = without_credentials(checksum)
     try:
         found = _listed_sha512(checksum, _name(artifact), cache, opener)
     except OSError as error:
         raise ArtifactError(
-            f"the checksum {where} cannot be read ({error.strerror}): an artifact is never used unverified. Put the "
-            ".sha512 file there, or give banyandb_artifact_checksum: sha512:<hex>"
+            fitted(
+                "the checksum ",
+                where,
+                f" cannot be read ({error.strerror}). Put the .sha512 file there, or set banyandb_artifact_checksum: sha512:<hex>.",
+            )
         ) from error
     if not found:
-        raise ArtifactError(f"{where} holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits): expected a line as sha512sum writes it")
+        raise ArtifactError(fitted("", where, f" holds no SHA-512 of {_name(artifact)} (128 hexadecimal digits). Write it with sha512sum."))
     return found
 
 
@@ -166,7 +171,7 @@ def _list_in(path: str) -> str:
 
 def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str) -> None:
     """Check that the tarball has this checksum. The caller holds the lock of the content. Raises ArtifactError."""
-    shown = without_credentials(artifact)
+    public = without_credentials(artifact)
     note = os.path.join(cache, sha512, _VERIFIED)
     try:
         signature = _signature(tarball)
@@ -174,7 +179,9 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
             return
         found = _digest(tarball, "sha512")
     except OSError as error:
-        raise ArtifactError(f"banyandb_artifact {shown} cannot be read on the controller: {error.strerror}") from error
+        raise ArtifactError(
+            fitted("banyandb_artifact ", public, f" cannot be read on the controller: {error.strerror}. Correct the permissions of the file.")
+        ) from error
     if found == sha512:
         write_whole(note, json.dumps({"tarball": signature}).encode(), READABLE)
         return
@@ -185,7 +192,7 @@ def _verify(tarball: str, sha512: str, artifact: str, checksum: str, cache: str)
     raise ArtifactError(
         fitted(
             "banyandb_artifact ",
-            os.path.basename(shown),
+            os.path.basename(public),
             f" does not match its checksum: expected SHA-512 {sha512[:8]}..., found {found[:8]}.... "
             "Fetch it again, or correct banyandb_artifact_checksum.",
         )
@@ -197,7 +204,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
 
     The path inside the tarball is not used, so a hostile path has no effect.
     """
-    shown = os.path.basename(tarball)
+    file = os.path.basename(tarball)
     digest = hashlib.sha256()
     try:
         with tarfile.open(tarball, "r:*") as archive:
@@ -205,10 +212,7 @@ def _unpack(tarball: str, name: str, path: str) -> str:
             chosen = [member for member in members if os.path.basename(member.name) == name]
             if len(chosen) != 1:
                 there = sorted(os.path.basename(member.name) for member in members if PROGRAM in member.name)
-                raise ArtifactError(
-                    f"{shown} has no program {name}, which this host needs (banyandb_flavor and its architecture). It has: "
-                    + (", ".join(there) or f"no {PROGRAM} at all; is it a release named skywalking-banyandb-<version>-banyand.tgz?")
-                )
+                raise ArtifactError(_no_build(file, name, there))
             # Never None: every regular file has a stream.
             stream = cast(IO[bytes], archive.extractfile(chosen[0]))
             with stream, writing(path, READABLE) as target:
@@ -216,9 +220,19 @@ def _unpack(tarball: str, name: str, path: str) -> str:
                     digest.update(block)
                     target.write(block)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ArtifactError(f"{shown} is no readable tarball ({error}): expected skywalking-banyandb-<version>-banyand.tgz") from error
+        raise ArtifactError(
+            fitted(f"{file} is no readable tarball (", str(error), "). Set banyandb_artifact to skywalking-banyandb-<version>-banyand.tgz.")
+        ) from error
     write_whole(f"{path}.json", json.dumps({"sha256": digest.hexdigest(), "file": _signature(path)}).encode(), READABLE)
     return digest.hexdigest()
+
+
+def _no_build(file: str, name: str, there: Sequence[str]) -> str:
+    """Return the message for a tarball without the program ``name``. ``there``: names of the programs in the tarball."""
+    if not there:
+        return fitted("", file, f" has no program {PROGRAM}. Set banyandb_artifact to skywalking-banyandb-<version>-banyand.tgz.")
+    needed, *others = (each.removeprefix(f"{PROGRAM}-") for each in (name, *there))
+    return fitted("", file, f" has no build {needed} for this host, but {listed(others, 2)}. Set another banyandb_flavor or banyandb_artifact.")
 
 
 def _remembered(path: str) -> str:
@@ -265,10 +279,13 @@ def _local(source: str, cache: str, opener: Opener) -> str:
 
 
 def _not_fetched(source: str, error: OSError) -> ArtifactError:
-    said = str(error).replace(source, without_credentials(source))
+    said = str(error).replace(source, "the URL").replace(without_credentials(source), "the URL")
     return ArtifactError(
-        f"{without_credentials(source)} cannot be fetched by the controller: {said}. Check the address and the proxy, or give the path of a "
-        "copy on the controller"
+        fitted(
+            "",
+            without_credentials(source),
+            f" cannot be fetched by the controller: {cut(said, REASON)}. Check the address and the proxy, or set the path of a copy.",
+        )
     )
 
 

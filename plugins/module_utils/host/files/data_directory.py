@@ -190,7 +190,7 @@ def make(found: Look) -> None:
     try:
         user = pwd.getpwnam(found.storage.user)
     except KeyError:
-        raise HostStateError("no_user", f"{found.storage.user}: this host has no such user; run the role install first") from None
+        raise HostStateError("no_user", f"{found.storage.user}: this host has no such user. Run the role install first.") from None
     for path, seen in sorted(found.seen.items()):
         _make_root(seen.real, user)
         marker = found.findings[path].marker
@@ -268,14 +268,14 @@ def require_writable(seen: Sequence[Seen]) -> None:
     """Raise HostStateError (``not_removed``) for a root that is not writable, such as a root on a read-only file system."""
     for each in seen:
         if each.what == "directory" and (os.statvfs(each.real).f_flag & os.ST_RDONLY or not os.access(each.real, os.W_OK)):
-            advice = f"Nothing is removed. Run on the host: mount -o remount,rw {each.real}"
-            raise HostStateError("not_removed", f"{each.real} is on a file system that is mounted read-only. {advice}")
+            advice = f"Nothing is removed. Run: mount -o remount,rw {each.real}"
+            raise HostStateError("not_removed", f"{each.real} is mounted read-only. {advice}")
 
 
 def filled_mounts(seen: Sequence[Seen]) -> dict[str, str]:
     """Return root -> a mount below the root that is no root itself and has more content than the ways to other roots. Raises HostStateError."""
     roots = [each.real for each in seen]
-    found = {}
+    found: dict[str, str] = {}
     for point in sorted(_mount_points() - {*roots}):
         above = [each.path for each in seen if is_below(point, each.real)]
         if above and _content(point) - {*IGNORED} - ways_to_others(point, roots):
@@ -531,7 +531,7 @@ def _write(path: str, text: str, mode: int) -> None:
     try:
         write(path, text.encode(), Ownership(0, 0, mode))
     except OSError as error:
-        raise HostStateError("not_made", f"{path}: not written: {error.strerror or error}") from None
+        raise HostStateError("not_made", f"{path}: not written: {error.strerror or error}. Repair the disk, then run this again.") from None
 
 
 def _root_differences(seen: Seen, user: str) -> list[Difference]:

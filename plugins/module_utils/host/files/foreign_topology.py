@@ -29,15 +29,15 @@ except ImportError:  # hosts need Python and nothing else
 def read_foreign(path: str, text: str, why: ForeignFormat) -> Topology:
     """Return the topology of ``text``, the content of ``path``. ``why``: why parse() did not accept the text. Raises TopologyFileError."""
     if yaml is None:
-        raise TopologyFileError(f"{path}: {why}, and this host has no PyYAML. Install python3-yaml on this host, or move the file away.") from None
+        raise TopologyFileError(f"{path}: this host has no PyYAML, and {why}", "Install python3-yaml on this host, or move the file away.") from None
     if len(text) > MAX_FOREIGN_BYTES:
-        raise TopologyFileError(f"{path}: {why}, and it is larger than {MAX_FOREIGN_BYTES} bytes. Correct the path.") from None
+        raise TopologyFileError(f"{path}: larger than {MAX_FOREIGN_BYTES} bytes, and {why}", "Correct the path.") from None
     try:
         # Comments have the entries that are held back. These entries stay even if a person edits the file.
         return Topology(from_document(_document(text)).listed, held_back_in(text))
     except Exception as error:  # PyYAML raises any error: KeyError for "!!bool x", AttributeError for "!!timestamp x"
         detail = cut(" ".join(str(error).split()), 1000)
-        raise TopologyFileError(f"{path}: is not a topology: {detail}. Repair the file or move it away, then push again.") from None
+        raise TopologyFileError(f"{path}: is not a topology: {detail.rstrip('.')}", "Repair the file or move it away, then push again.") from None
 
 
 def _document(text: str) -> object:

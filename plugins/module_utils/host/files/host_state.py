@@ -21,6 +21,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+
 #: Machine name of the kernel -> architecture in the names of releases.
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -84,10 +86,10 @@ def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
     for what, option in (("directory", "directories"), ("file", "files"), ("link", "links")):
         for item in parameters[option]:
             if not os.path.isabs(item["path"]):
-                raise InvalidArgument(f"{option}: path {item['path']!r}: expected an absolute path")
+                raise InvalidArgument(f"{option}: path {shown(item['path'])}: expected an absolute path")
             sha256 = item.get("sha256")
             if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-                raise InvalidArgument(f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {sha256!r}")
+                raise InvalidArgument(f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {shown(sha256)}")
             found.append(
                 Wanted(
                     what,
@@ -107,7 +109,7 @@ def _mode(option: str, path: str, mode: str | None) -> int | None:
     if mode is None:
         return None
     if not re.fullmatch(r"[0-7]{3,4}", mode):
-        raise InvalidArgument(f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {mode!r}')
+        raise InvalidArgument(f'{option}: mode of {path}: expected octal digits in quotes such as "0640", found {shown(mode)}')
     return int(mode, 8)
 
 
@@ -162,7 +164,7 @@ def require_root() -> None:
     if os.geteuid() != 0:
         raise HostStateError(
             "permission_denied",
-            f"user {owner_name(os.geteuid())} may not install, configure and start servers on this host; run this with become: true",
+            f"user {owner_name(os.geteuid())} may not install, configure and start servers on this host. Run this with become: true.",
         )
 
 
@@ -202,7 +204,7 @@ def cannot_read(path: str, error: OSError) -> HostStateError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return HostStateError(
             "permission_denied",
-            f"{path}: user {owner_name(os.geteuid())} may not read it; run this with become: true",
+            f"{path}: user {owner_name(os.geteuid())} may not read it. Run this with become: true.",
         )
     return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}. Repair it, then run this again.")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable
@@ -27,10 +28,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_fil
     write,
     writing,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
 
 PROGRAM = "bin/banyand-server"
 MARKER = "ARTIFACT"
 _INCOMING = ".incoming-"
+#: Digits of a checksum in a message.
+DIGITS = 8
 
 
 class ReleaseError(Exception):
@@ -68,6 +72,11 @@ def source(sha512: str, flavor: str) -> str:
     return f"sha512:{sha512} {flavor}\n"
 
 
+def _shortened(marker: str) -> str:
+    """Return the line of a marker for a message, with the first digits of its checksum."""
+    return cut(re.sub(rf"sha512:([0-9a-f]{{{DIGITS}}})[0-9a-f]*", r"SHA-512 \1...", " ".join(marker.split())), 26)
+
+
 def is_installed(release: Release) -> bool:
     """Return whether the version is installed. Raises ReleaseError if the directory is incomplete or has a different source."""
     if not os.path.lexists(release.directory):
@@ -78,7 +87,7 @@ def is_installed(release: Release) -> bool:
     except FileNotFoundError:
         found = ""
     except OSError as error:
-        raise ReleaseError(f"{release.directory}: {error.strerror}; run this with become: true") from error
+        raise ReleaseError(f"{release.directory}: cannot be read: {error.strerror}. Run this with become: true.") from error
     if not found or not os.access(os.path.join(release.directory, PROGRAM), os.X_OK):
         raise ReleaseError(
             f"{release.directory} is incomplete (expected {PROGRAM} and {MARKER}). Another program made or changed it. "
@@ -86,8 +95,8 @@ def is_installed(release: Release) -> bool:
         )
     if release.source is not None and found != release.source:
         raise ReleaseError(
-            f"{release.directory} was installed from another artifact: expected {release.source.strip()}, found "
-            f"{found.strip()}. Give this artifact another banyandb_version, or move the directory away."
+            f"{release.directory} has another artifact: expected {_shortened(release.source)}, found {_shortened(found)}. "
+            "Set another banyandb_version, or move it away."
         )
     return True
 
@@ -99,7 +108,7 @@ def linked_version(release: Release) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise ReleaseError(f"{release.link} is not a symbolic link to a version ({error.strerror}): move it away, then run this again") from error
+        raise ReleaseError(f"{release.link} is not a symbolic link to a version ({error.strerror}). Move it away, then run this again.") from error
 
 
 def is_linked(release: Release) -> bool:
@@ -128,7 +137,10 @@ def install(release: Release, program: str, sha256: str) -> None:
                 raise
             sync(release.versions)
     except OSError as error:
-        raise ReleaseError(f"{error.filename or release.versions}: {error.strerror}. Version {release.version} was not installed.") from error
+        raise ReleaseError(
+            f"{error.filename or release.versions}: {error.strerror}, so version {release.version} is not installed. "
+            "Repair the disk, then run this again."
+        ) from error
 
 
 def link(release: Release) -> None:
@@ -137,7 +149,7 @@ def link(release: Release) -> None:
     try:
         put_link(release.link, release.target)
     except OSError as error:
-        raise ReleaseError(f"{release.link}: {error.strerror}. The link is unchanged.") from error
+        raise ReleaseError(f"{release.link}: not changed: {error.strerror}. Repair the disk, then run this again.") from error
 
 
 def superfluous(release: Release, keep: int, stay: Collection[str], proc: str = "/proc") -> list[str]:
@@ -193,7 +205,7 @@ def _fill(directory: str, program: str, sha256: str, marker: str) -> None:
             outgoing.write(block)
     if digest.hexdigest() != sha256:
         raise ReleaseError(
-            f"the program arrived damaged on this host: expected SHA-256 {sha256}, found {digest.hexdigest()}. "
+            f"the program arrived damaged on this host: expected SHA-256 {sha256[:DIGITS]}..., found {digest.hexdigest()[:DIGITS]}.... "
             "Remove banyandb_cache_dir, then run this again."
         )
     write(os.path.join(directory, MARKER), marker.encode(), READABLE)

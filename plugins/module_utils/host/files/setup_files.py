@@ -54,4 +54,4 @@ def _ownership(want: Wanted) -> Ownership:
             (0o755 if want.what == "directory" else 0o644) if want.mode is None else want.mode,
         )
     except KeyError:
-        raise HostStateError("no_user", f"{want.path}: this host has no owner {want.owner} or no group {want.group}; add them first") from None
+        raise HostStateError("no_user", f"{want.path}: this host has no owner {want.owner} or no group {want.group}. Add them first.") from None

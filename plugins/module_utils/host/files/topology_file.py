@@ -30,7 +30,11 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 class TopologyFileError(Exception):
-    """The file cannot be read or written. The message has the problem and the remedy."""
+    """The file cannot be read or written. The message has ``problem`` and the remedy."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+        self.problem = problem
 
 
 class NotDurable(TopologyFileError):
@@ -46,14 +50,13 @@ def locked(path: str, timeout: float) -> Iterator[None]:
             held.enter_context(locks.locked(directory, timeout))
         except locks.Busy as busy:
             holder = f" (process {busy.holder})" if busy.holder else ""
-            raise TopologyFileError(f"{path}: another push{holder} has held it for {timeout:g} s. Wait until it ends, then push again.") from None
+            raise TopologyFileError(f"{path}: another push{holder} has held it for {timeout:g} s", "Wait until it ends, then push again.") from None
         except locks.NotLockable as error:
-            raise TopologyFileError(
-                f"{directory}: cannot be locked: {_reason(error)}; the topology file needs a directory on a local file system"
-            ) from None
+            raise TopologyFileError(f"{directory}: cannot be locked: {_reason(error)}", "Use a directory on a local file system.") from None
         except OSError as error:
             raise TopologyFileError(
-                f"{directory}: {_reason(error)}. The topology file needs an existing directory. Run skywalking.banyandb.deploy, which makes it."
+                f"{directory}: {_reason(error)}, and the topology file needs an existing directory",
+                _advice(error, "Run skywalking.banyandb.deploy, which makes it."),
             ) from None
         yield
 
@@ -74,7 +77,7 @@ def read(path: str) -> tuple[Topology, str] | None:
 
         return read_foreign(path, text, why), text
     except TopologyError as error:
-        raise TopologyFileError(f"{path}: {error}. Repair the file or move it away, then push again.") from None
+        raise TopologyFileError(f"{path}: {str(error).rstrip('.')}", "Repair the file or move it away, then push again.") from None
 
 
 def own(path: str, wanted: Ownership) -> None:
@@ -86,7 +89,9 @@ def own(path: str, wanted: Ownership) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise TopologyFileError(f"{path}: setting owner and mode failed: {_reason(error)}") from None
+        raise TopologyFileError(
+            f"{path}: setting owner and mode failed: {_reason(error)}", _advice(error, "Check the flags of the file with lsattr, then push again.")
+        ) from None
 
 
 def write(path: str, text: str, wanted: Ownership) -> None:
@@ -98,9 +103,10 @@ def write(path: str, text: str, wanted: Ownership) -> None:
     try:
         whole_files.write(path, text.encode(), wanted)
     except whole_files.NotDurable as error:
-        raise NotDurable(f"{path}: written, but it may not outlast a power cut: {_reason(error)}. Check the disk, then push again.") from None
+        raise NotDurable(f"{path}: written, but it may not outlast a power cut: {_reason(error)}", "Check the disk, then push again.") from None
     except OSError as error:
-        raise TopologyFileError(f"{path}: not written: {_reason(error)}. The file is unchanged.") from None
+        advice = _advice(error, "Repair the disk, then push again.")
+        raise TopologyFileError(f"{path}: not written: {_reason(error)}", f"The file is unchanged. {advice}") from None
 
 
 def back_up(path: str) -> str:
@@ -110,7 +116,7 @@ def back_up(path: str) -> str:
     """
     text = _read_text(path)
     if text is None:
-        raise TopologyFileError(f"{path}: no copy made: another program removed the file during this push. Stop that program, then push again.")
+        raise TopologyFileError(f"{path}: no copy made: another program removed the file during this push", "Stop that program, then push again.")
     copy = f"{path}.{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}.bak"
     write(copy, text, whole_files.ownership_of(path))
     return copy
@@ -129,7 +135,9 @@ def remove_leftovers(path: str) -> list[str]:
         for leftover in left:
             os.unlink(leftover)
     except OSError as error:
-        raise TopologyFileError(f"{error.filename}: a leftover of an earlier push cannot be removed: {_reason(error)}. Remove it.") from None
+        raise TopologyFileError(
+            f"{error.filename}: a leftover of an earlier push cannot be removed: {_reason(error)}", _advice(error, "Remove it.")
+        ) from None
     return left
 
 
@@ -141,24 +149,28 @@ def _read_text(path: str) -> str | None:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise TopologyFileError(
-                f"{path}: is a symbolic link, and the server does not notice a change of a link. Use the path of a regular file."
+                f"{path}: is a symbolic link, and the server does not notice a change of a link", "Use the path of a regular file."
             ) from None
-        raise TopologyFileError(f"{path}: cannot be read: {_reason(error)}") from None
+        raise TopologyFileError(f"{path}: cannot be read: {_reason(error)}", _advice(error, "Repair the disk, then push again.")) from None
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise TopologyFileError(f"{path}: is not a regular file. Use the path of a file, or move this away.")
+            raise TopologyFileError(f"{path}: is not a regular file", "Use the path of a file, or move this away.")
         with os.fdopen(handle, "rb", closefd=False) as stream:
             content = stream.read(MAX_BYTES + 1)
     finally:
         os.close(handle)
     if len(content) > MAX_BYTES:
-        raise TopologyFileError(f"{path}: larger than {MAX_BYTES} bytes, so it is not a topology. Correct the path.")
+        raise TopologyFileError(f"{path}: larger than {MAX_BYTES} bytes, so it is not a topology", "Correct the path.")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise TopologyFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}). Repair the file or move it away.") from None
+        raise TopologyFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})", "Repair the file or move it away.") from None
 
 
 def _reason(error: OSError) -> str:
-    said = error.strerror or str(error)
-    return f"{said}, run this with become: true" if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0 else said
+    return error.strerror or str(error)
+
+
+def _advice(error: OSError, other: str) -> str:
+    """Return what to do about an error: use root if this process lacks the permission, and ``other`` for a different error."""
+    return "Run this with become: true." if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0 else other

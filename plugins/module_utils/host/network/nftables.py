@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 
 
 def program() -> str:
@@ -63,5 +64,6 @@ def _run(arguments: Sequence[str], script: str = "") -> str:
     if done.returncode != 0:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())
         kind = "permission_denied" if "not permitted" in said else "nft_failed"
-        raise HostStateError(kind, f"{' '.join(command)} failed: {said}" + ("; run this with become: true" if kind == "permission_denied" else ""))
+        remedy = "Run this with become: true." if kind == "permission_denied" else f"Check nftables on this host: {command[0]} list tables"
+        raise HostStateError(kind, fitted(f"{' '.join(command)} failed: ", said, f". {remedy}"))
     return done.stdout.decode("utf-8", "replace")

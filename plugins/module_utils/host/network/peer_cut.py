@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.liaison_metrics import WriteStreams
@@ -102,7 +103,7 @@ def cut(
                 raise HostStateError(
                     "still_used",
                     f"{addresses[0]}: the liaison on this host still uses this liaison {patience:g} s after the cut. "
-                    "Remove BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL from banyandb_env (default: 1s).",
+                    "Remove BYDB_LIAISON_CLIENT_HEALTH_CHECK_INTERVAL from banyandb_env.",
                 )
             time.sleep(POLL_SECONDS)
     except BaseException:
@@ -197,7 +198,9 @@ def _added(table: str, of: str, elements: Collection[str], seconds: float) -> st
 def _known(view: View | Failure) -> RouteTable:
     if not isinstance(view, Failure):
         return view.tables.get(TIRE1, RouteTable())
-    raise HostStateError("no_view", f"the liaison on this host returns no cluster view: {view.message}")
+    raise HostStateError(
+        "no_view", fitted("the liaison on this host returns no cluster view: ", view.message, ". Run skywalking.banyandb.restart for this liaison.")
+    )
 
 
 def _is_used(node_names: Collection[str], view: View | Failure) -> bool:
@@ -212,6 +215,7 @@ def _resolved(address: str) -> dict[int, list[str]]:
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise HostStateError("not_resolved", f"{address}: this host cannot resolve the drained liaison: {error}. Correct the host's DNS.") from error
+        said = fitted(f"{address}: this host cannot resolve the drained liaison: ", str(error), ". Correct the host's DNS.")
+        raise HostStateError("not_resolved", said) from error
     addresses = [ipaddress.ip_address(text) for text in sorted({str(answer[4][0]).partition("%")[0] for answer in answers})]
     return {version: [f"{ip} . {port}" for ip in addresses if ip.version == version] for version in (4, 6)}

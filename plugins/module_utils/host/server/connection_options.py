@@ -76,7 +76,7 @@ def addresses(endpoints: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for index, endpoint in enumerate(endpoints):
         name, address = endpoint["name"], endpoint["address"]
         if name in found:
-            raise TermsError(f"endpoints[{index}]: name {name!r} stands more than once. Give each endpoint its own name.")
+            raise TermsError(f"endpoints[{index}]: name {name!r} is listed twice. Give each endpoint its own name.")
         try:
             split_address(address, f"endpoints[{index}].address")
         except TopologyError as error:

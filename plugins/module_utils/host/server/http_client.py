@@ -25,7 +25,7 @@ from typing import TypeVar
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import read_ca
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import (
     ErrorKind,
@@ -107,14 +107,14 @@ class HttpClient:
     ) -> None:
         scheme, _sep, self.address = url.rstrip("/").partition("://")
         if scheme not in ("http", "https"):
-            raise TermsError(f"url {url!r}: expected http://host:port or https://host:port")
+            raise TermsError(f"url {shown(url)}: expected http://host:port or https://host:port")
         try:
             split_address(self.address, f"url {url!r}:")
         except TopologyError as error:
             raise TermsError(str(error)) from None
         tls = scheme == "https"
         if tls and not ca_path:
-            raise TermsError(f"url {url!r}: https needs ca_path, the CA that signed the server's certificate")
+            raise TermsError(f"url {shown(url)}: https needs ca_path. Set ca_path to the CA that signed the server's certificate.")
         ca = read_ca(ca_path) if tls and ca_path else ""
         self.terms = Terms(timeout, retries=retries, tls=tls, ca=ca, username=username or "", password=password or "")
 

@@ -96,7 +96,7 @@ def keep(path: str, now: dict[str, Any]) -> None:
     try:
         write(path, json.dumps(now, indent=2, sort_keys=True).encode() + b"\n", Ownership(0, 0, 0o600))
     except OSError as error:
-        raise HostStateError("not_written", f"{path}: not written: {error.strerror}") from None
+        raise HostStateError("not_written", f"{path}: not written: {error.strerror}. Repair the file system, then run this again.") from None
 
 
 def roll_back(wanted: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, fitted, listed, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, role_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import (
     ADMIT_ANSWERING,
@@ -181,8 +181,12 @@ def push(request: Request) -> Outcome:
             again = plan(outcome.plan.final, outcome.plan.final.nodes, answering=found.alive, refresh=left_over)
             outcome.plan = outcome.plan._replace(refreshed=tuple(sorted({*outcome.plan.refreshed, *left_over})))
             outcome.warnings.append(
-                f"{listed(sorted(left_over))}: responded, but the server did not use the entry, because the node went down while it was not listed. "
-                "Nothing to do: this push dropped and added the entry again."
+                naming(
+                    "",
+                    sorted(left_over),
+                    ": responded, but the server did not use the entry, because the node went down while it was not listed. "
+                    "Nothing to do: this push dropped and added the entry again.",
+                )
             )
             _carry_out(request, again.steps, outcome.plan.final, found, ownership, outcome, once_more=True)
         if not steps:
@@ -417,7 +421,7 @@ def _write(request: Request, step: Topology, ownership: Ownership, outcome: Outc
         if not outcome.writes:
             raise
         raise PushFailed(
-            fitted("", str(error).rstrip("."), f" after write {outcome.writes} of this push: entries are left out. Run topology again now."), outcome
+            fitted("", error.problem, f" after write {outcome.writes} of this push: entries are left out. Run topology again now."), outcome
         ) from None
     outcome.writes += 1
 
@@ -434,9 +438,14 @@ def _await_read(request: Request, proof: Proof, standing: Topology, step: Topolo
     deadline = time.monotonic() + proof.timeout
     while outcome.view and added & outcome.view.registered_names():
         if time.monotonic() >= deadline:
+            shown = sorted(added & outcome.view.registered_names())
             raise PushFailed(
-                f"{request.path}: not read by the server for {proof.timeout:g} s, it still shows "
-                f"{listed(sorted(added & outcome.view.registered_names()), 2)}. Wait 30 s for its poll, then run topology again.",
+                naming(
+                    f"{request.path}: not read by the server for {proof.timeout:g} s, it still shows ",
+                    shown,
+                    ". Wait 30 s for its poll, then run topology again.",
+                    2,
+                ),
                 outcome,
             )
         time.sleep(POLL_SECONDS)

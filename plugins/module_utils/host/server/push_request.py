@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_fil
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Proof, Request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
@@ -42,23 +43,23 @@ LONGEST_SECONDS = 86400.0
 def read_request(params: Mapping[str, Any], check: bool) -> Request:
     """Return the request that the module's parameters make; ``check``: in check mode. Raises TopologyError or ValueError that names the parameter."""
     path = params["path"]
-    _require(os.path.isabs(path) and path.isprintable(), f"path {path!r}: expected an absolute path")
+    _require(os.path.isabs(path) and path.isprintable(), f"path {shown(path)}: expected an absolute path")
     nodes = from_entries(params["nodes"], "nodes")
     expected = [_expected_node(entry) for entry in params["nodes"]]
     node_names = [node.node_name for node in expected]
     twice = sorted({name for name in node_names if node_names.count(name) > 1})
-    _require(not twice, f"nodes: node_name {', '.join(map(repr, twice))} stands more than once: each node has a name of its own")
+    _require(not twice, f"nodes: node_name {listed(list(map(repr, twice)), 2)} is listed twice. Give each node its own name.")
     for option in ("reach_timeout", "lock_timeout"):
         _require_seconds(option, params[option])
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
     starts = params["start"] or {}
-    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start")
+    _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start. Set admit: start, or leave out start.")
     if starts:
         _require_seconds("start.timeout", starts["timeout"])
         unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
-        _require(not unknown, f"start.needs names {', '.join(unknown)}, which nodes does not list")
+        _require(not unknown, naming("start.needs names ", unknown, ", which nodes does not list. Correct start.needs."))
     rereads = params["unread"] and params["admit"] != ADMIT_START and not check
-    _require(not rereads, "unread is for admit: start, a server that runs has read its file and loses what that no longer lists: leave it out")
+    _require(not rereads, "unread is for admit: start, because a server that runs loses the nodes that its file no longer lists. Leave it out.")
     return Request(
         path=path,
         nodes=nodes,
@@ -88,8 +89,8 @@ def _expected_node(entry: Mapping[str, Any]) -> ExpectedNode:
     node = ExpectedNode.of_option(entry)
     if node.role == LIAISON and split_address(entry["grpc_address"])[1] != LIAISON_PORT:
         raise TopologyError(
-            f"node {node.name!r}: grpc_address {entry['grpc_address']}: a liaison is listed on its internal port {LIAISON_PORT}; "
-            "another port answers too, and then the node is lost at the next change of its address"
+            f"node {shown(node.name)}: grpc_address {shown(entry['grpc_address'])}: a liaison is listed on its internal port {LIAISON_PORT}. "
+            "Correct the port, or the server loses the node at its next change of address."
         )
     return node
 
@@ -135,11 +136,11 @@ def _ownership(params: Mapping[str, Any]) -> Ownership:
     try:
         uid = None if params["owner"] is None else pwd.getpwnam(params["owner"]).pw_uid
     except KeyError:
-        raise ValueError(f"owner {params['owner']!r}: no such user on this host") from None
+        raise ValueError(f"owner {shown(params['owner'])}: no such user on this host. Correct owner, or add the user.") from None
     try:
         gid = None if params["group"] is None else grp.getgrnam(params["group"]).gr_gid
     except KeyError:
-        raise ValueError(f"group {params['group']!r}: no such group on this host") from None
+        raise ValueError(f"group {shown(params['group'])}: no such group on this host. Correct group, or add the group.") from None
     return Ownership(uid, gid, mode)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.journal_excerpt import lines_since
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_process import port_holder, silent_ports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import CommandFailed, Service, run, services
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.journal_line import decisive, excerpt
 
 #: Default number of journal lines in a failure.
@@ -38,7 +38,7 @@ class NotReady(Exception):
 
     def to_failure(self, verbosity: int) -> dict[str, Any]:
         """Return the result of a module that fails. Ansible prints a failed result completely, so the journal is included only with ``-v``."""
-        return {"msg": str(self), **({"journal": self.journal} if verbosity and self.journal else {})}
+        return {"msg": message(self), **({"journal": self.journal} if verbosity and self.journal else {})}
 
 
 @dataclass(frozen=True)

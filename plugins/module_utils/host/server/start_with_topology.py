@@ -66,7 +66,8 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     except (TopologyFileError, push.PushFailed) as error:
         if not stopped:
             raise
-        raise service_start.NotReady(f"{str(error).rstrip('.')}. {server.unit} is stopped: repair this, then run deploy") from error
+        problem = error.problem if isinstance(error, TopologyFileError) else str(error).rstrip(".")
+        raise service_start.NotReady(f"{problem}. {server.unit} is stopped: repair this, then run deploy") from error
     try:
         ready = service_start.come_up(server.unit, False, server.ports, server.timeout)
     except service_start.NotReady:
@@ -95,7 +96,7 @@ def _write(request: push.Request, text: str) -> None:
         with topology_file.locked(request.path, request.lock_timeout):
             topology_file.write(request.path, text, ownership_of(request.path))
     except TopologyFileError as error:
-        message = f"{str(error).rstrip('.')}. The server lists only the nodes that responded at its start: run topology"
+        message = f"{error.problem}. The server lists only the nodes that responded at its start: run topology"
         raise service_start.NotReady(message) from error
 
 

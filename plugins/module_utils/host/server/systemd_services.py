@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import VALUE, cut, fitted, shown
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,Result,ExecMainCode,ExecMainStatus,"
@@ -62,7 +63,8 @@ def services(names: Sequence[str], systemctl: str = "systemctl") -> dict[str, Se
     text = run([systemctl, "show", "--property=" + _PROPERTIES, "--", *names])
     blocks = [_properties(block) for block in text.strip("\n").split("\n\n")]
     if len(blocks) != len(names):
-        raise HostStateError("no_systemd", f"systemctl show: got {len(blocks)} units, expected {len(names)}: {text!r}")
+        what = f"systemctl show: got {len(blocks)} units, expected {len(names)}: {shown(text)}"
+        raise HostStateError("no_systemd", f"{what}. Check systemd on this host: systemctl status")
     return {name: _service(name, block) for name, block in zip(names, blocks)}
 
 
@@ -77,12 +79,14 @@ def run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
     except OSError as error:
-        raise HostStateError("no_systemd", f"{command[0]} cannot be run ({error.strerror}): this needs a host with systemd") from error
+        raise HostStateError("no_systemd", f"{command[0]} cannot be run ({error.strerror}). This needs a host with systemd.") from error
     if done.returncode != 0:
+        words = cut(" ".join(command), VALUE)
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         if "authentication required" in said or "Access denied" in said:
-            raise HostStateError("permission_denied", f"{' '.join(command)}: {said}; run this with become: true")
-        raise CommandFailed(f"{' '.join(command)} failed with status {done.returncode}: {said}", said)
+            raise HostStateError("permission_denied", fitted(f"{words}: ", " ".join(said.split()), ". Run this with become: true."))
+        failure = fitted(f"{words} failed with status {done.returncode}: ", " ".join(said.split()), ". Run the command on this host.")
+        raise CommandFailed(failure, said)
     return done.stdout.decode("utf-8", "surrogateescape")
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import settings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 
 ARGUMENT = "--show-rungroup-units"
 # Options of [Service] that decide whether a process can start. systemd-run accepts each as a property.
@@ -47,7 +48,7 @@ def command(unit_files: Sequence[str]) -> list[str]:
     found = [(option, value) for path in unit_files for section, option, value in settings(path) if section == "Service"]
     starts = [value for option, value in found if option == "ExecStart" and value]
     if not starts:
-        raise HostStateError("no_program", f"{', '.join(unit_files)}: no ExecStart. Deploy the host first.")
+        raise HostStateError("no_program", f"{listed(unit_files, 1)}: no ExecStart. Deploy the host first.")
     properties = [f"--property={option}={value}" for option, value in found if option in TRIED]
     program = shlex.split(starts[-1].lstrip("@-:+!"))
     return ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *properties, "--", *program, ARGUMENT]

@@ -47,14 +47,14 @@ def services(value: Any) -> dict[str, str]:
             raise ServicesError(f"{key}: expected a mapping {example}, got {type(entry).__name__}")
         unknown = sorted(str(name) for name in entry if name not in ("name", "role"))
         if unknown:
-            raise ServicesError(f"{key}.{unknown[0]}: unknown key, expected name and role")
+            raise ServicesError(f"{key}.{unknown[0]}: unknown key, expected name and role. Delete the key.")
         name, role = entry.get("name"), entry.get("role", "")
         if not isinstance(name, str) or not name:
             raise ServicesError(f"{key}.name: expected a str with an SRV name, got {name!r}")
         if role not in ("", *ROLES):
             raise ServicesError(f"{key}.role: expected one of {', '.join(ROLES)}, got {role!r}")
         if name in found:
-            raise ServicesError(f"{key}.name: {name} stands more than once")
+            raise ServicesError(f"{key}.name: {name} is listed twice. Delete one.")
         found[name] = str(role)
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming, shown
 
 # Letters, digits, - and _ between dots: commas separate the names in the server's list.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
@@ -45,7 +45,7 @@ def srv_names(value: Any) -> tuple[SrvName, ...]:
     absolute = [each.absolute.lower() for each in names]
     twice = sorted({name for name in absolute if absolute.count(name) > 1})
     if twice:
-        raise SrvNamesError(f"banyandb_srv_names: {', '.join(twice)} is in the list more than once. Remove the copies")
+        raise SrvNamesError(naming("banyandb_srv_names: ", twice, " is listed twice. Delete one."))
     return names
 
 
@@ -57,16 +57,18 @@ def server_problems(names: Sequence[SrvName], search: Sequence[str]) -> list[str
     problems = []
     for each in names:
         if not each.name.endswith("."):
-            also = " and ".join(f"{each.name}.{domain.strip('.')}." for domain in search) or f"{each.name} below each domain of that list"
-            problems.append(
-                f"banyandb_srv_names: {each.name} has no trailing dot, so a server may use the nodes of {also} "
-                f"(search list of resolv.conf). Write {each.absolute}"
-            )
+            also = [f"{each.name}.{domain.strip('.')}." for domain in search] or [f"{each.name} below each domain of that list"]
+            before = f"banyandb_srv_names: {each.name} has no trailing dot, so a server may use the nodes of "
+            problems.append(naming(before, also, f" (resolv.conf). Write {each.absolute}"))
     plain = [each.name for each in names if not each.ca_cert_path]
     if plain and len(plain) < len(names):
         problems.append(
-            f"banyandb_srv_names: {', '.join(plain)} without ca_cert_path and other names with it: a server uses TLS for the nodes of all names, "
-            "or of none. Set ca_cert_path for all names, or for none"
+            naming(
+                "banyandb_srv_names: ",
+                plain,
+                " without ca_cert_path and other names with it: a server uses TLS for all names or for none. Set ca_cert_path for all, or for none.",
+                2,
+            )
         )
     return problems
 

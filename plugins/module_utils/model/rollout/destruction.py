@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import Cluster
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 
 
@@ -23,7 +24,7 @@ def problems(clusters: Mapping[str, Cluster], confirmed: Sequence[str], in_run: 
 
     ``confirmed``: cluster names that the user confirmed. ``in_run``: hosts of this run. ``given``: names of variables on the command line.
     """
-    known = ", ".join(sorted(clusters))
+    known = listed(sorted(clusters))
     found = []
     if "banyandb_cluster" in given:
         found.append(
@@ -34,20 +35,28 @@ def problems(clusters: Mapping[str, Cluster], confirmed: Sequence[str], in_run: 
         found.append(f"banyandb_confirm is not set: expected the name of the cluster to destroy ({known}). Set -e banyandb_confirm=NAME.")
     unknown = [name for name in confirmed if name not in clusters]
     if unknown:
-        found.append(f"banyandb_confirm is {', '.join(unknown)}: expected clusters of this inventory, which has {known}. Correct the name.")
+        found.append(f"banyandb_confirm is {listed(unknown, 2)}: expected clusters of this inventory, which has {known}. Correct the name.")
     for name in sorted(set(confirmed) & clusters.keys()):
         cluster = clusters[name]
         leaving = sorted(set(cluster.remove) & set(in_run))
         if leaving:
             found.append(
-                f"cluster {name}: {', '.join(leaving)} is listed in banyandb_remove. Run skywalking.banyandb.remove first, or take it out of "
-                "banyandb_remove."
+                naming(
+                    f"cluster {name}: ",
+                    leaving,
+                    " is listed in banyandb_remove. Run skywalking.banyandb.remove first, or take it out of banyandb_remove.",
+                    2,
+                )
             )
         left_out = [node["name"] for node in cluster.nodes if node["name"] not in in_run]
         if left_out:
             found.append(
-                f"cluster {name}: --limit leaves out {', '.join(left_out)}. Run this without --limit, or use skywalking.banyandb.remove for single "
-                "hosts."
+                naming(
+                    f"cluster {name}: --limit leaves out ",
+                    left_out,
+                    ". Run this without --limit, or use skywalking.banyandb.remove for single hosts.",
+                    2,
+                )
             )
     return found
 

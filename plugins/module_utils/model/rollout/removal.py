@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import META, groups_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 
 #: A cluster keeps at least so many servers of each group. No liaison starts without META, and clients need a liaison.
@@ -28,19 +28,27 @@ def problems(
     known = {node["name"] for nodes in clusters.values() for node in nodes}
     found = []
     if not leaving:
-        found.append('banyandb_remove is empty: name the hosts that are to leave, with -e \'{"banyandb_remove": ["data3"]}\'.')
+        found.append('banyandb_remove is empty. Name the hosts that leave, with -e \'{"banyandb_remove": ["data3"]}\'.')
     unknown = sorted(set(leaving) - known)
     if unknown:
         found.append(
-            f"banyandb_remove names {listed(unknown, 2)}: not in the groups banyandb_data, banyandb_liaison and banyandb_standalone. "
-            "For a host that is not in the inventory, run skywalking.banyandb.topology."
+            naming(
+                "banyandb_remove names ",
+                unknown,
+                ": in no group of the servers. For a host that is not in the inventory, run skywalking.banyandb.topology.",
+                2,
+            )
         )
     for cluster, nodes in sorted(clusters.items()):
         left_out = [node["name"] for node in nodes if node["name"] not in in_run]
         if left_out and any(node["name"] in leaving for node in nodes):
             found.append(
-                f"cluster {cluster}: --limit leaves out {listed(left_out, 3)}, and every server of the cluster must drop the node. "
-                "Run this without --limit."
+                naming(
+                    f"cluster {cluster}: --limit leaves out ",
+                    left_out,
+                    ", and every server of the cluster must drop the node. Run this without --limit.",
+                    3,
+                )
             )
         groups = dict.fromkeys(group for node in nodes if node["name"] in leaving for group in groups_of(node))
         for group in groups:
@@ -48,11 +56,9 @@ def problems(
             staying = [name for name in members if name not in leaving]
             least = max(limits[cluster].minimum.get(group, 0), KEPT.get(group, 0))
             if len(staying) < least:
-                gone = ", ".join(name for name in members if name in leaving)
-                found.append(
-                    f"{gone}: cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
-                    "Add another first" + ("." if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}.")
-                )
+                what = f": cluster {cluster} would have {len(staying)} of its {len(members)} servers of {group} left, at least {least} must stay. "
+                or_set = "" if len(staying) < KEPT.get(group, 0) else f", or set banyandb_minimum: {{{group}: {len(staying)}}}"
+                found.append(naming("", [name for name in members if name in leaving], f"{what}Add another first{or_set}.", 2))
     return found
 
 

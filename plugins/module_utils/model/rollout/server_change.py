@@ -18,6 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     read,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 
 #: Environment variables that make the node name of a server, and those that make its labels and roles.
 NAME_VARIABLES = ("BYDB_NODE_HOST", "BYDB_GRPC_PORT")
@@ -84,11 +85,11 @@ def requested_restarts(
     unknown = sorted(set(requested) - {*inventory})
     if unknown:
         raise RolloutRefused(
-            f"banyandb_restart: {', '.join(unknown)} not in the inventory. Name hosts of banyandb_data, banyandb_liaison or banyandb_standalone."
+            naming("banyandb_restart: ", unknown, " not in the inventory. Name hosts of banyandb_data, banyandb_liaison or banyandb_standalone.")
         )
     absent = sorted(set(requested) - {*services})
     if absent:
-        raise RolloutRefused(f"banyandb_restart: {', '.join(absent)} not reached by this run. Include each host in --limit and make it reachable.")
+        raise RolloutRefused(naming("banyandb_restart: ", absent, " not reached by this run. Include each host in --limit and make it reachable."))
 
     def why(host: str) -> tuple[RestartReason, ...]:
         service = services[host]
@@ -109,6 +110,5 @@ def check_scope(only: str | None, services: Mapping[str, Mapping[str, Any]], cha
     beside = [f"{host}: does not run" for host, service in services.items() if need(service) == START]
     beside += [f"{host}: {reason.text()}" for host, change in changes.items() for reason in change.reasons if not reason.within(SCOPES[only])]
     if beside:
-        raise RolloutRefused(
-            f"This playbook changes only {', '.join(SCOPES[only])}. Run skywalking.banyandb.deploy for the other changes: {'; '.join(beside)}"
-        )
+        before = f"This playbook changes only {', '.join(SCOPES[only])}, and the inventory has other changes ("
+        raise RolloutRefused(naming(before, beside, "). Run skywalking.banyandb.deploy."))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 
 META = "meta"
@@ -51,7 +52,7 @@ def lacking(leaving: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, A
             missing = sorted(name for name in members if name in away)
             return (
                 f"without it {len(left)} of the {len(members)} servers of {group} would be left, at least {minimum} must stay"
-                + (f" ({', '.join(missing)} cannot be reached)" if missing else "")
+                + (f" ({listed(missing, 1)} cannot be reached)" if missing else "")
                 + f". Start what does not run, add a server, or set banyandb_minimum: {{{group}: {len(left)}}}."
             )
     return ""

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import LIFECYCLE, groups_of, lacking
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 
 
@@ -180,9 +181,8 @@ def _check_minimum(clusters: Mapping[str, Sequence[Mapping[str, Any]]], limits: 
     known = {group for each in clusters.values() for node in each for group in groups_of(node)}
     unknown = sorted({group for each in limits.values() for group in each.minimum} - known)
     if unknown:
-        raise RolloutRefused(
-            f"banyandb_minimum names {', '.join(unknown)}: expected groups that servers are in, which are {', '.join(sorted(known))}."
-        )
+        after = f": expected groups that servers are in, such as {listed(sorted(known), 3)}. Correct the name."
+        raise RolloutRefused(naming("banyandb_minimum names ", unknown, after))
 
 
 def _bound(stage: int | str, total: int) -> int:

@@ -20,7 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
@@ -139,7 +139,7 @@ def merged(problems: Sequence[str], hosts: Collection[str]) -> list[str]:
     for problem in problems:
         host, _sep, text = problem.partition(": ")
         found.setdefault(text if host in hosts else problem, []).extend([host] if host in hosts else [])
-    return [f"{listed(names, 3)}: {text}" if names else text for text, names in found.items()]
+    return [naming("", names, f": {text}", 3) if names else text for text, names in found.items()]
 
 
 def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choices: _Choices) -> None:
@@ -161,7 +161,7 @@ def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str
     for variable, found in choices.items():
         if DNS in found and len(found) > 1:
             values = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
-            problems.append(f"{variable} is {values}: set one for all hosts of the cluster {name}")
+            problems.append(f"{variable} is {values}. Set one for all hosts of the cluster {name}.")
     mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
     return mode, DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
 
@@ -185,7 +185,7 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     if not _is_one_host(host):
         raise TopologyError(f"{host}: Ansible reads this host name as a pattern for other hosts; use only letters, digits and . _ -")
     if len(roles) > 1:
-        raise TopologyError(f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}; a host runs one node, leave it in one")
+        raise TopologyError(f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}. A host runs one node: leave it in one.")
     role = roles[0]
     node_host = _text(variables.get("banyandb_node_host") or variables.get("ansible_host") or host, f"{host}: banyandb_node_host")
     bracketed = f"[{node_host}]" if ":" in node_host else node_host
@@ -225,11 +225,12 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
 def _check_environment(host: str, role: str, environment: Mapping[str, Any]) -> None:
     for name, instead in DECIDED_ELSEWHERE.items():
         if name in environment:
-            raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides; set that instead")
+            raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides. Set {instead} instead.")
     port = _text(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT), f"{host}: banyandb_env: BYDB_LIAISON_SERVER_GRPC_PORT")
     if role == LIAISON and port != str(LIAISON_PORT):
         raise TopologyError(
-            f"{host}: banyandb_env moves the internal port of a liaison to {shown(port)}; the other nodes know a liaison by {LIAISON_PORT}"
+            f"{host}: banyandb_env moves the internal port of a liaison to {shown(port)}, and the other nodes know a liaison by {LIAISON_PORT}. "
+            "Delete BYDB_LIAISON_SERVER_GRPC_PORT."
         )
 
 
@@ -273,15 +274,19 @@ def _cluster_problems(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     data, liaisons = by_role[DATA], by_role[LIAISON]
     if len(data) + len(liaisons) > 1:
         problems += [
-            f"{node['name']}: its address {node['grpc_address']} leads each of the other nodes to itself; set banyandb_node_host "
-            "to an address that they reach"
+            f"{node['name']}: its address {node['grpc_address']} leads each of the other nodes to itself. Set banyandb_node_host "
+            "to an address that they reach."
             for node in [*data, *liaisons]
             if _is_loopback(node["grpc_address"])
         ]
     if (data or liaisons) and not any("ROLE_META" in node["roles"] for node in data):
         problems.append(
-            f"{listed([node['name'] for node in [*data, *liaisons]], 3)}: no data node has the META role, without which no liaison "
-            "starts; add a data node, or let one keep banyandb_has_meta_role: true"
+            naming(
+                "",
+                [node["name"] for node in [*data, *liaisons]],
+                ": no data node has the META role, without which no liaison starts. Add a data node, or let one keep banyandb_has_meta_role: true.",
+                3,
+            )
         )
     return problems
 
@@ -299,8 +304,12 @@ def _clashes(found: Mapping[str, Cluster]) -> list[tuple[str, list[str]]]:
             at[canonical_host(split_address(node["grpc_address"])[0])].append((name, node["name"]))
     return [
         (
-            f"{listed([host for _cluster, host in sharing], 3)}: all at the address {address}; each node needs a host of its own, check "
-            "ansible_host and banyandb_node_host",
+            naming(
+                "",
+                [host for _cluster, host in sharing],
+                f": all at the address {address}, and each node needs a host of its own. Correct ansible_host or banyandb_node_host.",
+                3,
+            ),
             [cluster for cluster, _host in sharing],
         )
         for address, sharing in at.items()

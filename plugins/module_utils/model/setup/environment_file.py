@@ -34,7 +34,7 @@ def normalised(environment: Mapping[str, Any]) -> dict[str, str]:
     Raises BadEnvironment for a name or a value that an environment file cannot carry.
     """
     if not isinstance(environment, Mapping):
-        raise BadEnvironment(f"the environment of a server must be a mapping of variables to values, not {type(environment).__name__}")
+        raise BadEnvironment(f"the environment of a server must be a mapping of variables, not {type(environment).__name__}. Write a mapping.")
     return {
         name: _text(name, value)
         for name, value in sorted(environment.items(), key=lambda item: shown(item[0]))
@@ -83,22 +83,23 @@ def _is_name(name: object) -> bool:
 
 def _text(name: object, value: object) -> str:
     if not _is_name(name):
-        raise BadEnvironment(f"{shown(name)} is not the name of an environment variable: expected letters, digits and _, not starting with a digit")
+        expected = "expected letters, digits and _, not starting with a digit"
+        raise BadEnvironment(f"{shown(name)} is not the name of an environment variable: {expected}. Correct the name.")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 64:
-        raise BadEnvironment(f"the value of {name} is a number of more than 64 bits, which no flag of a server takes")
+        raise BadEnvironment(f"the value of {name} is a number of more than 64 bits, which no flag of a server takes. Correct the value.")
     if isinstance(value, (int, float)):
         return str(value)
     if not isinstance(value, str):
         raise BadEnvironment(
-            f"the value of {name} is of type {type(value).__name__}: expected text, a number or a boolean; "
-            "write a list as one text with commas, as the server's flags take it"
+            f"the value of {name} is of type {type(value).__name__}: expected text, a number or a boolean. "
+            "Write a list as one text with commas, as the server's flags take it."
         )
     for character in value:
         if (ord(character) < 0x20 and character != "\t") or 0x7F <= ord(character) < 0xA0:
             what = "a line break" if character in "\n\r" else f"the control character U+{ord(character):04X}"
-            raise BadEnvironment(f"the value of {name} contains {what}: remove it, systemd cannot hand it on")
+            raise BadEnvironment(f"the value of {name} contains {what}, which systemd cannot hand on. Remove it from the value.")
         if 0xD800 <= ord(character) <= 0xDFFF:
-            raise BadEnvironment(f"the value of {name} is not valid Unicode: systemd takes UTF-8 only")
+            raise BadEnvironment(f"the value of {name} is not valid Unicode, and systemd takes only UTF-8. Correct the value.")
     return str(value)

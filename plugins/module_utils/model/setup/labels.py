@@ -31,14 +31,14 @@ def labels_flag(labels: Mapping[str, Any]) -> str:
 def labels_read(labels: Mapping[str, Any]) -> dict[str, str]:
     """Return the labels as the server reads and shows them: all text, booleans as ``true`` and ``false``. Raises BadLabel."""
     if not isinstance(labels, Mapping):
-        raise BadLabel(f"node labels must be a mapping of names to values, not {type(labels).__name__}")
+        raise BadLabel(f"node labels must be a mapping of names to values, not {type(labels).__name__}. Write a mapping such as {{type: hot}}.")
     read: dict[str, str] = {}
     for name, value in labels.items():
         text = _part(name, name)
         if not text:
-            raise BadLabel(f"node label {shown(name)}: an empty name is not kept by the server")
+            raise BadLabel(f"node label {shown(name)}: the server does not keep an empty name. Give the label a name.")
         if text in read:
-            raise BadLabel(f"node label {shown(name)} stands more than once, as text and as a number: the server keeps one of them")
+            raise BadLabel(f"node label {shown(name)} is listed twice, as text and as a number, and the server keeps one of them. Delete one.")
         read[text] = _part(name, value)
     return read
 
@@ -59,10 +59,10 @@ def labels_expected(labels: Mapping[str, Any] | None, where: str) -> tuple[tuple
 def _part(name: object, part: object) -> str:
     if not isinstance(part, (str, int, float)) or (isinstance(part, int) and part.bit_length() > 64):
         what = "a larger number" if isinstance(part, int) else type(part).__name__
-        raise BadLabel(f"node label {shown(name)}: expected text or a number of 64 bits, found {what}")
+        raise BadLabel(f"node label {shown(name)}: expected text or a number of 64 bits, found {what}. Correct the value.")
     text = ("true" if part else "false") if isinstance(part, bool) else str(part)
     if text != text.strip():
-        raise BadLabel(f"node label {shown(name)}: spaces at either end are not kept by the server")
+        raise BadLabel(f"node label {shown(name)}: the server does not keep spaces at either end. Delete the spaces.")
     if _FORBIDDEN.search(text):
-        raise BadLabel(f'node label {shown(name)}: the server cannot read back = , " or a line break in a name or value')
+        raise BadLabel(f'node label {shown(name)}: the server cannot read back = , " or a line break in a name or value. Use other characters.')
     return text

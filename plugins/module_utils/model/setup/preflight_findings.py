@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import INVENTORY
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, fitted, listed, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
@@ -74,7 +74,7 @@ def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Findin
             tuple(hosts),
             Check.MACHINE,
             Level.FAIL,
-            f"{listed(hosts, FEW)}: these inventory names lead to one machine. Leave one of them in the inventory, or correct ansible_host.",
+            naming("", hosts, ": these inventory names lead to one machine. Leave one of them in the inventory, or correct ansible_host.", FEW),
         )
         for hosts in machines.values()
         if len(hosts) > 1
@@ -84,7 +84,9 @@ def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Findin
             tuple(hosts),
             Check.MACHINE,
             Level.WARN,
-            f"{listed(hosts, FEW)}: two machines with the same /etc/machine-id. Give each its own: remove the file and run systemd-machine-id-setup.",
+            naming(
+                "", hosts, ": two machines with the same /etc/machine-id. Give each its own: remove the file and run systemd-machine-id-setup.", FEW
+            ),
         )
         for hosts in clones.values()
         if len(hosts) > 1
@@ -127,12 +129,21 @@ def name_findings(unresolved: Mapping[str, Mapping[str, str]], clusters: Mapping
             hosts,
             Check.NAMES,
             Level.FAIL,
-            f"{listed(hosts, FEW)}: cannot resolve {listed(names, FEW)} ({REASONS[reason]}). Set banyandb_node_host of "
-            f"{listed([nodes.get(n, n) for n in names], 1)} "
-            "to an address, or add the name to DNS or /etc/hosts.",
+            _unresolved(hosts, names, reason, listed([nodes.get(name, name) for name in names], 1)),
         )
         for (hosts, reason), names in sorted(together.items())
     ]
+
+
+def _unresolved(hosts: Sequence[str], names: Sequence[str], reason: str, servers: str) -> str:
+    """Return the message for ``names`` without an address. ``servers``: the hosts with these names."""
+    parts = ("", "", "")
+    for few, of in ((FEW, f" of {servers}"), (FEW, ""), (2, ""), (1, "")):
+        remedy = f" ({REASONS[reason]}). Set banyandb_node_host{of} to an address, or add the name to DNS or /etc/hosts."
+        parts = (f"{listed(hosts, few)}: cannot resolve ", listed(names, few), remedy)
+        if len("".join(parts)) <= MOST:
+            break
+    return fitted(*parts)
 
 
 def table(hosts: Sequence[str], findings: Sequence[Finding]) -> list[str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
 
 MARKER = ".banyandb-node.json"
 FORMAT = 1
@@ -78,7 +78,7 @@ def storage_problems(variables: Mapping[str, Any]) -> list[str]:
     given = variables["banyandb_storage"]
     unknown = sorted(set(map(str, given)) - set(STORES))
     if unknown:
-        return [f"banyandb_storage names {', '.join(map(shown, unknown))}: expected {', '.join(STORES)}. Correct the name."]
+        return [f"banyandb_storage names {listed(list(map(shown, unknown)), 1)}: expected {', '.join(STORES)}. Correct the name."]
     named = {"banyandb_config_dir": variables["banyandb_config_dir"], "banyandb_root": variables["banyandb_root"]}
     data = {"banyandb_data_dir": variables["banyandb_data_dir"]}
     data.update({f"banyandb_storage.{name}": path for name, path in sorted(given.items(), key=lambda item: str(item[0])) if path})

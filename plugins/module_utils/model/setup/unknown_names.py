@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import PREFIX
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, naming
 
 OURS = "banyandb_"
 #: Variables that the inventory plugin ``srv`` sets, and no user.
@@ -41,7 +41,7 @@ def unknown_variables(variables: Mapping[str, Collection[str]], known: Collectio
             tuple(hosts),
             Check.VARIABLES,
             Level.WARN,
-            f"{listed(hosts, FEW)}: {cut(name, NAME)} is not a variable of this collection and has no effect. {_instead(name, known)}",
+            naming("", hosts, f": {cut(name, NAME)} is not a variable of this collection and has no effect. {_instead(name, known)}", FEW),
         )
         for name, hosts in sorted(having.items())
     ]
@@ -58,7 +58,8 @@ def unknown_groups(groups: Mapping[str, Sequence[str]]) -> list[Finding]:
         near = get_close_matches(group, [*GROUPS], 1, ALIKE)
         hosts = [host for host in all_hosts if host not in members]
         if near and group not in GROUPS and hosts:
-            message = f"{listed(hosts, FEW)}: only in the group {cut(group, NAME)}, so the run ignores them. Did you mean the group {near[0]}?"
+            after = f": only in the group {cut(group, NAME)}, so the run ignores them. Did you mean the group {near[0]}?"
+            message = naming("", hosts, after, FEW)
             found.append(Finding(tuple(hosts), Check.VARIABLES, Level.WARN, message))
     return found
 

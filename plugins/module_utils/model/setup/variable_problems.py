@@ -14,7 +14,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.written_paths import written_path_problems
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import without_credentials
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import VALUE, cut, without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES
 
@@ -46,26 +46,26 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
         ),
         (
             not re.match(r"(https?://|/|~|$)", artifact),
-            f'banyandb_artifact is "{without_credentials(artifact)}": expected a URL or an absolute path on the controller, such as '
-            "/srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz.",
+            f'banyandb_artifact is "{cut(without_credentials(artifact), VALUE)}": expected a URL or an absolute path on the controller. '
+            "Set one such as /srv/skywalking-banyandb-0.11.0-banyand.tgz.",
         ),
         (
             bool(artifact) and not version,
-            f'banyandb_version cannot be read from the name of the artifact, "{os.path.basename(artifact)}": expected '
+            f'banyandb_version cannot be read from the name of the artifact, "{cut(os.path.basename(artifact), VALUE)}": expected '
             "skywalking-banyandb-<version>-banyand.tgz. Set banyandb_version.",
         ),
         (
             not re.match(r"([A-Za-z0-9][A-Za-z0-9._+~-]*)?$", version),
-            f'banyandb_version is "{version}": expected the name of a directory, such as 0.11.0.',
+            f'banyandb_version is "{cut(version, VALUE)}": expected the name of a directory, such as 0.11.0.',
         ),
         (
             not re.match(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?$", variables["banyandb_user"]) or variables["banyandb_user"] == "root",
-            f'banyandb_user is "{variables["banyandb_user"]}": expected the name of an account other than root, such as banyandb.',
+            f'banyandb_user is "{cut(variables["banyandb_user"], VALUE)}": expected the name of an account other than root, such as banyandb.',
         ),
         (
             variables["banyandb_liaison_drain"] == HOOK and not variables["banyandb_liaison_drain_tasks"],
-            "banyandb_liaison_drain is hook and banyandb_liaison_drain_tasks is empty: expected the path of a file of tasks that keep clients "
-            "and the other liaisons away from the host.",
+            "banyandb_liaison_drain is hook and banyandb_liaison_drain_tasks is empty. Set it to the path of a file of tasks that block clients "
+            "and the other liaisons.",
         ),
         (
             not (0 < grpc_port < 65536 and 0 < http_port < 65536) or grpc_port == http_port,
@@ -85,7 +85,7 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
     return (
         (
             not re.match(r"([1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%|infinity)?$", memory),
-            f'banyandb_memory_max is "{memory}": expected a size such as 8G, or a percentage of the memory such as 70%.',
+            f'banyandb_memory_max is "{cut(memory, VALUE)}": expected a size such as 8G, or a percentage of the memory such as 70%.',
         ),
         (
             _mebibytes(memory) < LEAST_MEMORY,
@@ -93,7 +93,7 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
         ),
         (
             not re.match(r"([1-9][0-9]*%)?$", quota),
-            f'banyandb_cpu_quota is "{quota}": expected a percentage of one processor such as 150%.',
+            f'banyandb_cpu_quota is "{cut(quota, VALUE)}": expected a percentage of one processor such as 150%.',
         ),
         (files < LEAST_FILES, f"banyandb_limit_nofile is {files}: expected {LEAST_FILES} or more; the server keeps many files open."),
         (kept < LEAST_VERSIONS, f"banyandb_keep_versions is {kept}: expected {LEAST_VERSIONS} or more, to be able to roll back."),

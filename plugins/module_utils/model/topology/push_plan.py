@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed as shown_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
     Node,
     Topology,
@@ -100,7 +100,7 @@ def plan(
     readdressed = sorted(moving & set(listed_before))
     if readdressed and readdress == REFUSE:
         raise PlanRefused(
-            f"topology.yml: refusing to change the address of {shown_names(readdressed)}. Correct the address, or set readdress: stage.",
+            naming("topology.yml: refusing to change the address of ", readdressed, ". Correct the address, or set readdress: stage."),
             [f"{name}: {listed_before[name].grpc_address} -> {wanted.by_name[name].grpc_address}" for name in readdressed],
         )
 
@@ -108,15 +108,22 @@ def plan(
     away = {node.name for node in listed if node.grpc_address not in answering}
     if needs and not set(needs) & {node.name for node in listed} - away:
         raise PlanRefused(
-            f"{shown_names(sorted(needs))}: no response, and this server starts only while one of these nodes responds. "
-            "Start one of these nodes, then run deploy.",
+            naming(
+                "",
+                sorted(needs),
+                ": no response, and this server starts only while one of these nodes responds. Start one of these nodes, then run deploy.",
+            ),
             sorted(needs),
         )
     final = Topology(ordered(listed, away), ordered(held_back))
     if not final.listed and admit != ADMIT_START:
         raise PlanRefused(
-            f"topology.yml: no node responds ({shown_names(sorted(wanted.by_name), 3)}), and an empty list drops every node. "
-            "Start the nodes, or correct their addresses.",
+            naming(
+                "topology.yml: no node responds (",
+                sorted(wanted.by_name),
+                "), and an empty list drops every node. Start the nodes, or correct their addresses.",
+                3,
+            ),
             [node.grpc_address for node in wanted.nodes],
         )
 
@@ -160,10 +167,10 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, answering: Collect
         raise PlanRefused("topology.yml: the list of nodes is empty, which drops every node from the server. Put at least one node into nodes.")
     both = sorted(set(remove) & set(wanted.by_name))
     if both:
-        raise PlanRefused(f"{shown_names(both)}: in nodes and in remove. Take the name out of nodes, or out of remove.", both)
+        raise PlanRefused(naming("", both, ": in nodes and in remove. Take the name out of nodes, or out of remove."), both)
     unknown = sorted(set(refresh) - set(wanted.by_name))
     if unknown:
-        raise PlanRefused(f"refresh: {shown_names(unknown)} not found in nodes. Correct refresh.", unknown)
+        raise PlanRefused(naming("refresh: ", unknown, " not found in nodes. Correct refresh."), unknown)
     vanished = [
         node
         for node in current.nodes
@@ -176,8 +183,11 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, answering: Collect
     if vanished:
         names = [node.name for node in sorted(vanished)]
         raise PlanRefused(
-            f"topology.yml: refusing to drop {shown_names(names)}, which {'is' if len(names) == 1 else 'are'} not in the inventory. "
-            "Add the host to the inventory, or to banyandb_remove.",
+            naming(
+                "topology.yml: refusing to drop ",
+                names,
+                f", which {'is' if len(names) == 1 else 'are'} not in the inventory. Add the host to the inventory, or to banyandb_remove.",
+            ),
             [f"{node.name} ({node.grpc_address})" for node in sorted(vanished)],
         )
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, listed, shown
 
 HEADER = (
     "# The nodes that this BanyanDB server knows. Written by the Ansible collection skywalking.banyandb:\n"
@@ -29,6 +29,8 @@ HELD_BACK = "# held back: "
 LIAISON_PORT = 18912
 GRPC_PORT = 17912
 HTTP_PORT = 17913
+#: Characters of a line in a message, which also names the file and what to do.
+QUOTED = 24
 
 _KEYS = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(%[A-Za-z0-9._-]+)?")
@@ -63,7 +65,7 @@ class Node:
             raise TopologyError(f"node name {shown(self.name)}: expected printable text without blanks around it")
         split_address(self.grpc_address, f"node {shown(self.name)}: grpc_address")
         if self.tls_enabled and not self.ca_cert_path:
-            raise TopologyError(f"node {shown(self.name)}: tls_enabled needs ca_cert_path; the server rejects the whole file without it")
+            raise TopologyError(f"node {shown(self.name)}: tls_enabled needs ca_cert_path, or the server rejects the whole file. Set it.")
         if self.ca_cert_path and not (self.ca_cert_path.startswith("/") and self.ca_cert_path.isprintable()):
             raise TopologyError(f"node {shown(self.name)}: ca_cert_path {shown(self.ca_cert_path)}: expected an absolute path")
 
@@ -109,7 +111,7 @@ class Topology:
         ):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
-                raise TopologyError(f"{what} {', '.join(map(shown, twice))} stands more than once: each node has one entry")
+                raise TopologyError(f"{what} {listed(list(map(shown, twice)), 2)} is listed twice. Delete one.")
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -160,7 +162,7 @@ def parse(text: str) -> Topology:
         elif line in ("nodes:", "nodes: []") and not key:
             key = line
         elif line and not (line.startswith("#") and line.isprintable()):
-            raise ForeignFormat(f"line {number}: {line[:80]!r} was not written by this collection")
+            raise ForeignFormat(f"line {number}: {line[:QUOTED]!r} was not written by this collection")
     if not key:
         raise ForeignFormat("no line 'nodes:'")
     return Topology(tuple(listed), tuple(held_back))
@@ -259,5 +261,5 @@ def _entry(text: str, number: int) -> Node:
         raise ForeignFormat(f"line {number}: not a line of JSON ({error})") from None
     node = Node.from_mapping(entry, f"line {number}")
     if _line(node) != text:
-        raise ForeignFormat(f"line {number}: {text[:80]!r} was not written by this collection")
+        raise ForeignFormat(f"line {number}: {text[:QUOTED]!r} was not written by this collection")
     return node
