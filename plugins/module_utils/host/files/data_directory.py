@@ -275,7 +275,7 @@ def require_writable(seen: Sequence[Seen]) -> None:
 def filled_mounts(seen: Sequence[Seen]) -> dict[str, str]:
     """Return root -> a mount below the root that is no root itself and has more content than the ways to other roots. Raises HostStateError."""
     roots = [each.real for each in seen]
-    found = {}
+    found: dict[str, str] = {}
     for point in sorted(_mount_points() - {*roots}):
         above = [each.path for each in seen if is_below(point, each.real)]
         if above and _content(point) - {*IGNORED} - ways_to_others(point, roots):
