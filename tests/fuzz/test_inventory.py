@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import re
 from typing import Any
 
 import pytest
@@ -63,8 +64,10 @@ def test_an_inventory_gives_clusters_with_problems_in_words(fuzz: Fuzzer) -> Non
             problems = [problem for cluster in found.values() for problem in cluster["problems"]]
             removed = {name for cluster in found.values() for name in cluster["remove"]}
             assert all(len(problem) < 4000 for problem in problems)
+            # Hosts with the same problem share a line, which names three of them.
+            named = [re.split(", | and ", problem.partition(": ")[0]) for problem in problems]
             for host in {"d1", "d2", "l1", "s1"} - hosts - removed:
-                assert any(problem.startswith(f"{host}: ") for problem in problems)
+                assert any(host in names or names[-1].endswith(" more") for names in named)
             fuzz.came("with problems" if problems else "right")
 
 

@@ -79,20 +79,21 @@ def test_a_drop_in_for_several_units_counts_too(tmp_path: Path, folder: str) -> 
 def test_the_program_is_tried_with_what_decides_its_start_and_with_nothing_else(unit: str, tmp_path: Path) -> None:
     later = tmp_path / "later.conf"
     later.write_text("[Service]\nUser=other\nExecStart=\nExecStart=-/opt/new liaison\n")
-    words = trial_run.command([unit, str(later)])
-    assert words[:5] == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
-    assert words[5:9] == [
-        "--property=User=banyandb",
-        "--property=UMask=0077",
-        "--property=SystemCallFilter=@system-service    @clock",
-        "--property=User=other",
-    ]
-    assert words[9:] == ["--", "/opt/new", "liaison", "--show-rungroup-units"]
+    found = trial_run.read_unit(NAME, [unit, str(later)])
+    properties = ("User=banyandb", "UMask=0077", "SystemCallFilter=@system-service    @clock", "User=other")
+    assert found == trial_run.Unit("banyandb-data", tuple(f"--property={each}" for each in properties), ("/opt/new", "liaison"), "other")
+
+
+def test_a_trial_runs_once_in_a_transient_unit(tmp_path, monkeypatch, unit):
+    assert tried(tmp_path, monkeypatch, unit, f'echo "$*" > {tmp_path}/words') == ""
+    words = (tmp_path / "words").read_text()
+    assert words.startswith("--quiet --wait --pipe --collect --property=User=banyandb ")
+    assert words.endswith(" -- /opt/banyandb/current/bin/banyand-server data --show-rungroup-units\n")
 
 
 def test_a_host_without_a_unit_is_reported() -> None:
     with pytest.raises(HostStateError, match="no ExecStart. Deploy the host first"):
-        trial_run.command(["/nowhere"])
+        trial_run.read_unit(NAME, ["/nowhere"])
 
 
 def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: str) -> str:
@@ -102,7 +103,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: st
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     try:
-        trial_run.try_program(NAME, [unit])
+        trial_run.try_program(trial_run.read_unit(NAME, [unit]))
     except HostStateError as error:
         assert error.kind == "does_not_start" and len(str(error)) <= 300
         return str(error)
@@ -118,6 +119,8 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, script: st
         ('echo \'{"level":"fatal","error":"no"}\'; echo later; exit 1', 'refuses its settings: {"level":"fatal","error":"no"}. Corr'),
         ("exit 2", "refuses its settings: no message. Correct banyandb_env."),
         ("exit 203", "/opt/banyandb/current/bin/banyand-server: No such file or directory."),
+        ("exit 243", "banyandb-data: LoadCredential cannot be read."),
+        ("echo 'Failed to parse TasksMax=x.' >&2; exit 1", "banyandb-data: systemd: Failed to parse TasksMax=x. Correct banyandb_unit_options."),
     ],
 )
 def test_a_trial_says_what_the_program_or_systemd_said(tmp_path, monkeypatch, unit, script, says):

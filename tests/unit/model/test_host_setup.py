@@ -204,6 +204,11 @@ def test_a_liaison_is_left_alone_for_longer_than_its_flush_takes(timeouts, secon
     assert flush_seconds({**VARIABLES, "banyandb_env": timeouts}) == seconds
 
 
+def test_a_directory_that_the_server_cannot_write_is_a_problem():
+    (problem,) = problems({**VARIABLES, "banyandb_artifact": "", "banyandb_env": {"BYDB_ACCESS_LOG_ROOT_PATH": "/var/log/x"}})
+    assert "where the server cannot write" in problem
+
+
 def test_a_hook_without_tasks_is_a_problem():
     wrong = {**VARIABLES, "banyandb_artifact": "", "banyandb_liaison_drain": "hook"}
     assert any("banyandb_liaison_drain_tasks is empty" in problem for problem in problems(wrong))

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starts the program of a unit once, with the unit's account, sandbox and environment. The program ends before it serves.
 
+Other commands can run in the same sandbox, to see what the server will see.
+
 Standard library only, Python 3.9+. With ``--show-rungroup-units`` the server reads its whole environment, lists its units and exits with 0. With a
 value of the wrong type it exits with 1 (measured, tests/contract/test_process.py). The program opens no port and changes no data.
 """
@@ -15,6 +17,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import settings
@@ -23,10 +26,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 ARGUMENT = "--show-rungroup-units"
 # Options of [Service] that decide whether a process can start. systemd-run accepts each as a property.
 TRIED = (
-    "AmbientCapabilities", "CapabilityBoundingSet", "CPUQuota", "Environment", "EnvironmentFile", "Group", "LimitNOFILE", "LockPersonality",
-    "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname",
-    "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectSystem", "ReadWritePaths", "RestrictAddressFamilies",
-    "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "UMask",
+    "AmbientCapabilities", "AppArmorProfile", "BindPaths", "BindReadOnlyPaths", "CapabilityBoundingSet", "CPUQuota", "Environment",
+    "EnvironmentFile", "Group", "InaccessiblePaths", "LimitAS", "LimitNOFILE", "LimitNPROC", "LoadCredential", "LockPersonality",
+    "MemoryDenyWriteExecute", "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "PrivateUsers", "ProtectClock", "ProtectControlGroups",
+    "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectSystem", "ReadOnlyPaths",
+    "ReadWritePaths", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SELinuxContext",
+    "SupplementaryGroups", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "TasksMax", "TemporaryFileSystem", "UMask",
     "UnsetEnvironment", "User", "WorkingDirectory",
 )  # fmt: skip
 # Exit codes of systemd (systemd.exec(5)). With these codes systemd has not started the program.
@@ -36,41 +41,58 @@ STAGES = {
     216: "Group is unknown",
     217: "User is unknown",
     226: "the sandbox cannot be set up; see ReadWritePaths",
+    231: "AppArmorProfile cannot be applied",
+    243: "LoadCredential cannot be read",
 }
+# systemd-run refuses a value before it starts the program.
+_REFUSED_BY_SYSTEMD = re.compile("(Failed to |Unknown assignment|Invalid |Cannot ).*")
 SECONDS = 60.0
 
 
-def command(unit_files: Sequence[str]) -> list[str]:
-    """Return the command that starts the program of a unit once. ``unit_files``: the unit and its drop-ins, in the order of systemd.
+class Unit(NamedTuple):
+    """A unit with its drop-ins. ``properties``: settings of a process, for systemd-run. ``program``: words of ExecStart. ``user``: its account."""
 
-    Raises HostStateError (``no_program``).
-    """
+    name: str
+    properties: tuple[str, ...]
+    program: tuple[str, ...]
+    user: str
+
+
+def read_unit(name: str, unit_files: Sequence[str]) -> Unit:
+    """Return the unit ``name``. ``unit_files``: the unit and its drop-ins, in the order of systemd. Raises HostStateError (``no_program``)."""
     found = [(option, value) for path in unit_files for section, option, value in settings(path) if section == "Service"]
     starts = [value for option, value in found if option == "ExecStart" and value]
     if not starts:
         raise HostStateError("no_program", f"{listed(unit_files, 1)}: no ExecStart. Deploy the host first.")
-    properties = [f"--property={option}={value}" for option, value in found if option in TRIED]
-    program = shlex.split(starts[-1].lstrip("@-:+!"))
-    return ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *properties, "--", *program, ARGUMENT]
+    properties = tuple(f"--property={option}={value}" for option, value in found if option in TRIED)
+    users = [value for option, value in found if option == "User" and value]
+    return Unit(name.removesuffix(".service"), properties, tuple(shlex.split(starts[-1].lstrip("@-:+!"))), users[-1] if users else "root")
 
 
-def try_program(name: str, unit_files: Sequence[str]) -> None:
-    """Return if the program of the unit ``name`` can start. Raises HostStateError (``no_program``, ``no_systemd``, ``does_not_start``)."""
-    words = command(unit_files)
-    program, service = words[words.index("--") + 1], name.removesuffix(".service")
+def in_sandbox(unit: Unit, words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with the account, the sandbox and the environment of the unit. Raises HostStateError (``no_systemd``, ``does_not_start``)."""
+    command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", *unit.properties, "--", *words]
     try:
-        done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
     except OSError as error:
         raise HostStateError("no_systemd", f"systemd-run: {error.strerror}. This needs a host with systemd.") from None
     except subprocess.TimeoutExpired:
-        raise HostStateError("does_not_start", f"{service}: {program} did not end within {SECONDS:g} s. See: journalctl -n 50") from None
+        raise HostStateError("does_not_start", f"{unit.name}: {words[0]} did not end within {SECONDS:g} s. See: journalctl -n 50") from None
+
+
+def try_program(unit: Unit) -> None:
+    """Return if the program of the unit can start. Raises HostStateError (``no_systemd``, ``does_not_start``)."""
+    done = in_sandbox(unit, [*unit.program, ARGUMENT])
     if done.returncode == 0:
         return
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     if done.returncode in STAGES:
-        why = _why_not_executed(program) if done.returncode == 203 else STAGES[done.returncode]
-        raise HostStateError("does_not_start", f"{service}: {why}.")
-    raise HostStateError("does_not_start", f"{service} refuses its settings: {decisive(said)}. Correct banyandb_env.")
+        why = _why_not_executed(unit.program[0]) if done.returncode == 203 else STAGES[done.returncode]
+        raise HostStateError("does_not_start", f"{unit.name}: {why}.")
+    refused = _REFUSED_BY_SYSTEMD.match(done.stderr.decode("utf-8", "replace"))
+    if refused:
+        raise HostStateError("does_not_start", f"{unit.name}: systemd: {refused[0].rstrip('.')[:90]}. Correct banyandb_unit_options.")
+    raise HostStateError("does_not_start", f"{unit.name} refuses its settings: {decisive(said)}. Correct banyandb_env.")
 
 
 def decisive(output: str) -> str:

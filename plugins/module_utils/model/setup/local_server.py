@@ -17,6 +17,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 
 METRICS_PORT = 2121
 PPROF_PORT = 6060
+LIAISON_HTTP_PORT = 18913
+SCHEMA_PORT = 17916
 LOOPBACK = "127.0.0.1"
 # For each of these hosts Go listens on every address of the machine.
 WILDCARDS = ("", "0.0.0.0", "::", "[::]")
@@ -70,6 +72,42 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
         metrics_url=f"http://{reachable(metrics_host)}:{metrics_port}",
         client_ports=(grpc_port, http_port),
     )
+
+
+class Listener(NamedTuple):
+    """An address on which a server listens.
+
+    ``host``: empty for every address of the machine. ``host_variable``: variable with the host. ``port_variable``: variable of the roles with the
+    port; empty for a port that must not change.
+    """
+
+    host: str
+    port: int
+    host_variable: str
+    port_variable: str = ""
+
+
+def listeners(role: str, environment: Mapping[str, str]) -> list[Listener]:
+    """Return the addresses without which a server with this environment does not start. A port that is no number is left out.
+
+    The server also starts without its ports for metrics and profiles (read in the server's banyand/observability).
+    """
+    http_host = "BYDB_GRPC_HOST" if role == DATA else "BYDB_HTTP_HOST"
+    wanted = [
+        ("BYDB_GRPC_HOST", "BYDB_GRPC_PORT", GRPC_PORT, "banyandb_grpc_port"),
+        (http_host, "BYDB_HTTP_PORT", HTTP_PORT, "banyandb_http_port"),
+    ]
+    if role == LIAISON:
+        wanted.append(("BYDB_LIAISON_SERVER_GRPC_HOST", "BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT, ""))
+        wanted.append(("BYDB_LIAISON_SERVER_GRPC_HOST", "BYDB_LIAISON_SERVER_HTTP_PORT", LIAISON_HTTP_PORT, ""))
+    if role == DATA and environment.get("BYDB_HAS_META_ROLE") != "false":
+        wanted.append(("BYDB_SCHEMA_SERVER_GRPC_HOST", "BYDB_SCHEMA_SERVER_GRPC_PORT", SCHEMA_PORT, ""))
+    return [
+        Listener("" if host in WILDCARDS else host.strip("[]"), int(port), host_variable, port_variable)
+        for host_variable, variable, default, port_variable in wanted
+        for host, port in [(environment.get(host_variable, "").strip(), environment.get(variable) or str(default))]
+        if port.isdigit()
+    ]
 
 
 def node_name(role: str, environment: Mapping[str, str]) -> str:
