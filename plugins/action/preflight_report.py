@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import problems_of, refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import wrong_limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
@@ -44,8 +44,9 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
         looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
-        refusals = {host: str(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
-        findings = [Finding((host,), Check.HOST, Level.FAIL, message) for host, message in refusals.items()]
+        noted = {host: hostvars[host][arguments["refusal"]] for host in hosts if hostvars[host].get(arguments["refusal"])}
+        refusals = {host: problems_of(error) if isinstance(error, Mapping) else [str(error)] for host, error in noted.items()}
+        findings = [Finding((host,), Check.HOST, Level.FAIL, problem) for host, problems in refusals.items() for problem in problems]
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)

@@ -135,7 +135,7 @@ def test_a_tarball_of_something_else_is_reported(tmp_path, cache):
 def test_a_file_that_is_no_whole_tarball_is_reported(tarball, cache, damage):
     tarball.write_bytes(damage(tarball.read_bytes()))
     digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
-    with pytest.raises(ArtifactError, match="no readable tarball|has no program"):
+    with pytest.raises(ArtifactError, match="cannot be unpacked|has no program"):
         take(tarball, cache, f"sha512:{digest}")
 
 

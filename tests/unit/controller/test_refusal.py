@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import problems_of, refused
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 )
 def test_the_first_problem_is_the_message_and_the_others_stand_beside_it(problems, expected):
     assert refused(problems) == {"failed": True, **expected}
+    assert problems_of(refused(problems)) == [" ".join(problem.split()) for problem in problems]
 
 
 def test_each_problem_has_at_most_200_characters_and_keeps_what_to_do():

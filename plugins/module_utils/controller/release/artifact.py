@@ -220,8 +220,10 @@ def _unpack(tarball: str, name: str, path: str) -> str:
                     digest.update(block)
                     target.write(block)
     except (tarfile.TarError, EOFError, zlib.error) as error:
+        # The error of a file of another kind has one line for each kind of compression.
+        reason = "not a tarball" if isinstance(error, tarfile.ReadError) else str(error)
         raise ArtifactError(
-            fitted(f"{file} is no readable tarball (", str(error), "). Set banyandb_artifact to skywalking-banyandb-<version>-banyand.tgz.")
+            fitted("", file, f" cannot be unpacked ({cut(reason, REASON)}). Set banyandb_artifact to skywalking-banyandb-<version>-banyand.tgz.")
         ) from error
     write_whole(f"{path}.json", json.dumps({"sha256": digest.hexdigest(), "file": _signature(path)}).encode(), READABLE)
     return digest.hexdigest()
