@@ -293,7 +293,11 @@ def test_the_code_has_the_defaults_of_the_roles():
 def test_no_task_repeats_the_default_of_a_variable():
     repeated = re.compile(r"\b(banyandb_\w+) \| default\((['\"]\w|['\"]/|\d)")
     root = os.path.dirname(ROLES)
-    files = [path for pattern in ("playbooks/*/*.yml", "roles/*/tasks/*.yml", "roles/*/vars/*.yml") for path in glob.glob(f"{root}/{pattern}")]
+    files = [
+        path
+        for pattern in ("playbooks/*.yml", "playbooks/*/*.yml", "roles/*/tasks/*.yml", "roles/*/vars/*.yml")
+        for path in glob.glob(f"{root}/{pattern}")
+    ]
     assert len(files) > 30
     assert [(path, line) for path in files for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines() if repeated.search(line)] == []
 
