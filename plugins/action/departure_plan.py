@@ -51,6 +51,7 @@ ARGUMENTS: dict[str, Any] = {
     "leaving": {"type": "list", "elements": "str", "required": True},
     "announce": {"type": "bool", "default": True},
     "cause": {"choices": [cause.value for cause in Cause], "default": Cause.REMOVED.value},
+    "accept": {"type": "list", "elements": "str", "default": []},
     "found": {"type": "str", "required": True},
     "failed_parts": {"type": "str", "required": True},
 }
@@ -126,7 +127,7 @@ class ActionModule(ActionBase):
             if not leaving and not any(seen.failed_parts.get(name) for name in liaisons):
                 continue
             try:
-                accepted = accepted_groups(cluster, nodes, variables["hostvars"])
+                accepted = accepted_groups(cluster, nodes, variables["hostvars"], arguments["accept"])
             except RolloutRefused as error:
                 problems.append(str(error))
                 continue
@@ -160,11 +161,14 @@ class ActionModule(ActionBase):
         return result
 
 
-def accepted_groups(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the groups of a cluster in ``banyandb_accept_data_loss``. Raises RolloutRefused when its hosts have different or invalid values."""
+def accepted_groups(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]], of_play: list[str]) -> list[str]:
+    """Return the groups of a cluster in ``banyandb_accept_data_loss``. Raises RolloutRefused when its hosts have different or invalid values.
+
+    ``of_play``: the value of the task. It counts when no host has a value: the variables of a play or a role are not among those of the hosts.
+    """
     given = agreed(cluster, nodes, hostvars, [VARIABLE])[VARIABLE]
     try:
-        return [str(name) for name in check_type_list([] if given is None else given)]
+        return [str(name) for name in check_type_list(of_play if given is None else given)]
     except TypeError:
         raise RolloutRefused(f"cluster {cluster}: {VARIABLE} is {shown(given)}: expected a list of groups, such as [sw_metrics].") from None
 

@@ -44,8 +44,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
         looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
-        noted = {host: hostvars[host][arguments["refusal"]] for host in hosts if hostvars[host].get(arguments["refusal"])}
-        refusals = {host: problems_of(error) if isinstance(error, Mapping) else [str(error)] for host, error in noted.items()}
+        refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
         findings = [Finding((host,), Check.HOST, Level.FAIL, problem) for host, problems in refusals.items() for problem in problems]
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])

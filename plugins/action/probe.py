@@ -17,6 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import seconds_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
@@ -34,14 +35,16 @@ class ActionModule(ActionBase):
                 "versions_dir": {"type": "path"},
                 "refuse": {"type": "bool", "default": True},
                 "push": {"type": "bool", "default": False},
+                "proof_timeout": {"type": "float"},
             }
         )
         arguments["root"] = True  # later tasks need root to change the host
         kind = arguments["variables"].get("banyandb_kind")
         refuses, pushes = arguments.pop("refuse"), arguments.pop("push")
         setup = setup_from(arguments.pop("variables"))
-        if setup["problems"]:
-            return {**result, **refused(setup["problems"])}
+        problems = setup["problems"] + seconds_problems({"banyandb_proof_timeout": arguments.pop("proof_timeout")})
+        if problems:
+            return {**result, **refused(problems)}
         release, node = setup["release"], setup["node"]
         variables = task_vars or {}
         arguments.update(topology=setup["topology"], topology_names=setup["topology_file"], storage=setup["storage"])

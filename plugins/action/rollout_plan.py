@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need, unknown_past
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import watchers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, WrongLimits, limits_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import (
@@ -81,6 +81,17 @@ class ActionModule(ActionBase):
                         " not in this run, so no gate checks the cluster views of these liaisons. Include them in --limit.",
                     )
                 )
+        probes = {host: hostvars[host]["__banyandb_host"] for host in looked_at}
+        unknown = unknown_past(clusters, probes) if restart is None else []
+        if unknown:
+            warnings.append(
+                naming(
+                    "",
+                    unknown,
+                    ": no data yet, and this run did not reach every host. If this is a new machine for a node that had data, run without --limit.",
+                    3,
+                )
+            )
         undrained = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts if drain_of(hostvars[host]) == NO_DRAIN]
         if undrained:
             warnings.append(

@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleError
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import host_settings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import VARIABLES, host_settings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
@@ -51,10 +54,21 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
                 found[host] = {
                     "service": service_of(role),
                     **local_server(role, hostvars[host])._asdict(),
-                    **host_settings(role, hostvars[host])._asdict(),
+                    **host_settings(role, _readable(hostvars[host]))._asdict(),
                 }
             except (ValueError, TypeError):
                 continue  # the filter clusters reports the error of this host
+    return found
+
+
+def _readable(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of the settings, without those that need facts which this run has not gathered: another host's tasks use the defaults."""
+    found = {}
+    for name in VARIABLES:
+        try:
+            found[name] = plain(variables.get(name))
+        except AnsibleError:
+            continue
     return found
 
 

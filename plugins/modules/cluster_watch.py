@@ -30,7 +30,7 @@ options:
   service:
     description:
       - Name of the server's unit on this host. The module queries the view on the host and port on which the running process listens, and the node
-        of O(name) at the address that this process reports. During a change of settings, O(url) and O(nodes) already have the next addresses.
+        of O(name) at the local address of this process. During a change of settings, O(url) and O(nodes) already have the next addresses.
     type: str
     required: true
   nodes:
@@ -238,8 +238,9 @@ def act(params: dict[str, Any]) -> Watched:
     if unknown:
         raise ValueError(naming("identities names ", unknown, ", which nodes does not list. Correct identities."))
     running = running_server.running_server(params["service"])
-    if running and running.node_name and params["name"] in entries:
-        entries[params["name"]]["grpc_address"] = running.node_name
+    if running and params["name"] in entries:
+        # After a move of the host, the server's own name may lead nowhere.
+        entries[params["name"]]["grpc_address"] = running.at.internal_address
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
     nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in entries.values()], "nodes")
     client = running_server.client_of(params, running, params["timeout"])

@@ -34,6 +34,12 @@ options:
     type: str
     choices: [removed, empty_disk]
     default: removed
+  accept:
+    description: Names of groups that may lose points, for a cluster whose hosts do not set C(banyandb_accept_data_loss). Use V(*) if no liaison
+      reports the groups of the cluster.
+    type: list
+    elements: str
+    default: []
   found:
     description: Name of the variable in which each host registered the result of M(skywalking.banyandb.departure_info).
     type: str

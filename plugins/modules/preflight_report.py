@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   refusal:
-    description: Name of the variable with the reason why a host is refused, or with the result of the task that refused the host.
+    description: Name of the variable with the result of the task that refused the host.
     type: str
     required: true
   table:

@@ -104,13 +104,14 @@ def test_records_of_all_hosts_count_but_for_those_of_other_clusters_and_of_data_
 
 def test_a_loss_is_accepted_for_a_cluster_by_all_its_hosts():
     hostvars = {each["name"]: {} for each in NODES}
-    assert accepted_groups("default", NODES, hostvars) == []
+    assert accepted_groups("default", NODES, hostvars, []) == []
+    assert accepted_groups("default", NODES, hostvars, ["m1"]) == ["m1"], "the variables of a play are in no host"
     everywhere = {name: {"banyandb_accept_data_loss": ["m1", "m2"]} for name in hostvars}
-    assert accepted_groups("default", NODES, everywhere) == ["m1", "m2"]
+    assert accepted_groups("default", NODES, everywhere, ["other"]) == ["m1", "m2"]
     with pytest.raises(RolloutRefused, match=r"banyandb_accept_data_loss is \['m1', 'm2'\] for l1 and not set for d2, both of cluster default"):
-        accepted_groups("default", NODES, {**everywhere, "d2": {}})
+        accepted_groups("default", NODES, {**everywhere, "d2": {}}, [])
     with pytest.raises(RolloutRefused, match="expected a list of groups"):
-        accepted_groups("default", NODES, {name: {"banyandb_accept_data_loss": {"m1": True}} for name in hostvars})
+        accepted_groups("default", NODES, {name: {"banyandb_accept_data_loss": {"m1": True}} for name in hostvars}, [])
 
 
 def test_the_line_about_leaving_nodes_names_those_whose_server_the_run_cannot_stop():

@@ -96,6 +96,8 @@ def test_a_host_without_systemd_analyze_has_no_obstacle_of_the_unit(tmp_path, mo
         ("ExecStartPost=!/no/such\n", "ExecStartPost: /no/such is no program"),
         ("ExecCondition=/etc/passwd\n", "ExecCondition: /etc/passwd is no program"),
         ("ExecStartPre=-/no/such\n", ""),
+        ("ExecStartPre=/bin/%i\n", ""),
+        ("ExecStartPre='/no such/program' x\n", "ExecStartPre: /no such/program is no program"),
         ("ExecStartPre=/no/such\nExecStartPre=\n", ""),
         ("ExecStop=/no/such\n", ""),
     ],
@@ -217,9 +219,26 @@ def test_a_port_of_another_program_on_another_address_is_none():
         assert "is held by" in of_ports({"BYDB_HTTP_PORT": port})
 
 
+@pytest.mark.parametrize("port", ["171790", "\u00b2", "x"])
+def test_a_value_that_is_no_port_is_left_to_the_program(port):
+    assert of_ports({"BYDB_SCHEMA_SERVER_GRPC_PORT": port}) == ""
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+def test_a_text_that_is_no_host_name_is_an_obstacle(host):
+    assert "which this host cannot resolve" in of_ports({"BYDB_GRPC_HOST": host})
+
+
 def test_an_address_that_the_host_does_not_have_is_an_obstacle():
     assert of_ports({"BYDB_GRPC_HOST": "192.0.2.1"}) == "BYDB_GRPC_HOST is 192.0.2.1, which is no address of this host. Correct banyandb_env"
     assert "BYDB_GRPC_HOST is no-such.invalid, which this host cannot resolve" in of_ports({"BYDB_GRPC_HOST": "no-such.invalid"})
+
+
+def test_the_credentials_of_a_unit_are_not_looked_at():
+    path = "/run/credentials/banyandb-data.service/key"
+    environment = {"BYDB_TLS": "true", "BYDB_CERT_FILE": path, "BYDB_KEY_FILE": path}
+    assert start_obstacles.of_files("data", environment, None) == ""
+    assert "does not exist" in start_obstacles.of_files("data", {**environment, "BYDB_KEY_FILE": "/run/key"}, None)
 
 
 # ---- the module

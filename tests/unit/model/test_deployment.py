@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps, unknown_past
 
 OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
@@ -140,3 +140,11 @@ def test_a_new_machine_under_the_name_of_a_listed_data_node_lost_the_data(role, 
     other = {**probed(), "topology_names": ["d1", "d2"] if listed else []}
     groups = steps({"default": cluster(("d1", role), ("d2", "data"))}, {"d1": new, "d2": other})
     assert ("__banyandb_empty_disk_nodes" in groups["d1"], "__banyandb_empty_disk_check" in groups["d2"]) == (loses, loses)
+
+
+def test_a_run_that_leaves_out_hosts_cannot_know_whether_a_node_without_data_is_new():
+    new, used = ({**probed(), "storage": {"roots": [{"state": state}]}} for state in ("new", "ours"))
+    clusters = {"default": cluster(("d1", "data"), ("d2", "data"), ("l", "liaison"), ("s", "standalone"))}
+    assert unknown_past(clusters, {"d1": new, "d2": used}) == ["d1"]
+    assert unknown_past(clusters, {"d1": new, "d2": used, "l": new}) == []
+    assert unknown_past({"default": {**clusters["default"], "mode": "dns"}}, {"d1": new}) == []

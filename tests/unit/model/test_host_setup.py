@@ -229,6 +229,10 @@ HOST = {**VARIABLES, "banyandb_artifact": ""}
         ({"banyandb_keep_versions": 1}, "banyandb_keep_versions is 1: expected 2 or more"),
         ({"banyandb_metrics_port": 17912}, "banyandb_metrics_port and banyandb_pprof_port are 17912 and 6060"),
         ({"banyandb_pprof_port": 2121}, "banyandb_metrics_port and banyandb_pprof_port are 2121 and 2121"),
+        ({"banyandb_start_timeout": 0}, "banyandb_start_timeout is 0: expected seconds from 1 to 86400."),
+        ({"banyandb_stop_timeout": -1}, "banyandb_stop_timeout is -1: expected seconds from 0 to 86400."),
+        ({"banyandb_liaison_flush": float("nan")}, "banyandb_liaison_flush is nan: expected seconds from 0"),
+        ({"banyandb_proof_timeout": 0.0}, "banyandb_proof_timeout is 0: expected seconds from 0.001"),
         ({"banyandb_pprof_port": 0}, "banyandb_metrics_port and banyandb_pprof_port are 2121 and 0"),
     ],
 )

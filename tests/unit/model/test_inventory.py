@@ -100,12 +100,6 @@ def test_labels_are_expected_as_the_server_shows_them() -> None:
     [
         ({"banyandb_grpc_port": "0000801234"}, "expected a port"),
         ({"banyandb_grpc_port": 1 << 20000}, "<a number of 20001 bits>, expected a port"),
-        ({"banyandb_start_timeout": 0}, "banyandb_start_timeout is 0, expected seconds from 1 to 86400"),
-        ({"banyandb_stop_timeout": "soon"}, "banyandb_stop_timeout is 'soon', expected seconds from 1"),
-        ({"banyandb_proof_timeout": -1}, "banyandb_proof_timeout is -1, expected seconds from 0.001"),
-        ({"banyandb_liaison_flush": "nan"}, "banyandb_liaison_flush is 'nan', expected seconds from 0"),
-        ({"banyandb_status_wait": 1 << 20000}, "expected seconds from 0"),
-        ({"banyandb_start_timeout": True}, "expected seconds from 1"),
         ({"banyandb_node_host": ["a"]}, r"banyandb_node_host is \['a'\], expected text"),
         ({"banyandb_node_host": 1 << 20000}, "expected text"),
         ({"banyandb_cluster": {"a": 1}}, "banyandb_cluster is {'a': 1}, expected text"),
@@ -123,10 +117,10 @@ def test_a_value_that_is_none_of_its_variable_is_a_problem_of_its_host(variables
 @pytest.mark.parametrize("name", ["node 7", "node7,node8", "a:b", "node*", "node[1]", "!node", "&node", "{{ foo }}"])
 def test_a_host_name_that_ansible_reads_as_a_pattern_is_a_problem(name: str) -> None:
     (problem,) = cluster({"banyandb_data": ["d1", name], "banyandb_liaison": ["l1"]}).problems
-    assert problem == f"{name}: Ansible reads this host name as a pattern for other hosts; use only letters, digits and . _ -"
+    assert problem == f"{name}: Ansible reads this host name as a pattern for other hosts. Use letters, digits and . _ - in the name."
 
 
-@pytest.mark.parametrize("name", ["node-7.example.org", "7", "n\u00f6de", "2001:db8::7", "10.0.0.7"])
+@pytest.mark.parametrize("name", ["node-7.example.org", "data+1", "user@h", "7", "n\u00f6de", "2001:db8::7", "10.0.0.7"])
 def test_other_host_names_are_none(name: str) -> None:
     found = clusters({"banyandb_data": [name]}, {name: {"ansible_host": "10.0.0.7"}})
     assert found["default"].problems == []

@@ -22,6 +22,7 @@ def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_th
         url="http://127.0.0.1:17913",
         http_address="127.0.0.1:17913",
         grpc_address="127.0.0.1:17912",
+        internal_address="127.0.0.1:18912",
         metrics_url="http://127.0.0.1:2121",
         client_ports=(17912, 17913),
     )
@@ -69,6 +70,7 @@ def test_the_environment_of_a_process_says_where_it_listens():
         url="http://10.0.0.5:27913",
         http_address="10.0.0.5:27913",
         grpc_address="127.0.0.1:27912",
+        internal_address="127.0.0.1:18912",
         metrics_url="http://127.0.0.1:3131",
         client_ports=(27912, 27913),
     )

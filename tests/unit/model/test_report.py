@@ -66,7 +66,7 @@ def test_nodes_without_a_view_for_the_same_reason_share_one_line() -> None:
     lines = [line for line in view_report.lines("default", nodes, judge(nodes, views)) if "unknown: " in line]
     assert lines == [
         "  unknown: d0: unreachable: no route. Make the host of d0 reachable.",
-        "  unknown: d1, d2, d3, d4, d5 and 2 more: not_asked: its host was not part of this run. "
+        "  unknown: d1, d2, d3 and 4 more: not_asked: its host was not part of this run. "
         "Run without --limit, or see above why the run lost the host.",
         "  unknown: d8: not_asked: no view was asked for. Run without --limit, or see above why the run lost the host.",
     ]

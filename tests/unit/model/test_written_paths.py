@@ -26,7 +26,7 @@ def problems(environment, options=None):
 
 
 @pytest.mark.parametrize("variable", [LOG, CRASH, "BYDB_PANIC_ARTIFACT_DIR"])
-@pytest.mark.parametrize("path", ["/var/log/banyandb", "/var/lib/banyandb2", "../other", "/tmp/x"])
+@pytest.mark.parametrize("path", ["/var/log/banyandb", "/var/lib/banyandb2", "../other", "/home/x"])
 def test_a_directory_that_the_sandbox_hides_is_refused_with_the_way(variable, path):
     (problem,) = problems({variable: path})
     assert problem == (
@@ -43,6 +43,10 @@ def test_a_directory_that_the_sandbox_hides_is_refused_with_the_way(variable, pa
         ({LOG: None, CRASH: ""}, {}),
         ({LOG: "/var/lib/banyandb", CRASH: "/disk1/crash"}, {}),
         ({CRASH: "crash"}, {}),
+        ({CRASH: "/tmp/crash", LOG: "/var/tmp/log"}, {}),
+        ({CRASH: "/run/banyandb/crash"}, {"Service": {"RuntimeDirectory": "banyandb"}}),
+        ({LOG: "/srv/log"}, {"Service": {"ReadWritePaths": "/srv/log/"}}),
+        ({LOG: "/srv/log"}, {"Service": {"BindPaths": "/data/log:/srv/log"}}),
         ({LOG: "/var/log/banyandb", CRASH: "/var/log/banyandb/crash"}, {"Service": {"LogsDirectory": "banyandb"}}),
         ({LOG: "/var/log/b/access"}, {"Service": {"LogsDirectory": ["a", "b b/access"]}}),
         ({LOG: "/var/lib/logs"}, {"Service": {"StateDirectory": "logs:link"}}),

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, make_parents, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read, cannot_write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     BadRecord,
@@ -55,6 +55,8 @@ def add(path: str, departures: Iterable[Departure], check: bool) -> bool:
     try:
         if check and not os.path.isdir(os.path.dirname(path)):
             return bool(new)
+        # A new machine has no directory yet.
+        make_parents(path)
         with locked(os.path.dirname(path), LOCK_SECONDS):
             known = merged(recorded(path))
             wanted = merged([*known, *new])

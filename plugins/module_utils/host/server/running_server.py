@@ -47,15 +47,6 @@ def running_server(service: str) -> RunningServer | None:
         return None
 
 
-def local_client(params: Mapping[str, Any], timeout: float, retries: int = 0) -> HttpClient:
-    """Return a client for the server on this host. The client asks where the process of ``service`` listens, or without a process at ``url``.
-
-    ``params``: options LOCAL_SERVER of connection_options. Raises HostStateError, and ValueError that names the parameter.
-    """
-    running = running_server(params["service"]) if params["service"] else None
-    return client_of(params, running, timeout, retries)
-
-
 def client_of(params: Mapping[str, Any], running: RunningServer | None, timeout: float, retries: int = 0) -> HttpClient:
     """Return a client for ``running``, or with None for ``url``. ``params``: options LOCAL_SERVER of connection_options. Raises TermsError."""
     scheme, _sep, _address = params["url"].partition("://")

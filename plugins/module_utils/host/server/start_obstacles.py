@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -32,8 +33,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 USERS_MODE = 0o600
 # Characters for what systemd says. A reason has 150 characters at most.
 SAID_LENGTH = 90
-# Prints the number of each argument that is a file without the right to read it, or no file.
+# Prints the number of each argument that the account cannot read, or does not see.
 _UNREADABLE = 'i=0; for file; do i=$((i + 1)); [ -r "$file" ] || echo "$i"; done'
+# Options with which the unit sees other files than this module.
+_OTHER_FILES = ("Bind", "TemporaryFileSystem", "Root", "LoadCredential", "SetCredential")
+# systemd shows the credentials of a unit only to this unit (systemd.exec(5)).
+_CREDENTIALS = "/run/credentials"
 # Lines of systemd-analyze: a fault that stops the start, and a setting that systemd ignores.
 _FATAL = re.compile(r": (Failed to create |.*fatal error|.*bad unit file)")
 _AT_LINE = re.compile(r"(?P<path>/\S+?):\d+: .*")
@@ -67,10 +72,19 @@ def of_commands(unit_files: Sequence[str]) -> str:
                 commands[option] = [*commands.get(option, []), value] if value else []
     for option, value in ((option, value) for option, values in commands.items() for value in values):
         prefix = re.match("[-@:+!]*", value)
-        program = value[prefix.end() if prefix else 0 :].split(" ")[0].strip("\"'")
-        if program.startswith("/") and "-" not in (prefix[0] if prefix else "") and not os.access(program, os.X_OK):
+        program = _first_word(value[prefix.end() if prefix else 0 :])
+        # systemd replaces a specifier such as %i.
+        known = program.startswith("/") and "%" not in program
+        if known and "-" not in (prefix[0] if prefix else "") and not os.access(program, os.X_OK):
             return f"{option}: {program} is no program. Correct banyandb_unit_options"
     return ""
+
+
+def _first_word(command: str) -> str:
+    try:
+        return next(iter(shlex.split(command)), "")
+    except ValueError:
+        return ""  # systemd-analyze reports an open quote
 
 
 def of_conditions(unit_files: Sequence[str]) -> str:
@@ -91,17 +105,18 @@ def of_conditions(unit_files: Sequence[str]) -> str:
 
 def of_files(kind: str, environment: Mapping[str, str], unit: Unit | None) -> str:
     """Return which file of the environment the server could not use. ``unit``: its account and sandbox; None checks only that files exist."""
-    files = named_files(kind, environment)
-    for file in files:
-        if not file.path:
-            return f"TLS is on, and {file.variable} is not set. Set it in banyandb_env"
-        if os.path.isabs(file.path) and not os.path.exists(file.path):
-            return f"{file.path} ({file.variable}) does not exist. Copy the file there, or correct banyandb_env"
+    files = [file for file in named_files(kind, environment) if not is_below(file.path, _CREDENTIALS)]
+    unset = next((file.variable for file in files if not file.path), "")
+    if unset:
+        return f"TLS is on, and {unset} is not set. Set it in banyandb_env"
     if unit is None or not files:
-        return ""
+        return next((_missing(file) for file in files if _is_missing(file)), "")
     said = in_sandbox(unit, ["/bin/sh", "-c", _UNREADABLE, "sh", *(file.path for file in files)]).stdout.decode("utf-8", "replace").split()
     unreadable = [files[int(number) - 1] for number in said if number.isdigit() and 0 < int(number) <= len(files)]
-    return _unreadable(unreadable[0], unit.user) if unreadable else _content(files)
+    if unreadable:
+        return _missing(unreadable[0]) if _is_missing(unreadable[0]) else _unreadable(unreadable[0], unit.user)
+    sees_other_files = any(option.startswith(f"--property={start}") for option in unit.properties for start in _OTHER_FILES)
+    return "" if sees_other_files else _content([file for file in files if os.path.isabs(file.path)])
 
 
 def of_ports(kind: str, environment: Mapping[str, str], own: Collection[int]) -> str:
@@ -128,6 +143,15 @@ def _analyze(verb: str, *arguments: str) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+
+
+def _is_missing(file: NamedFile) -> bool:
+    """Return whether a file does not exist. A relative path starts at the working directory of the server."""
+    return os.path.isabs(file.path) and not os.path.exists(file.path)
+
+
+def _missing(file: NamedFile) -> str:
+    return f"{file.path} ({file.variable}) does not exist. Copy the file there, or correct banyandb_env"
 
 
 def _unreadable(file: NamedFile, user: str) -> str:
@@ -181,7 +205,7 @@ def _not_free(listener: Listener) -> str:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 tried.bind((host, listener.port))
                 return ""
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return f"{listener.host_variable} is {listener.host}, which this host cannot resolve. Correct banyandb_env"
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

@@ -86,6 +86,20 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     return groups
 
 
+def unknown_past(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the data nodes without data of which this run cannot know whether a server lists them, because it did not reach every host.
+
+    Arguments as of steps().
+    """
+    names = []
+    for cluster in clusters.values():
+        nodes = [node for node in cluster.get("hosts", cluster["nodes"]) if node["role"] != STANDALONE]
+        if cluster["mode"] == FILE and any(node["name"] not in found for node in nodes):
+            here = [node["name"] for node in nodes if node["role"] == DATA and node["name"] in found]
+            names += [name for name in here if _lost_its_data(found[name], True) and not _lost_its_data(found[name], False)]
+    return names
+
+
 def _lost_its_data(probe: Mapping[str, Any], is_listed: bool) -> bool:
     """Return whether a data node returns without its data. ``is_listed``: whether another host lists the node in topology.yml.
 

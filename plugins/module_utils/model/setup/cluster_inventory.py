@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
@@ -63,15 +62,6 @@ DECIDED_ELSEWHERE = {
     **dict.fromkeys(("BYDB_MEASURE_DATA_PATH", "BYDB_STREAM_DATA_PATH", "BYDB_TRACE_DATA_PATH"), "banyandb_storage"),
 }
 
-
-# Variable with seconds -> the least number of seconds.
-SECONDS = {
-    "banyandb_start_timeout": 1.0,
-    "banyandb_stop_timeout": 1.0,
-    "banyandb_proof_timeout": 0.001,
-    "banyandb_liaison_flush": 0.0,
-    "banyandb_status_wait": 0.0,
-}
 
 # Variable -> value -> one of the hosts with this value.
 _Choices = dict[str, dict[str, str]]
@@ -183,7 +173,7 @@ def _text(value: Any, where: str) -> str:
 
 def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
     if not _is_one_host(host):
-        raise TopologyError(f"{host}: Ansible reads this host name as a pattern for other hosts; use only letters, digits and . _ -")
+        raise TopologyError(f"{host}: Ansible reads this host name as a pattern for other hosts. Use letters, digits and . _ - in the name.")
     if len(roles) > 1:
         raise TopologyError(f"{host}: is in the groups {' and '.join(f'banyandb_{role}' for role in roles)}. A host runs one node: leave it in one.")
     role = roles[0]
@@ -193,8 +183,6 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     address = f"{bracketed}:{LIAISON_PORT if role == LIAISON else grpc_port}"
     _port(variables.get("banyandb_http_port"), HTTP_PORT, f"{host}: banyandb_http_port")
     split_address(address, f"{host}: banyandb_node_host and port give")
-    for variable, least in SECONDS.items():
-        _require_seconds(variables.get(variable), least, f"{host}: {variable}")
     try:
         _check_environment(host, role, given_environment(variables))
     except GivenEnvironmentError as error:
@@ -243,20 +231,10 @@ def _port(value: Any, default: int, where: str) -> int:
     return int(text)
 
 
-def _require_seconds(value: Any, least: float, where: str) -> None:
-    """Raise TopologyError unless the value is absent or a number of seconds that the modules accept."""
-    try:
-        seconds = least if value is None else -1.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        seconds = -1.0
-    if not least <= seconds <= LONGEST_SECONDS:
-        raise TopologyError(f"{where} is {shown(value)}, expected seconds from {least:g} to {LONGEST_SECONDS}")
-
-
 def _is_one_host(name: str) -> bool:
     """Return whether Ansible reads a host name as the pattern for this host alone."""
     try:
-        return bool(re.fullmatch(r"[\w.-]+", name)) or bool(ipaddress.ip_address(name))
+        return not re.search(r"[\s,:&!~*?\[\]{}]|^@", name) or bool(ipaddress.ip_address(name))
     except ValueError:
         return False
 

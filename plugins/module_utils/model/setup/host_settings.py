@@ -16,6 +16,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.va
     DEFAULT_USER,
 )
 
+#: The variables that host_settings() reads.
+VARIABLES = ("banyandb_cluster", "banyandb_user", "banyandb_liaison_drain", "banyandb_data_dir", "banyandb_storage")
+
 
 class HostSettings(NamedTuple):
     """``data_roots``: data directories, the one of ``banyandb_data_dir`` first."""

@@ -16,7 +16,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
 
 METRICS_PORT = 2121
-PPROF_PORT = 6060
 LIAISON_HTTP_PORT = 18913
 SCHEMA_PORT = 17916
 LOOPBACK = "127.0.0.1"
@@ -25,11 +24,12 @@ WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
 
 class LocalServer(NamedTuple):
-    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets."""
+    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets. ``internal_address``: where it serves the other nodes."""
 
     url: str
     http_address: str
     grpc_address: str
+    internal_address: str
     metrics_url: str
     client_ports: tuple[int, int]
 
@@ -64,11 +64,16 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
     http_host = grpc_host if role == DATA else reachable(environment.get("BYDB_HTTP_HOST"))
     grpc_port = _port(environment.get("BYDB_GRPC_PORT"), GRPC_PORT)
     http_port = _port(environment.get("BYDB_HTTP_PORT"), HTTP_PORT)
+    internal_host, internal_port = grpc_host, grpc_port
+    if role == LIAISON:
+        internal_host = reachable(environment.get("BYDB_LIAISON_SERVER_GRPC_HOST"))
+        internal_port = _port(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT"), LIAISON_PORT)
     metrics_host, _colon, metrics_port = str(environment.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or f":{METRICS_PORT}").rpartition(":")
     return LocalServer(
         url=f"http://{http_host}:{http_port}",
         http_address=f"{http_host}:{http_port}",
         grpc_address=f"{grpc_host}:{grpc_port}",
+        internal_address=f"{internal_host}:{internal_port}",
         metrics_url=f"http://{reachable(metrics_host)}:{metrics_port}",
         client_ports=(grpc_port, http_port),
     )
@@ -88,7 +93,7 @@ class Listener(NamedTuple):
 
 
 def listeners(role: str, environment: Mapping[str, str]) -> list[Listener]:
-    """Return the addresses without which a server with this environment does not start. A port that is no number is left out.
+    """Return the addresses without which a server with this environment does not start. A value that is no port is left out.
 
     The server also starts without its ports for metrics and profiles (read in the server's banyand/observability).
     """
@@ -106,7 +111,7 @@ def listeners(role: str, environment: Mapping[str, str]) -> list[Listener]:
         Listener("" if host in WILDCARDS else host.strip("[]"), int(port), host_variable, port_variable)
         for host_variable, variable, default, port_variable in wanted
         for host, port in [(environment.get(host_variable, "").strip(), environment.get(variable) or str(default))]
-        if port.isdigit()
+        if port.isascii() and port.isdigit() and int(port) < 65536
     ]
 
 

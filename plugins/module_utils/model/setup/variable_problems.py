@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.written_paths import written_path_problems
@@ -21,6 +22,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 HOOK = "hook"
 LEAST_FILES = 1024
 LEAST_VERSIONS = 2
+# Variable with seconds -> the least number of seconds. systemd takes 0 for no limit of a stop.
+SECONDS = {"banyandb_start_timeout": 1.0, "banyandb_stop_timeout": 0.0, "banyandb_liaison_flush": 0.0, "banyandb_proof_timeout": 0.001}
 # In MiB. A number without a unit is bytes (systemd.resource-control(5)), and the kernel kills a server with so little memory at its start.
 LEAST_MEMORY = 64
 
@@ -74,7 +77,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     )
     found = [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
     # The other directories of the server depend on valid data directories.
-    return found + (storage_problems(variables) or written_path_problems(variables))
+    return found + seconds_problems(variables) + (storage_problems(variables) or written_path_problems(variables))
 
 
 def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
@@ -103,6 +106,16 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
             "server's other ports.",
         ),
     )
+
+
+def seconds_problems(variables: Mapping[str, Any]) -> list[str]:
+    """Return a problem for each number of seconds that a module would refuse later. A variable without a value has no problem."""
+    given = {name: variables[name] for name in SECONDS if variables.get(name) is not None}
+    return [
+        f"{name} is {value:g}: expected seconds from {SECONDS[name]:g} to {LONGEST_SECONDS}."
+        for name, value in given.items()
+        if not SECONDS[name] <= value <= LONGEST_SECONDS
+    ]
 
 
 def _mebibytes(size: str) -> float:

@@ -23,13 +23,19 @@ WRITTEN = {
     "BYDB_PANIC_DIAGNOSTICS_DIR": True,
 }
 # Option of systemd -> the directory in which systemd makes the directories of this option.
-MADE_IN = {"LogsDirectory": "/var/log", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache"}
+MADE_IN = {"LogsDirectory": "/var/log", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "RuntimeDirectory": "/run"}
+# Every unit of this collection has its own, writable copies (PrivateTmp).
+PRIVATE = ("/tmp", "/var/tmp")
+# Options that change what the server may write. Their effect is not checked.
+UNCHECKED = ("BindPaths", "ProtectSystem", "RootDirectory", "TemporaryFileSystem")
 
 
 def written_path_problems(variables: Mapping[str, Any]) -> list[str]:
     """Return a problem for each directory that the server could not write. ``variables``: the variables of the role ``node``."""
     made = [*roots(variables), *_made_by_systemd(variables["banyandb_unit_options"])]
-    opened = [path.lstrip("-+") for path in _values(variables["banyandb_unit_options"], "ReadWritePaths")]
+    if any(True for option in UNCHECKED for _value in _values(variables["banyandb_unit_options"], option)):
+        return []
+    opened = [*PRIVATE, *(posixpath.normpath(path.lstrip("-+")) for path in _values(variables["banyandb_unit_options"], "ReadWritePaths"))]
     found = []
     for variable, makes in WRITTEN.items():
         value = variables["banyandb_env"].get(variable)

@@ -30,7 +30,7 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
         same = [pair.subject] if pair.table else without_view.pop((pair.verdict, pair.seen, pair.remedy), [])
         if not same:
             continue
-        what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{listed(same)}: {pair.seen}"
+        what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{listed(same, 3, MOST // 4)}: {pair.seen}"
         where = f" in {pair.table} (expected {pair.expected})" if pair.table else ""
         result.append(fitted(f"  {pair.verdict}: {cut(what, MOST // 2)}{where}. ", pair.remedy, ""))
     return result
