@@ -123,7 +123,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     data_directory.require_writable(seen)
     found = data_directory.measure(seen)
     paths = [each.path for each in seen if each.what == "directory" or os.path.islink(each.path)]
-    host, what = storage.facts.host, f"{amount(found.bytes, found.files)} in {listed(paths, 6, 60) or 'no directory'}"
+    host, what = storage.facts.host, f"{amount(found.bytes, found.files)} in {listed(paths, 6, 90) or 'no directory'}"
     if not check and not confirmed(parameters["confirm"], host):
         raise HostStateError("not_confirmed", f"{host}: banyandb_remove_data deletes {what}. Confirm with -e banyandb_confirm={host}")
     removes = parameters["state"] == "removed"
