@@ -20,7 +20,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     wanted_changes,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_DRAIN
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
@@ -92,7 +91,8 @@ class ActionModule(ActionBase):
                     3,
                 )
             )
-        undrained = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts if drain_of(hostvars[host]) == NO_DRAIN]
+        liaisons = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts]
+        undrained = [host for host in liaisons if variables["__banyandb_local_servers"][host]["drain"] == NO_DRAIN]
         if undrained:
             warnings.append(
                 naming(
@@ -112,10 +112,6 @@ class ActionModule(ActionBase):
             "gates": {name: {"soak": limit.soak, "stall": limit.stall} for name, limit in limits.items()},
             "lines": printed,
         }
-
-
-def drain_of(variables: Mapping[str, Any]) -> str:
-    return str(variables.get("banyandb_liaison_drain") or DEFAULT_DRAIN)
 
 
 def answers(host: str, registered: Any) -> bool:
