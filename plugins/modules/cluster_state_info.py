@@ -297,7 +297,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server

@@ -339,8 +339,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 # Seconds to reach one address of a topology. The module topology has the same default.
@@ -474,7 +476,7 @@ def topology_now(path: str) -> dict[str, Any] | None:
     try:
         found = topology_file.read(path)
     except (topology_file.TopologyFileError, TopologyError) as error:
-        raise host_state.HostStateError("unreadable", str(error)) from None
+        raise HostStateError("unreadable", str(error)) from None
     if found is None:
         return None
     answering = reach.answering(found[0].nodes, REACH_SECONDS)
@@ -525,9 +527,7 @@ def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str,
         "ports": item["ports"],
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
-        "needs_restart": [
-            reason.to_mapping() for reason in running_process.restart_reasons(unit, item["environment"], item["program"], item["program_target"])
-        ],
+        "needs_restart": [reason.to_mapping() for reason in restart_reasons(unit, item["environment"], item["program"], item["program_target"])],
     }
 
 
@@ -537,7 +537,7 @@ def main() -> None:
         result = look(module.params)
     except host_state.InvalidArgument as error:
         module.fail_json(msg=message(error), error_type="invalid_argument")
-    except host_state.HostStateError as error:
+    except HostStateError as error:
         module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(changed=False, **result)
 

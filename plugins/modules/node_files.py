@@ -150,6 +150,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory, host_state, setup_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
@@ -203,7 +204,7 @@ def _storage(options: Mapping[str, Any], check: bool) -> list[host_state.Differe
     """Make the data directories, or with ``check`` predict the changes. Raises HostStateError (``refused``) if the node may not use a directory."""
     look = data_directory.look(data_directory.Storage.of(options))
     if look.problems:
-        raise host_state.HostStateError("refused", " ".join(look.problems))
+        raise HostStateError("refused", " ".join(look.problems))
     found = look.differences()
     if found and not check:
         data_directory.make(look)
@@ -242,7 +243,7 @@ def main() -> None:
         result = act(module.params, module.check_mode)
     except host_state.InvalidArgument as error:
         module.fail_json(msg=message(error), error_type="invalid_argument")
-    except host_state.HostStateError as error:
+    except HostStateError as error:
         module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(**result)
 

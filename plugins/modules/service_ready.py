@@ -116,7 +116,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
@@ -165,7 +165,7 @@ def main() -> None:
         result = {"changed": True, **error.to_mapping()}
     except ValueError as error:
         module.fail_json(msg=message(error))
-    except host_state.HostStateError as error:
+    except HostStateError as error:
         module.fail_json(msg=message(error), error_type=error.kind)
     module.exit_json(**result)
 

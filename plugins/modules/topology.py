@@ -402,7 +402,8 @@ backup_file:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Outcome, PushFailed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import difference_of, result_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
@@ -420,11 +421,11 @@ def main() -> None:
     if module.params["start"]:
         return start(module)
     try:
-        outcome = push.push(read_request(module.params, module.check_mode))
+        outcome = push(read_request(module.params, module.check_mode))
     except (TopologyFileError, ValueError) as error:
         entries = getattr(error, "entries", ()) if module._verbosity else ()
         module.fail_json(msg=message(error), changed=False, **({"entries": entries} if entries else {}))
-    except push.PushFailed as error:
+    except PushFailed as error:
         warn(module, error.outcome)
         module.fail_json(msg=message(error), **result_of(error.outcome, changed=error.outcome.writes > 0))
     warn(module, outcome)
@@ -437,7 +438,7 @@ def main() -> None:
 def start(module: AnsibleModule) -> None:
     """Start the local server with its file, instead of a push to a server that runs."""
     # Imported for a start alone: every host compiles and imports a module at each execution, so a push would pay for these imports too.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, start_with_topology
 
     local = module.params["start"]
@@ -454,7 +455,7 @@ def start(module: AnsibleModule) -> None:
         return end(service_start.NotReady(str(error)), changed=False)
     except service_start.NotReady as error:
         return end(error, changed=True)
-    except push.PushFailed as error:
+    except PushFailed as error:
         return end(service_start.NotReady(str(error)), changed=True)
     warn(module, outcome)
     result = result_of(outcome, changed=True)
@@ -465,7 +466,7 @@ def start(module: AnsibleModule) -> None:
     module.exit_json(**result)
 
 
-def warn(module: AnsibleModule, outcome: push.Outcome) -> None:
+def warn(module: AnsibleModule, outcome: Outcome) -> None:
     for warning in outcome.warnings:
         module.warn(message(warning))
 

@@ -175,6 +175,8 @@ def refusals():
         "model/topology/push_plan.py",
         "model/setup/cluster_inventory.py",
         "host/server/push.py",
+        "host/server/push_decision.py",
+        "host/server/push_writes.py",
         "host/files/topology_file.py",
         "host/files/installed_release.py",
         "controller/release/artifact.py",

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import data_directory
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, NodeFacts
 from ansible_collections.skywalking.banyandb.plugins.modules import data_removal
 from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables, port_drain
 from ansible_collections.skywalking.banyandb.plugins.modules.liaison_drain import act
 from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.failed_parts import failed_parts
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 
 
 def test_parts_are_counted_by_shard(tmp_path):

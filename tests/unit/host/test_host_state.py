@@ -14,6 +14,7 @@ import socket
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, Wanted, differences
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -90,7 +91,7 @@ def test_what_may_not_be_read_is_an_error_with_the_way_out(monkeypatch, file):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(host_state, "sha256_of", denied)
-    with pytest.raises(host_state.HostStateError, match="become: true") as error:
+    with pytest.raises(HostStateError, match="become: true") as error:
         differences([Wanted("file", file, sha256="0" * 64)])
     assert error.value.kind == "permission_denied"
     assert file in str(error.value)
@@ -99,7 +100,7 @@ def test_what_may_not_be_read_is_an_error_with_the_way_out(monkeypatch, file):
 def test_an_error_without_root_says_how_to_become_root(monkeypatch):
     host_state.require_root()
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    with pytest.raises(host_state.HostStateError, match="user nobody .* become: true") as error:
+    with pytest.raises(HostStateError, match="user nobody .* become: true") as error:
         host_state.require_root()
     assert error.value.kind == "permission_denied"
 
@@ -109,7 +110,7 @@ def test_a_failing_disk_is_an_error_of_its_own_kind(monkeypatch, file):
         raise OSError(5, "Input/output error", path)
 
     monkeypatch.setattr(host_state, "sha256_of", broken)
-    with pytest.raises(host_state.HostStateError, match="Input/output error") as error:
+    with pytest.raises(HostStateError, match="Input/output error") as error:
         differences([Wanted("file", file, sha256="0" * 64)])
     assert error.value.kind == "unreadable"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import environment_file
 from ansible_collections.skywalking.banyandb.plugins.modules.last_good import keep, roll_back

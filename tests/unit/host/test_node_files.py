@@ -11,7 +11,8 @@ import stat
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, InvalidArgument
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import InvalidArgument
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
 from ansible_collections.skywalking.banyandb.plugins.modules import node_files
 from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options

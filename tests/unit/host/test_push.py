@@ -22,8 +22,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.top
     NotDurable,
     TopologyFileError,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push as push_module
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome, Proof, PushFailed, Request, proved_already, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push_decision, push_writes
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import proved_already, push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Outcome, Proof, PushFailed, Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import result_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import LONGEST_REASON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
@@ -83,9 +84,9 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    monkeypatch.setattr(push_module, "BETWEEN_WRITES_SECONDS", 0.1)
-    monkeypatch.setattr(push_module, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(push_module, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(push_writes, "BETWEEN_WRITES_SECONDS", 0.1)
+    monkeypatch.setattr(push_writes, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(push_writes, "SETTLE_SECONDS", 0.0)
     with Network() as network:
         path = tmp_path / "topology.yml"
         yield Host(path, network, Server(path, network))
@@ -219,7 +220,7 @@ def test_a_server_that_falls_silent_after_the_write_is_not_taken_for_fine(host: 
 def test_a_slow_reload_is_proved_and_said_to_come_from_the_poll(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a)
-    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(push_writes, "WATCH_SECONDS", 0.1)
     host.server.delay = 0.3
     outcome = host.push(a, b)
     assert outcome.proved and outcome.reload_seconds is not None and outcome.reload_seconds >= 0.3
@@ -229,7 +230,7 @@ def test_a_slow_reload_is_proved_and_said_to_come_from_the_poll(host: Host, monk
 def test_a_lost_watch_is_said_once_a_push(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = host.nodes("ab")
     host.runs_with(a, b)
-    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(push_writes, "WATCH_SECONDS", 0.1)
     host.server.delay = 0.3
     outcome = host.push(a, b, refresh=["b"])
     assert (outcome.writes, len(outcome.warnings)) == (2, 1)
@@ -239,7 +240,7 @@ def test_silent_entries_account_for_a_slow_reload(host: Host, monkeypatch: pytes
     a, b, c = host.nodes("abc")
     host.runs_with(a, c)
     host.network.silence(c)
-    monkeypatch.setattr(push_module, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(push_writes, "WATCH_SECONDS", 0.1)
     host.server.delay = 0.3
     outcome = host.push(a, b, c)
     assert outcome.proved and outcome.warnings == []
@@ -460,10 +461,10 @@ def test_writes_are_apart_even_when_the_view_is_right_at_once(host: Host, monkey
     a, b = host.nodes("ab")
     host.runs_with(a, b)
     host.server.delay = 0.0
-    monkeypatch.setattr(push_module, "BETWEEN_WRITES_SECONDS", 0.5)
+    monkeypatch.setattr(push_writes, "BETWEEN_WRITES_SECONDS", 0.5)
     written: list[float] = []
     real = topology_file.write
-    monkeypatch.setattr(topology_file, "write", lambda *given: (real(*given), written.append(push_module.time.monotonic())))
+    monkeypatch.setattr(topology_file, "write", lambda *given: (real(*given), written.append(push_writes.time.monotonic())))
     assert host.push(a, b, refresh=["b"], timeout=0.2).proved
     assert written[1] - written[0] >= 0.5
 
@@ -534,7 +535,7 @@ class Forgetful:
 
 
 def test_a_new_entry_that_is_not_used_is_dropped_and_added_once_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push_module, "LEFT_OVER_SECONDS", 0.1)
+    monkeypatch.setattr(push_writes, "LEFT_OVER_SECONDS", 0.1)
     a, b = host.nodes("ab")
     host.runs_with(a)
     liaison = Forgetful(host, a, b)
@@ -816,7 +817,7 @@ def test_only_data_nodes_that_arrive_and_respond_are_asked_for_the_schema(host: 
     a, b, c = host.nodes("abc")
     request = host.request([a, b, c, Node("silent", "127.0.0.1:1")])
     request = request._replace(expected={**request.expected, "c": request.expected["c"]._replace(role=LIAISON)})
-    assert push_module._arriving(request, Topology((a,)), {node.grpc_address for node in (a, b, c)}) == [b]
+    assert push_decision._arriving(request, Topology((a,)), {node.grpc_address for node in (a, b, c)}) == [b]
 
 
 def test_a_push_without_an_arriving_node_does_not_wait(host: Host) -> None:

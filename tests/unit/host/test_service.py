@@ -13,8 +13,9 @@ import time
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
@@ -106,7 +107,7 @@ def running(tmp_path, environ, arguments=("/opt/b/current/bin/s", "data"), exe=N
 
 
 def reasons(tmp_path, unit, wanted=None, program=None, target=None):
-    return running_process.restart_reasons(unit, None if wanted is None else digests(wanted), program, target, str(tmp_path / "proc"))
+    return restart_reasons(unit, None if wanted is None else digests(wanted), program, target, str(tmp_path / "proc"))
 
 
 def test_a_process_with_the_wanted_environment_needs_no_restart(tmp_path):

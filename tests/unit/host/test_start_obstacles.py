@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import start_obstacles
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.trial_run import Unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import marked_file

@@ -16,7 +16,7 @@ import subprocess
 import pytest
 import yaml
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
 from ansible_collections.skywalking.banyandb.plugins.modules import host_info
 from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options

@@ -27,7 +27,8 @@ import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, service_start, start_with_topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import service_start, start_with_topology
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.modules import topology
@@ -322,8 +323,8 @@ def starting(**options: Any) -> dict[str, Any]:
     return {"admit": "start", "start": {"name": "b", "service": UNIT, "timeout": 30, **options}}
 
 
-def to_start(host: Host) -> push.Request:
-    return push.Request(str(host.path), [host.a, host.b], {}, Ownership(None, None, 0o644), admit="start", silent=["b"])
+def to_start(host: Host) -> Request:
+    return Request(str(host.path), [host.a, host.b], {}, Ownership(None, None, 0o644), admit="start", silent=["b"])
 
 
 def orders(systemd: Any) -> list[str]:

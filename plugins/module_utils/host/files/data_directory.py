@@ -18,13 +18,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, make_parents, sync, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import (
-    Difference,
-    HostStateError,
-    cannot_read,
-    group_name,
-    owner_name,
-)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read, owner_name
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, group_name
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import (
     IGNORED,
     MARKER,

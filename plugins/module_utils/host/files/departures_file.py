@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, make_parents, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read, cannot_write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read, cannot_write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     BadRecord,
     Departure,

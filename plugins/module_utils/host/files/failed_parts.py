@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import cannot_read
 
 CATALOGS = ("measure", "stream", "trace")
 NAME = "failed-parts"

@@ -8,7 +8,6 @@ Standard library only, Python 3.9+. Reads, never writes. An unreadable path rais
 
 from __future__ import annotations
 
-import errno
 import grp
 import hashlib
 import os
@@ -21,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read, owner_name
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 #: Machine name of the kernel -> architecture in the names of releases.
@@ -30,14 +30,6 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 #: The first uid of people's accounts, and shells that refuse a login.
 FIRST_USER = 1000
 NO_SHELLS = ("nologin", "false", "")
-
-
-class HostStateError(Exception):
-    """This host cannot be read or changed. ``kind``: the ``error_type`` of the module. Each module documents its kinds."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 #: Module options for directories and files, and for links. wanted() reads them.
@@ -199,23 +191,6 @@ def versions_in(directory: str) -> list[str]:
         raise cannot_read(directory, error) from error
 
 
-def cannot_read(path: str, error: OSError) -> HostStateError:
-    """Return the error of a failed read as HostStateError."""
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return HostStateError(
-            "permission_denied",
-            f"{path}: user {owner_name(os.geteuid())} may not read it. Run this with become: true.",
-        )
-    return HostStateError("unreadable", f"{path}: {os.strerror(error.errno or 0)}. Repair it, then run this again.")
-
-
-def cannot_write(path: str, error: OSError) -> HostStateError:
-    """Return the error of a failed write as HostStateError."""
-    if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
-        return HostStateError("permission_denied", f"{path}: user {owner_name(os.geteuid())} may not write it. Run this with become: true.")
-    return HostStateError("not_written", f"{path}: not written: {error.strerror or error}. Repair the file system, then run this again.")
-
-
 def _difference(want: Wanted) -> Difference | None:
     found = _found(want)
     expected = {
@@ -277,14 +252,6 @@ def _kind(mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "directory"
     return "file" if stat.S_ISREG(mode) else "other"
-
-
-def owner_name(uid: int) -> str:
-    """Return the name of a user, or the uid as text if the user has no name."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def group_name(gid: int) -> str:

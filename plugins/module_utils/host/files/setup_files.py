@@ -11,7 +11,8 @@ import pwd
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, make_parents, put_link, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, HostStateError, Wanted, differences
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import Difference, Wanted, differences
 
 
 def make(wanted: Sequence[Wanted], texts: Mapping[str, str]) -> list[Difference]:

@@ -20,7 +20,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
@@ -130,6 +130,16 @@ class HttpClient:
     def ask(self, path: str, decode: Callable[[bytes], Answer]) -> Answer | Failure:
         """Query ``path`` and return the decoded answer, or a failure. ``decode`` raises ValueError for an unexpected answer."""
         return _asked(self.address, path, self.terms, decode)
+
+
+def local_client(params: Mapping[str, Any], address: str, timeout: float, retries: int = 0) -> HttpClient:
+    """Return a client for the server of this host. Raises TermsError.
+
+    ``params``: options LOCAL_SERVER of connection_options. ``address``: ``host:port`` where its process listens; empty for that of ``url``.
+    """
+    scheme = params["url"].partition("://")[0]
+    url = f"{scheme}://{address}" if address else params["url"]
+    return HttpClient(url, params["ca_path"], params["username"], params["password"], timeout, retries)
 
 
 class _Failed(Exception):

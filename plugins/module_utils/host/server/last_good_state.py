@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership, put_link, remove, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError, cannot_read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.kept_state import Evidence
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest, digests, read_back
@@ -54,7 +55,7 @@ def _evidence(path: str, items: Mapping[str, Any], paths: Paths, process: system
         if item is None or "target" not in item:
             return Evidence.REFUTED
         target = os.path.join(os.path.dirname(path), item["target"], os.path.relpath(paths.program, paths.link))
-        reasons = [each.reason for each in running_process.restart_reasons(process, None, paths.program, target, proc)]
+        reasons = [each.reason for each in restart_reasons(process, None, paths.program, target, proc)]
         if Reason.PROGRAM_REPLACED in reasons:  # only for a script: /proc does not show the file of a script
             return Evidence.REFUTED if _found(path) == item else Evidence.UNKNOWN
         return Evidence.REFUTED if reasons else Evidence.PROVED
@@ -63,11 +64,11 @@ def _evidence(path: str, items: Mapping[str, Any], paths: Paths, process: system
         texts = [(items.get(each) or {}).get("text", "") for each in (paths.unit, paths.drop_in)]
         wanted = {UNIT_VARIABLE: digest(hashlib.sha256("".join(texts).encode()).hexdigest())}
         # Other variables are no evidence about the unit.
-        reasons = [each.reason for each in running_process.restart_reasons(process, wanted, None, None, proc)]
+        reasons = [each.reason for each in restart_reasons(process, wanted, None, None, proc)]
         return Evidence.REFUTED if Reason.ENVIRONMENT_CHANGED in reasons else Evidence.PROVED
     if item is None or "text" not in item:
         return Evidence.REFUTED
-    return Evidence.REFUTED if running_process.restart_reasons(process, digests(read_back(item["text"])), None, None, proc) else Evidence.PROVED
+    return Evidence.REFUTED if restart_reasons(process, digests(read_back(item["text"])), None, None, proc) else Evidence.PROVED
 
 
 def found(paths: Sequence[str]) -> dict[str, Any]:

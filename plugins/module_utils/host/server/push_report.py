@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Outcome
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Outcome
 
 
 def result_of(outcome: Outcome, changed: bool) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import Proof, Request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Proof, Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
@@ -104,8 +104,8 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         return None
     _require_seconds("prove.timeout", prove["timeout"])
     try:
-        running = running_server.running_server(prove["service"]) if prove["service"] else None
-        client = running_server.client_of(prove, running, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
+        address = _http_address(prove["service"]) if prove["service"] else ""
+        client = local_client(prove, address, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
     except HostStateError as error:
         raise ValueError(f"prove.service: {error}") from None
     except ValueError as error:
@@ -116,11 +116,20 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.schema_questions import nodes_without_schema
 
         # The liaison asks every data node for its content, which takes longer than a look at the view.
-        patient = running_server.client_of(prove, running, CONTENT_SECONDS, RETRIES)
+        patient = local_client(prove, address, CONTENT_SECONDS, RETRIES)
         return nodes_without_schema(patient, nodes, prove["timeout"], reach_timeout)
 
     observer = ExpectedNode.observer(prove["name"], prove["role"])
     return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None)
+
+
+def _http_address(service: str) -> str:
+    """Return where the running server of a unit listens; empty without a process. Raises HostStateError, and ValueError for a wrong port."""
+    # Imported for a push that names the unit.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
+
+    running = running_server(service)
+    return running.at.http_address if running else ""
 
 
 def _ownership(params: Mapping[str, Any]) -> Ownership:

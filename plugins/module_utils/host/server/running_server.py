@@ -8,12 +8,10 @@ The inventory has the settings of the next start. The process still listens with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, node_name, server_of
 
 
@@ -45,10 +43,3 @@ def running_server(service: str) -> RunningServer | None:
         if error.kind != "permission_denied":
             raise
         return None
-
-
-def client_of(params: Mapping[str, Any], running: RunningServer | None, timeout: float, retries: int = 0) -> HttpClient:
-    """Return a client for ``running``, or with None for ``url``. ``params``: options LOCAL_SERVER of connection_options. Raises TermsError."""
-    scheme, _sep, _address = params["url"].partition("://")
-    url = f"{scheme}://{running.at.http_address}" if running else params["url"]
-    return HttpClient(url, params["ca_path"], params["username"], params["password"], timeout, retries)

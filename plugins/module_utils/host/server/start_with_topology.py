@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import ownership_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import push, running_process, service_start, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, service_start, systemd_services
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Outcome, PushFailed, Request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_writes import POLL_SECONDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.restart_topology import after_start
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology
 
@@ -34,7 +37,7 @@ class Server:
     timeout: float
 
 
-def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str, str], service_start.Readiness | None]:
+def start(request: Request, server: Server) -> tuple[Outcome, dict[str, str], service_start.Readiness | None]:
     """Stop the server if it runs, write its file, start it, and wait until it listens and watches the file.
 
     ``request``: a push with ``admit`` of ADMIT_START. A server listens before it watches its file, and would read a write between only at its next
@@ -48,7 +51,7 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     if request.check:
         found = systemd_services.services([server.unit])[server.unit]
         standing = _standing(request) if found.main_pid else None
-        outcome = push.push(request)
+        outcome = push(request)
         if standing:
             outcome.after = after_start(standing[0], outcome.plan.final, request.silent).render()
         return outcome, _difference(found), None
@@ -62,8 +65,8 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         stopped = service_start.stop(server.unit)
 
     try:
-        outcome = push.push(request._replace(before_writing=stop))
-    except (TopologyFileError, push.PushFailed) as error:
+        outcome = push(request._replace(before_writing=stop))
+    except (TopologyFileError, PushFailed) as error:
         if not stopped:
             raise
         problem = error.problem if isinstance(error, TopologyFileError) else str(error).rstrip(".")
@@ -76,7 +79,7 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
         raise
     deadline = time.monotonic() + WATCH_PATIENCE
     while not running_process.watches(ready.service.main_pid, request.path) and time.monotonic() < deadline:
-        time.sleep(push.POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     if standing:
         whole = after_start(standing[0], outcome.plan.final, request.silent)
         outcome.after = whole.render()
@@ -85,12 +88,12 @@ def start(request: push.Request, server: Server) -> tuple[push.Outcome, dict[str
     return outcome, _difference(found), ready
 
 
-def _standing(request: push.Request) -> tuple[Topology, str] | None:
+def _standing(request: Request) -> tuple[Topology, str] | None:
     """Return the topology and the text of the file, or None if the server has not read the file."""
     return None if request.unread else topology_file.read(request.path)
 
 
-def _write(request: push.Request, text: str) -> None:
+def _write(request: Request, text: str) -> None:
     """Replace the file by ``text``. Raises service_start.NotReady, because the push has already stopped the server."""
     try:
         with topology_file.locked(request.path, request.lock_timeout):

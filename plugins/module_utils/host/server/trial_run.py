@@ -19,7 +19,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_state import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.unit_overrides import settings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
 
