@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_fil
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Proof, Request
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
@@ -36,8 +37,8 @@ RETRIES = 2
 # The values of the option unready.
 FAIL = "fail"
 HOLD_BACK = "hold_back"
-# Longest time that a parameter may set. A socket's time-out has a limit.
-LONGEST_SECONDS = 86400.0
+# The shortest time that a parameter may set. A socket treats 0 as non-blocking mode.
+SHORTEST_SECONDS = 0.001
 
 
 def read_request(params: Mapping[str, Any], check: bool) -> Request:
@@ -49,13 +50,12 @@ def read_request(params: Mapping[str, Any], check: bool) -> Request:
     node_names = [node.node_name for node in expected]
     twice = sorted({name for name in node_names if node_names.count(name) > 1})
     _require(not twice, f"nodes: node_name {listed(list(map(repr, twice)), 2)} is listed twice. Give each node its own name.")
-    for option in ("reach_timeout", "lock_timeout"):
-        _require_seconds(option, params[option])
+    require_seconds(params, {"reach_timeout": SHORTEST_SECONDS, "lock_timeout": SHORTEST_SECONDS})
     _require(params["batch"] >= 1, f"batch {params['batch']}: expected 1 or more")
     starts = params["start"] or {}
     _require(not starts or params["admit"] == ADMIT_START, "start is for admit: start. Set admit: start, or leave out start.")
     if starts:
-        _require_seconds("start.timeout", starts["timeout"])
+        require_seconds({"start.timeout": starts["timeout"]}, {"start.timeout": SHORTEST_SECONDS})
         unknown = sorted(set(starts["needs"]) - {node.name for node in nodes})
         _require(not unknown, naming("start.needs names ", unknown, ", which nodes does not list. Correct start.needs."))
     rereads = params["unread"] and params["admit"] != ADMIT_START and not check
@@ -102,7 +102,7 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
     """
     if prove is None:
         return None
-    _require_seconds("prove.timeout", prove["timeout"])
+    require_seconds({"prove.timeout": prove["timeout"]}, {"prove.timeout": SHORTEST_SECONDS})
     try:
         address = _http_address(prove["service"]) if prove["service"] else ""
         client = local_client(prove, address, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
@@ -151,10 +151,6 @@ def _ownership(params: Mapping[str, Any]) -> Ownership:
     except KeyError:
         raise ValueError(f"group {shown(params['group'])}: no such group on this host. Correct group, or add the group.") from None
     return Ownership(uid, gid, mode)
-
-
-def _require_seconds(option: str, seconds: float) -> None:
-    _require(0 < seconds <= LONGEST_SECONDS, f"{option} {seconds}: expected seconds above 0, at most {LONGEST_SECONDS:.0f}")
 
 
 def _require(condition: bool, message: str) -> None:
