@@ -104,7 +104,7 @@ STARTS = [
 ]
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
-    "preflight": [CHECK, DRAINABLE, RELEASES, STOP],
+    "preflight": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],
     "configure": [CHECK, STOP, LOST, CONFIGURE],
     "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, *STARTS, "Change the running servers, one wave at a time"],
