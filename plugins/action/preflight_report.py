@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     table,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unknown_names import unknown_groups, unknown_variables
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
         looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
         refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
-        findings = [Finding((host,), Check.HOST, Level.FAIL, problem) for host, problems in refusals.items() for problem in problems]
+        findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)
@@ -71,6 +71,15 @@ class ActionModule(ActionBase):
                 result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
             result.update(refused(problems))
         return result
+
+
+def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """Return a finding for each problem. Hosts with the same problem share one, such as hosts with a wrong variable. ``refusals``: host -> problems."""
+    hosts: dict[str, list[str]] = {}
+    for host, problems in refusals.items():
+        for problem in problems:
+            hosts.setdefault(problem, []).append(host)
+    return [Finding(tuple(names), Check.HOST, Level.FAIL, f"{listed(names, FEW)}: {problem}") for problem, names in hosts.items()]
 
 
 def limit_findings(clusters: Mapping[str, Mapping[str, Any]], hostvars: Mapping[str, Any]) -> list[Finding]:
