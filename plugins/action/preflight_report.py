@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
 
 
 def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Return a finding for each problem. Hosts with the same problem share one, such as hosts with a wrong variable. ``refusals``: host -> problems."""
+    """Return a finding for each problem. Hosts with the same problem share one finding. ``refusals``: host -> problems."""
     hosts: dict[str, list[str]] = {}
     for host, problems in refusals.items():
         for problem in problems:
