@@ -37,7 +37,8 @@ GROUPS = {f"held{replicas}": replicas for replicas in (0, 1)}
 @pytest.fixture(scope="module")
 def cluster(add: Callable[..., Server]) -> Cluster:
     """Return a cluster with a group without replicas, a group with one replica, and 200 points in each."""
-    settings = {f"{kind}-client-health-check-interval": "1s" for kind in ("data", "liaison")}
+    # With the default interval, a node that starts on a busy machine may lack the schema for more than 15 s. The roles set 1 s.
+    settings = {f"{kind}-client-health-check-interval": "1s" for kind in ("data", "liaison")} | {"schema-property-client-sync-interval": "1s"}
     found = Cluster(add, first=6, **settings)
     for group, replicas in GROUPS.items():
         assert work(found.liaisons[0], group, replicas, lambda liaison: numbered.write(liaison, POINTS)) == POINTS
