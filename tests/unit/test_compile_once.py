@@ -29,7 +29,8 @@ try:
 except ModuleNotFoundError as error:
     missing = error.name
 import other
-print(json.dumps([{path.rpartition("/")[2]: count for path, count in compiled.items() if ".zip/" in path}, first.VALUE + second.VALUE, other.VALUE, missing]))
+counts = {path.rpartition("/")[2]: count for path, count in compiled.items() if ".zip/" in path}
+print(json.dumps([counts, first.VALUE + second.VALUE, other.VALUE, missing]))
 """
 
 
