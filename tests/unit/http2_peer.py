@@ -57,7 +57,7 @@ class Peer:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.file = connection.makefile("rb")
-        self.decoder = hpack.Decoder()
+        self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self.frames: list[tuple[int, int, int, int]] = []
         assert self.file.read(len(PREFACE)) == PREFACE
 

@@ -74,8 +74,8 @@ def call(
     """Return the answers of ``node``, or why an answer is missing.
 
     ``questions``: method (``package.Service/Method``) and message. ``timeout`` in seconds, for all questions together; only the lookup of the host
-    name may take longer. ``metadata``: name in lower case and printable ASCII, sent with each question. ``server_name``: name that the certificate
-    must have; empty means the host of the address. ``largest``: bytes of one answer.
+    name may take longer. ``metadata``: name in lower case and printable ASCII, sent with each question. ``server_name``: host name that the
+    certificate must have; empty means the host of the address. ``largest``: bytes of one answer.
     """
     address, deadline = node.grpc_address, time.monotonic() + timeout
     established = False
@@ -90,14 +90,14 @@ def call(
         return Failure.at(address, failed.kind, failed.what, failed.passing)
     except socket.gaierror as error:
         return Failure.at(address, ErrorKind.UNRESOLVED, f"the host name has no address ({error.strerror})")
-    except ValueError as error:  # IDNA cannot encode the name, or ssl refuses the name
-        return Failure.at(address, ErrorKind.UNRESOLVED, f"the host name is invalid ({error})")
     except ConnectionRefusedError:
         return Failure.at(address, ErrorKind.REFUSED, "connection refused, nothing listens there", passing=True)
     except socket.timeout:
         return Failure.at(address, ErrorKind.TIMEOUT, f"no whole answer within {timeout:g} s")
-    except OSError as error:
+    except OSError as error:  # a certificate that is not trusted is an OSError and a ValueError
         return _lost(node, error, established)
+    except ValueError as error:  # ssl refuses the name
+        return Failure.at(address, ErrorKind.TLS, f"the server name is invalid ({error})")
 
 
 def _lost(node: Node, error: OSError, established: bool) -> Failure:
@@ -152,7 +152,7 @@ class _Connection:
         self._frame_bytes = _FRAME_BYTES
         self._first_window = _DEFAULT_WINDOW
         self._send_window = _DEFAULT_WINDOW
-        self._receive_window = _WINDOW
+        self._consumed = 0
         self._stream = _Stream(-1, 0, "", largest)
         settings = ((_ENABLE_PUSH, 0), (_INITIAL_WINDOW_SIZE, _WINDOW), (_MAX_HEADER_LIST_SIZE, LIST_BYTES))
         self._unsent += PREFACE[:-_FRAME_HEADER]  # without the empty SETTINGS frame
@@ -290,20 +290,19 @@ class _Connection:
             raise _Failed(ErrorKind.UNAVAILABLE, f"the server closes its connections ({self._goaway[1]})", passing=True)
 
     def _on_data(self, payload: bytes, flags: int, mine: bool) -> None:
-        size = len(payload)  # padding counts (section 6.9.1)
-        self._receive_window -= size
-        if mine:
-            self._stream.receive_window -= size
-        if self._receive_window < 0 or self._stream.receive_window < 0:
-            raise _broken("more data than the window")
-        if mine:
-            self._stream.on_data(_unpadded(payload, flags), bool(flags & _END_STREAM))
-            if self._stream.receive_window <= _WINDOW // 2 and not self._stream.ended:
-                self._write(_WINDOW_UPDATE, 0, self._stream.number, struct.pack(">I", _WINDOW - self._stream.receive_window))
-                self._stream.receive_window = _WINDOW
-        if self._receive_window <= _WINDOW // 2:
-            self._write(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _WINDOW - self._receive_window))
-            self._receive_window = _WINDOW
+        # Padding counts (section 6.9.1). The client returns the window in large steps, as soon as it has read the data.
+        self._consumed += len(payload)
+        if self._consumed >= _WINDOW // 2:
+            self._write(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._consumed))
+            self._consumed = 0
+        if not mine:
+            return
+        stream = self._stream
+        stream.on_data(_unpadded(payload, flags), bool(flags & _END_STREAM))
+        stream.consumed += len(payload)
+        if stream.consumed >= _WINDOW // 2 and not stream.ended:
+            self._write(_WINDOW_UPDATE, 0, stream.number, struct.pack(">I", stream.consumed))
+            stream.consumed = 0
 
     def _block(self, payload: bytes, flags: int, number: int) -> list[tuple[bytes, bytes]]:
         """Return the fields of a HEADERS frame and of its CONTINUATION frames."""
@@ -353,13 +352,13 @@ class _Connection:
 
 
 class _Stream:
-    """One call: the response headers, the message and the trailers. Windows in bytes. Raises _Failed."""
+    """One call: the response headers, the message and the trailers. ``consumed``: bytes of the window to return. Raises _Failed."""
 
     def __init__(self, number: int, send_window: int, method: str, largest: int) -> None:
         self.number = number
         self.method = method
         self.send_window = send_window
-        self.receive_window = _WINDOW
+        self.consumed = 0
         self.ended = False
         self._largest = largest
         self._has_headers = False
@@ -426,18 +425,15 @@ class _Stream:
 
 
 def _header_block(node: Node, method: str, metadata: Metadata, server_name: str, seconds: float) -> bytes:
-    """Return the request headers. ``seconds``: until the deadline. Raises UnicodeError for a host name that IDNA cannot encode."""
+    """Return the request headers. ``seconds``: until the deadline."""
     host, _colon, port = node.grpc_address.rpartition(":")
-    host = server_name or host
-    if not host.isascii():
-        host = host.encode("idna").decode()
     milliseconds = max(1, min(_LONGEST_TIMEOUT, math.ceil(seconds * 1000)))
     indexed = (_METHOD_POST, _SCHEME_HTTPS if node.tls_enabled else _SCHEME_HTTP)
     return b"".join(
         [
             bytes(0x80 | index for index in indexed),
             literal(_PATH, f"/{method}"),
-            literal(_AUTHORITY, f"{host}:{port}"),
+            literal(_AUTHORITY, f"{server_name or host}:{port}"),
             literal(_CONTENT_TYPE, "application/grpc"),
             literal("te", "trailers"),
             literal("grpc-timeout", f"{milliseconds}m"),

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import read_ca
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.grpc_call import call
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, TopologyError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, TopologyError, split_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import wire_messages
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, Terms, TermsError, pause_before
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
@@ -56,6 +56,8 @@ class GrpcClient:
             password=password or "",
         )
         try:
+            if tls_server_name:
+                split_address(f"{tls_server_name}:1", "tls_server_name:")
             self.node = Node("server", address, bool(ca_path), os.path.abspath(ca_path) if ca_path else "")
         except TopologyError as error:
             raise TermsError(str(error)) from None
