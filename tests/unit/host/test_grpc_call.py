@@ -459,7 +459,7 @@ def test_a_status_becomes_a_kind_and_its_message_stays(code, form):
     failure = asked(saying(*parts))
     name = next(each.name for each in grpc.StatusCode if each.value[0] == code)
     assert (failure.kind, failure.passing) == (STATUS_KINDS[code], name == "UNAVAILABLE")
-    assert f"{METHOD} failed with {name}: what 50% of them 名 say" in failure.message
+    assert f"Service/Ask failed with {name}: what 50% of them 名 say" in failure.message
 
 
 @pytest.mark.parametrize("code", ["17", "99", "100", "x", "", "-1", "1" * 5000])
@@ -862,6 +862,11 @@ def test_one_side_with_tls_and_the_other_without_is_a_tls_failure(certificate):
     assert asked(byte_server(b"x", certificate)).kind == "tls"
     assert with_tls(grpc_server({}), certificate.path).kind == "tls"
     assert with_tls(byte_server(b""), certificate.path).kind == "tls"
+
+
+def test_a_web_server_that_hangs_on_a_tls_hello_is_not_banyandb():
+    web = byte_server(lambda request: http_answer("400 Bad Request") if request.startswith(b"PRI ") else None)
+    assert asked(web, timeout=0.5).kind == "not_banyandb"
 
 
 def test_a_server_name_that_is_none_is_a_tls_failure(certificate):

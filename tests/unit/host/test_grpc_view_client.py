@@ -119,6 +119,7 @@ def guarded(context):
 def test_credentials_are_sent_as_metadata(certificate):
     wrong = asked(grpc_server({STATE: guarded}))
     assert (wrong.kind, "UNAUTHENTICATED: Invalid credentials" in wrong.message) == ("auth", True)
+    assert len(wrong.message) <= 200
     assert asked(grpc_server({STATE: guarded}), username="admin", password="wrong").kind == "auth"
     assert asked(grpc_server({STATE: guarded}), username="admin", password="right: %41 ") == View()
     assert asked(grpc_server({STATE: guarded}, certificate), ca_path=str(certificate.path), username="admin", password="right: %41 ") == View()

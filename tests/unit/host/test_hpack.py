@@ -204,6 +204,34 @@ def test_the_table_keeps_the_newest_fields_within_its_size():
     assert texts(decoder.decode(b"\xbe\xbf")) == [("999", "0999"), ("998", "0998")]
 
 
+def test_a_table_that_has_the_new_size_exactly_keeps_its_fields():
+    decoder = Decoder()
+    decoder.decode(b"\x40\x01a\x01b")
+    assert texts(decoder.decode(b"\x3f\x03\xbe")) == [("a", "b")]  # 34 bytes
+    with pytest.raises(HpackError, match="field 62"):
+        decoder.decode(b"\x3f\x02\xbe")
+
+
+def test_a_field_that_fills_the_table_exactly_is_stored():
+    decoder = Decoder()
+    decoder.decode(b"\x40\x01a" + integer(4063, 7) + b"x" * 4063)
+    assert decoder._bytes == 4096
+    assert len(decoder.decode(b"\xbe")) == 1
+    decoder.decode(b"\x40\x01a" + integer(4064, 7) + b"x" * 4064)
+    assert decoder._bytes == 0
+
+
+def test_a_list_of_exactly_the_limit_is_decoded():
+    first = b"\x00\x01a" + integer(65_536 - 33 - 33, 7) + b"x" * (65_536 - 33 - 33)
+    assert len(Decoder().decode(first + b"\x00\x01a\x00")) == 2
+    with pytest.raises(HpackError, match="headers of more than"):
+        Decoder().decode(first + b"\x00\x01a\x01b")
+    with pytest.raises(HpackError, match="headers of more than"):
+        Decoder().decode(b"\x82" * LIST_BYTES)
+    with pytest.raises(HpackError, match="a header block of more than"):
+        Decoder().decode(b"\x82" * (LIST_BYTES + 1))
+
+
 def test_a_long_block_is_refused_before_it_is_read():
     with pytest.raises(HpackError, match="a header block of more than 65536 bytes"):
         Decoder().decode(bytes(LIST_BYTES + 1))

@@ -356,7 +356,7 @@ class _Stream:
 
     def __init__(self, number: int, send_window: int, method: str, largest: int) -> None:
         self.number = number
-        self.method = method
+        self.method = method.rpartition(".")[2]  # without the package, for messages
         self.send_window = send_window
         self.consumed = 0
         self.ended = False

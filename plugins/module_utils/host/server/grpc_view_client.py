@@ -86,4 +86,4 @@ class GrpcClient:
         try:
             return decode(said[0])
         except ValueError as error:
-            return Failure.at(self.address, ErrorKind.NOT_BANYANDB, f"{method} answers with something else ({error})")
+            return Failure.at(self.address, ErrorKind.NOT_BANYANDB, f"{method.rpartition('.')[2]} answers with something else ({error})")

@@ -158,7 +158,7 @@ def _date(timestamp: bytes | None) -> str:
     if not (_FIRST_SECOND <= seconds <= _LAST_SECOND and 0 <= nanos < 10**9):
         raise ValueError("a node with a created_at that is no date")
     try:
-        date = time.gmtime(seconds)
+        date = time.gmtime(seconds)  # of given seconds, so this reads no clock
     except (OverflowError, OSError):  # a date after 2038 on a 32-bit host
         raise ValueError("a node with a created_at that this host cannot represent") from None
     fraction = f".{nanos:09}"
