@@ -70,6 +70,13 @@ def test_the_fields_of_a_node_are_read():
     }
 
 
+def test_a_role_is_a_number_of_32_bits():
+    negative = field(2, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + b"\x81\x80\x80\x80\x10" + b"\xff\xff\xff\xff\x07")
+    assert identity(negative).roles == ("-1", "ROLE_META", "2147483647")
+    table = field(1, field(1, b"t") + field(2, field(1, negative)))
+    assert view(table) == view_decoder()(table)
+
+
 def test_a_field_that_occurs_again_replaces_a_text_and_extends_a_message():
     node = field(3, b"first") + field(3, b"last") + field(1, field(2, b"name")) + field(1, field(1, b"group"))
     assert (identity(node).grpc_address, identity(node).node_name) == ("last", "name")
@@ -150,6 +157,7 @@ def test_an_answer_without_a_node_is_refused():
 def test_fields_of_a_type_that_no_message_here_has_are_passed_over():
     message = b"\x08\x96\x01" + b"\x12\x02hi" + b"\x1d\x01\x02\x03\x04" + b"\x21" + bytes(8)
     assert fields(message) == [(1, 150), (2, b"hi")]
+    assert fields(b"\xf8\xff\xff\xff\x0f\x01") == [(536_870_911, 1)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 70_000])
