@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_a_credential_is_a_field_that_no_table_stores():
     assert b"\x10\x08password\x06secret" in blocks[0]
 
 
-@pytest.mark.parametrize("timeout", [0.0001, 86_400.0])
+@pytest.mark.parametrize("timeout", [0.0001, 86_400.0, 200_000.0])
 def test_the_server_learns_the_time_that_is_left_in_8_digits(timeout):
     seen = []
 
@@ -345,6 +346,7 @@ def test_an_answer_may_come_before_the_end_of_the_question():
         [frame(GOAWAY, 0, 0, struct.pack(">II", 1, 0)), answer(b"well")],
         [frame(GOAWAY, 0, 0, struct.pack(">II", 0x7FFFFFFF, 0)), answer(b"well")],
         [answer(b"well"), frame(RST_STREAM, 0, 1, bytes(4))],
+        [settings((5, 16_384), (5, (1 << 24) - 1), (4, (1 << 31) - 1), (4, 65_535)), answer(b"well")],
     ],
 )  # fmt: skip
 def test_an_answer_in_any_form_is_read(parts):
@@ -874,11 +876,51 @@ def test_a_server_name_that_is_none_is_a_tls_failure(certificate):
     assert failure.kind == "tls" and "the server name is invalid" in failure.message
 
 
+def test_a_server_that_demands_a_certificate_of_the_client_is_a_tls_failure(certificate):
+    """With TLS 1.3 the server's alert comes after the handshake of the client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.path, certificate.key_path)
+    context.load_verify_locations(certificate.path)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            wrapped = context.wrap_socket(server.accept()[0], server_side=True, do_handshake_on_connect=False)
+            with pytest.raises(ssl.SSLError):
+                wrapped.do_handshake()
+            with socket.socket(fileno=wrapped.detach()) as plain:  # unread bytes at the close would reset the connection before the alert arrives
+                while plain.recv(65_536):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        node = Node("it", f"127.0.0.1:{server.getsockname()[1]}", True, str(certificate.path))
+        failure = call(node, [(METHOD, b"?")], 5.0)
+        thread.join(10)
+    assert failure.kind == "tls" and not failure.passing
+
+
+def test_a_reset_within_the_handshake_is_a_tls_failure(certificate):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _peer = server.accept()
+            connection.recv(65_536)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        failure = call(Node("it", address, True, str(certificate.path)), [(METHOD, b"?")], 5.0)
+        thread.join(10)
+    assert failure.kind == "tls" and "completes no TLS handshake" in failure.message
+
+
 @contextmanager
 def cut_off(certificate):
     """Yield the address of a TLS server that ends the TCP connection without a word, after its SETTINGS frame."""
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.path, certificate.key_path)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -142,6 +142,18 @@ def test_only_a_passing_failure_is_asked_again(code, calls):
     assert len(times) == calls and (found == View() if calls == 3 else found.kind == "unavailable")
 
 
+@pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"retries": 2}, 3)])
+def test_the_retries_have_an_end(given, calls):
+    times = []
+
+    def answer(context):
+        times.append(context)
+        return grpc.StatusCode.UNAVAILABLE, "not now"
+
+    assert asked(grpc_server({STATE: answer}), **given).kind == "unavailable"
+    assert len(times) == calls
+
+
 def test_a_server_that_starts_late_is_found_by_a_retry():
     async def run():
         with closed_port() as address:

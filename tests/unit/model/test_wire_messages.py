@@ -56,6 +56,7 @@ def test_a_recorded_node_is_read(port):
 def test_an_empty_answer_is_a_view_without_tables():
     assert view(b"") == View()
     assert view(field(1, b"")) == View({"": RouteTable()})
+    assert view(field(2, field(1, b"unknown")) + b"\x08\x01") == View()
 
 
 def test_the_fields_of_a_node_are_read():

@@ -216,8 +216,6 @@ class _Connection:
                 self._socket.settimeout(self._left())
                 piece = self._socket.recv(_PIECE)
             except ConnectionError:
-                if self._greeted:
-                    raise
                 piece = b""
             if not piece and not self._greeted:
                 raise self._not_http2(bytes(self._read[:_FRAME_HEADER]))
