@@ -122,10 +122,15 @@ def test_a_credential_is_a_field_that_no_table_stores():
 
     def script(peer):
         peer.send(settings())
-        blocks.append(peer.until(HEADERS))
+        for stream in (1, 3):
+            blocks.append(peer.until(HEADERS))
+            peer.until(DATA, END_STREAM)
+            peer.send(answer(b"!", stream))
 
-    asked(http2_server(script), metadata=(("password", "secret"),))
-    assert b"\x10\x08password\x06secret" in blocks[0]
+    assert asked(http2_server(script), b"?", b"?", metadata=(("password", "secret"),)) == [b"!", b"!"]
+    assert all(b"\x10\x08password\x06secret" in each for each in blocks)
+    # The first block says that the client uses no dynamic table, as a server with another table size demands (RFC 7541, section 4.2).
+    assert [each[:2] for each in blocks] == [b"\x20\x83", b"\x83\x86"]
 
 
 @pytest.mark.parametrize("timeout", [0.0001, 86_400.0, 200_000.0])
@@ -346,6 +351,10 @@ def test_an_answer_may_come_before_the_end_of_the_question():
         [frame(GOAWAY, 0, 0, struct.pack(">II", 1, 0)), answer(b"well")],
         [frame(GOAWAY, 0, 0, struct.pack(">II", 0x7FFFFFFF, 0)), answer(b"well")],
         [answer(b"well"), frame(RST_STREAM, 0, 1, bytes(4))],
+        [  # windows of exactly the largest size, after 6 bytes that the client has sent
+            *(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", (1 << 31) - 1 - 65_535 + 6)) for stream in (0, 1)),
+            answer(b"well"),
+        ],
         [settings((5, 16_384), (5, (1 << 24) - 1), (4, (1 << 31) - 1), (4, 65_535)), answer(b"well")],
     ],
 )  # fmt: skip
@@ -522,6 +531,7 @@ def test_an_http_status_other_than_200_is_named(fields, kind, said, ends):
         ([headers(*OK), frame(DATA, 0, 1, message(b"a", compressed=1)), trailers(*WELL)], "not_banyandb", "a compressed message", False),
         ([headers(*OK), frame(DATA, 0, 1, b"\0\xff\xff\xff\xff")], "not_banyandb", "answers with 4294967295 bytes", False),
         ([headers(*OK), frame(DATA, END_STREAM, 1, message(b"a"))], "unavailable", "ended without a grpc-status", False),
+        ([headers(*OK, *WELL), frame(DATA, END_STREAM, 1, message(b"a"))], "unavailable", "ended without a grpc-status", False),
         ([headers(*OK), frame(DATA, 0, 1, message(b"a")), trailers(("x", "y"))], "unavailable", "ended without a grpc-status", False),
         ([headers(*OK)], "unavailable", "closed the connection", True),
         ([answer(b"a")[:-1]], "unavailable", "closed the connection", True),
