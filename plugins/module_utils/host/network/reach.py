@@ -45,10 +45,11 @@ def answering(nodes: Iterable[Node], timeout: float) -> set[str]:
 
 
 @contextlib.contextmanager
-def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
+def connected(node: Node, deadline: float, server_name: str = "") -> Iterator[socket.socket]:
     """Yield a connection to the entry's address. With TLS, the entry's CA must have signed the certificate.
 
-    ``deadline``: seconds of the monotonic clock. Raises OSError, and ValueError for a host name that IDNA cannot encode.
+    ``deadline``: seconds of the monotonic clock. ``server_name``: name that the certificate must have; empty means the host of the address.
+    Raises OSError, and ValueError for a host name that IDNA cannot encode.
     """
     host, port = split_address(node.grpc_address)
     with connect(host, port, deadline) as plain:
@@ -60,7 +61,7 @@ def connected(node: Node, deadline: float) -> Iterator[socket.socket]:
         context = ssl.create_default_context(cafile=node.ca_cert_path)
         context.set_alpn_protocols(["h2"])
         plain.settimeout(left(deadline))
-        with context.wrap_socket(plain, server_hostname=verified_name(host)) as wrapped:
+        with context.wrap_socket(plain, server_hostname=server_name or verified_name(host)) as wrapped:
             yield wrapped
 
 

@@ -16,9 +16,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.s
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import grpc_call
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import wire_messages
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import Asked, NodeAnswer, Watch, findings
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import Identity, View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import Pair
 
 POLL_SECONDS = 0.5
@@ -29,8 +30,8 @@ METHODS = (
     "banyandb.database.v1.NodeQueryService/GetCurrentNode",
     "banyandb.cluster.v1.NodeSchemaStatusService/GetMaxRevision",
 )
-_HEALTH = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
-_ROLES = {1: "ROLE_META", 2: "ROLE_DATA", 3: "ROLE_LIAISON"}
+# A node answers with about 500 bytes. The limit keeps WORKERS answers of hostile servers small.
+_LARGEST = 65_536
 
 
 @dataclass(frozen=True)
@@ -85,45 +86,16 @@ def ask_nodes(nodes: Sequence[Node], timeout: float, alone: Collection[str] = ()
 
 def ask_node(node: Node, timeout: float, methods: Sequence[str] = METHODS) -> NodeAnswer | Failure:
     """Return the answer of one node, or a failure. ``methods``: METHODS, or only the first method for the health."""
-    said = grpc_call.call(node, [(method, b"") for method in methods], timeout)
+    said = grpc_call.call(node, [(method, b"") for method in methods], timeout, largest=_LARGEST)
     return said if isinstance(said, Failure) else read(node, said)
 
 
 def read(node: Node, said: Sequence[bytes]) -> NodeAnswer | Failure:
     """Return the decoded answer of a node. ``said``: messages for METHODS, or only for the first method."""
     try:
-        messages = [grpc_call.fields(message) for message in said]
-        health = _HEALTH.get(_number(messages[0], 1), "UNKNOWN")
-        if len(messages) == 1:
+        health = wire_messages.health(said[0])
+        if len(said) == 1:
             return NodeAnswer(health)
-        (described,) = [value for number, value in messages[1] if number == 1 and isinstance(value, bytes)]
-        return NodeAnswer(health, identity(described), _number(messages[2], 1))
+        return NodeAnswer(health, wire_messages.current_node(said[1]), wire_messages.revision(said[2]))
     except ValueError as error:
         return Failure.at(node.grpc_address, ErrorKind.NOT_BANYANDB, f"answers with something else ({error})")
-
-
-def identity(message: bytes) -> Identity:
-    """Return the identity in the wire format of ``banyandb.database.v1.Node``, without its date. Raises ValueError."""
-    name = address = ""
-    roles: list[int] = []
-    labels: list[tuple[str, str]] = []
-    for number, value in grpc_call.fields(message):
-        if number == 1 and isinstance(value, bytes):
-            name = _text(grpc_call.fields(value), 2)
-        elif number == 2:
-            roles += [value] if isinstance(value, int) else grpc_call.varints(value)
-        elif number == 3 and isinstance(value, bytes):
-            address = value.decode()
-        elif number == 6 and isinstance(value, bytes):
-            entry = grpc_call.fields(value)
-            labels.append((_text(entry, 1), _text(entry, 2)))
-    return Identity(name, address, tuple(_ROLES.get(role, str(role)) for role in roles), tuple(sorted(labels)))
-
-
-def _number(found: grpc_call.Fields, wanted: int) -> int:
-    """Return an integer field, or 0 for a missing field (proto3)."""
-    return next((value for number, value in reversed(found) if number == wanted and isinstance(value, int)), 0)
-
-
-def _text(found: grpc_call.Fields, wanted: int) -> str:
-    return next((value.decode() for number, value in reversed(found) if number == wanted and isinstance(value, bytes)), "")

@@ -18,12 +18,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.schema_keys import SchemaKey, keys_from, lacking, refusal
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.wire_messages import field, fields
 
 METHOD = "banyandb.cluster.v1.NodeSchemaStatusService/GetKeyRevisions"
 WORKERS = 16
 PAUSE_SECONDS = 0.5
-# Of one question, so that the question fits one HTTP/2 frame (16,384 bytes by RFC 9113, section 6.5.2) and its answer fits one window.
+# Bytes of one question. Its answer repeats the keys, so _LARGEST is enough for the answer.
 _MOST_BYTES = 12_000
+_LARGEST = 65_536
 _ABSENT = 0
 
 
@@ -46,7 +48,7 @@ def lacking_on(node: Node, keys: Sequence[SchemaKey], timeout: float) -> list[Sc
     """Return the keys that a data node lacks, or why the answer is missing. ``timeout`` in seconds, for each part of the question."""
     present: list[SchemaKey] = []
     for part in _parts(keys):
-        found = grpc_call.call(node, [(METHOD, b"".join(part))], timeout)
+        found = grpc_call.call(node, [(METHOD, b"".join(part))], timeout, largest=_LARGEST)
         if isinstance(found, Failure):
             return found
         try:
@@ -91,11 +93,11 @@ def _parts(keys: Sequence[SchemaKey]) -> Iterator[list[bytes]]:
     """Yield the fields of the requests that ask for all keys."""
     part: list[bytes] = []
     for key in keys:
-        field = grpc_call.field(1, b"".join(grpc_call.field(number, text.encode()) for number, text in enumerate(key, start=1)))
-        if part and sum(map(len, part)) + len(field) > _MOST_BYTES:
+        asked = field(1, b"".join(field(number, text.encode()) for number, text in enumerate(key, start=1)))
+        if part and sum(map(len, part)) + len(asked) > _MOST_BYTES:
             yield part
             part = []
-        part.append(field)
+        part.append(asked)
     if part:
         yield part
 
@@ -103,11 +105,11 @@ def _parts(keys: Sequence[SchemaKey]) -> Iterator[list[bytes]]:
 def _present(message: bytes) -> list[SchemaKey]:
     """Return the keys that a GetKeyRevisionsResponse calls present. Raises ValueError."""
     present = []
-    for number, value in grpc_call.fields(message):
+    for number, value in fields(message):
         if number == 1 and isinstance(value, bytes):
-            entry = dict(grpc_call.fields(value))
+            entry = dict(fields(value))
             key = entry.get(1)
             if entry.get(3, _ABSENT) != _ABSENT and isinstance(key, bytes):
-                texts = {place: text.decode() for place, text in grpc_call.fields(key) if isinstance(text, bytes)}
+                texts = {place: text.decode() for place, text in fields(key) if isinstance(text, bytes)}
                 present.append(SchemaKey(texts.get(1, ""), texts.get(2, ""), texts.get(3, "")))
     return present
