@@ -204,13 +204,13 @@ def unlock(authority: Authority, passphrase: str) -> Signer:
     pem = authority.encrypted_key.reveal()
     if _is_encrypted(pem):
         try:
-            key = serialization.load_pem_private_key(pem, passphrase.encode())
+            key = serialization.load_pem_private_key(pem, _encoded(passphrase))
         except (ValueError, TypeError, UnsupportedAlgorithm):
             text = ": banyandb_ca_passphrase does not open this CA. Set its passphrase, or restore the file if the file is damaged."
             raise AuthorityError(AuthorityFault.WRONG_PASSPHRASE, fitted("", where, text)) from None
         if isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == authority.certificate.public_key():
             return Signer(authority, key)
-    raise _damaged(where, "its key is not readable or belongs to another certificate")
+    raise _damaged(where, "has no key that fits its certificate")
 
 
 def issue(signer: Signer, name: str, wanted: Identity, days: int, now: datetime, present: x509.Certificate | None = None) -> Issued:
@@ -271,7 +271,7 @@ def _make(directory: str, number: int, passphrase: str, days: int, now: datetime
         .sign(key, hashes.SHA256())
     )
     encrypted = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(passphrase.encode())
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(_encoded(passphrase))
     )
     try:
         for path in leftovers(directory, _NAME.pattern):
@@ -342,7 +342,7 @@ def _read(path: str, number: int) -> Authority | None:
     except ReadingError:
         raise _damaged(path, "has no readable certificate") from None
     if len(found) != 1 or not values[0].is_authority or not values[0].key_id:
-        raise _damaged(path, "expected one certificate of a CA with a subject key identifier")
+        raise _damaged(path, "expected one certificate, of a CA")
     key = _ENCRYPTED.search(data)
     if key is None and b"PRIVATE KEY-----" in data:
         if b"ENCRYPTED" in data:
@@ -390,9 +390,14 @@ def _check_passphrase(where: str, passphrase: str) -> None:
     if not passphrase:
         text = ": its key needs a passphrase. Set banyandb_ca_passphrase, in Ansible Vault."
         raise AuthorityError(AuthorityFault.NO_PASSPHRASE, fitted("", where, text))
-    if len(passphrase.encode()) > MOST_PASSPHRASE:
-        text = f"banyandb_ca_passphrase has more than {MOST_PASSPHRASE} bytes. Set a shorter one."
+    if len(_encoded(passphrase)) > MOST_PASSPHRASE:
+        text = f"banyandb_ca_passphrase: has more than {MOST_PASSPHRASE} bytes. Set a shorter one."
         raise AuthorityError(AuthorityFault.LONG_PASSPHRASE, text)
+
+
+def _encoded(passphrase: str) -> bytes:
+    # An error of encode() would hold the passphrase.
+    return passphrase.encode("utf-8", "surrogatepass")
 
 
 def _check_days(variable: str, days: int) -> None:
