@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -13,18 +15,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_authority import ensure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_reading import (
     CRYPTOGRAPHY_IMPORT_ERROR,
     ReadingError,
     Secret,
+    authority_id,
     certificate_values,
     certificates,
     given_files,
+    held,
     pem_of,
     private_key,
     read_source,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import Fault, file_findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Held
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, message
 from ansible_collections.skywalking.banyandb.tests.unit.certificates import DAY, DER, NOW, Made, secrets_of, texts_of
@@ -181,6 +187,25 @@ def test_expired_certificates_and_cas_are_found():
     ca = Made("old ca", start=-9, end=-1)
     leaf = Made("leaf", ca, [HOST, "localhost"])
     assert faults(ca=ca.pem, certificate=leaf.pem, key=leaf.key_pem) == [(Fault.CA_EXPIRED, "ca")]
+
+
+def test_what_a_host_holds_names_the_ca_that_signed_even_without_key_identifiers():
+    other = Made("other ca")
+    found = held(LEAF.pem, other.pem + CA.pem, True, [LEAF.pem, Made("self").pem])
+    ids = [authority_id(each.certificate) for each in (CA, other)]
+    assert found.certificate is not None and found.certificate.issuer_key_id == ids[0] and len(ids[0]) == 64
+    assert (found.pair, found.unreadable, found.bundle, found.served) == (True, False, frozenset(ids), frozenset({ids[0], ""}))
+    assert held("", "", False) == Held()
+    assert held("garbage", CA.pem[:100], False, ["garbage"]) == Held(unreadable=True)
+
+
+def test_without_the_library_the_import_works_and_says_what_is_missing():
+    program = (
+        "import sys; sys.modules['cryptography'] = None; sys.path[:0] = sys.argv[1:]\n"
+        f"from {ensure.__module__} import CRYPTOGRAPHY_IMPORT_ERROR\n"
+        "assert 'cryptography' in CRYPTOGRAPHY_IMPORT_ERROR"
+    )
+    subprocess.run([sys.executable, "-c", program, *sys.path], check=True)
 
 
 def test_a_secret_has_no_text_form_and_is_not_pickled():

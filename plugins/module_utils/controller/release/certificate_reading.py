@@ -25,6 +25,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.ce
     Finding,
     Given,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Held
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import Certificate, identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 
@@ -210,6 +211,44 @@ def given_files(host: str, ca: str, certificate: str, key: str) -> tuple[Given |
     found = chain(leaf, intermediates, read[CA_VARIABLE])
     digest = public_key_digest(read[KEY_VARIABLE].public_key())
     return Given([certificate_values(each) for each in found], digest, [certificate_values(each) for each in read[CA_VARIABLE]]), []
+
+
+def held(certificate: str, bundle: str, pair: bool, served: Sequence[str] = ()) -> Held:
+    """Return what a host holds, as the plan takes it.
+
+    ``certificate``, ``bundle``: texts of ``node.crt`` and ``ca.crt`` as the host returns them, empty without the file or without a certificate in it.
+    ``pair``: as the host returns it. ``served``: PEM text of the certificate that each port of the server serves now.
+    """
+    trusted = _readable(bundle)
+    own = _readable(certificate)[:1]
+    return Held(
+        certificate=_with_issuer(own[0], trusted) if own else None,
+        unreadable=not own and bool(certificate),
+        pair=pair,
+        bundle=frozenset(authority_id(each) for each in trusted),
+        served=frozenset(_with_issuer(each, trusted).issuer_key_id for text in served for each in _readable(text)[:1]),
+    )
+
+
+def authority_id(certificate: x509.Certificate) -> str:
+    """Return the name of a CA in the model: its subject key identifier, or the SHA-256 of its public key when it has none."""
+    values = certificate_values(certificate)
+    return values.key_id or values.public_key
+
+
+def _with_issuer(certificate: x509.Certificate, trusted: Sequence[x509.Certificate]) -> Certificate:
+    """Return the values of a certificate. The CA that signed it counts, not the authority key identifier, which may be missing."""
+    values = certificate_values(certificate)
+    issuer = next((each for each in trusted if _signed(certificate, each)), None)
+    return values if issuer is None else values._replace(issuer_key_id=authority_id(issuer))
+
+
+def _readable(text: str) -> list[x509.Certificate]:
+    """Return the certificates of a text, none when one of them is damaged."""
+    try:
+        return certificates(text.encode("utf-8", "surrogateescape")) if text else []
+    except ReadingError:
+        return []
 
 
 def pem_of(found: Sequence[x509.Certificate]) -> str:

@@ -77,7 +77,7 @@ class Step(str, Enum):
 class Blocked(str, Enum):
     """Why a step does not end.
 
-    UNKNOWN_HOST: nobody knows what some hosts hold. UNKNOWN_CA: hosts trust and use a CA that is not in the CA directory.
+    UNKNOWN_HOST: some hosts are unreachable, so their files are unknown. UNKNOWN_CA: hosts trust and use a CA that is not in the CA directory.
     """
 
     UNKNOWN_HOST = "unknown_host"
@@ -149,7 +149,7 @@ class Plan:
             after = ": use a CA that banyandb_ca_dir does not have. Restore it, or put ca.crt of a host there as ca-1.pem and rotate the CA."
             return naming("", self.blocking, after)
         if self.blocked is Blocked.UNKNOWN_HOST:
-            return naming("CA rotation waits for ", self.blocking, ". Make each host reachable, or list it in banyandb_remove, then run this again.")
+            return naming("CA rotation: waits for ", self.blocking, ". Make each host reachable, or list it in banyandb_remove, then run this again.")
         return ""
 
 
@@ -163,7 +163,7 @@ def plan(
     """Return what each host must do now.
 
     ``wanted``: host -> its Identity, for every host that shares the CA, also with ``--limit``. ``held``: host -> what the host holds; None or no
-    entry for a host that did not answer. ``authorities``: key identifiers of the CAs in the CA directory, oldest first, at least one; the last
+    entry for an unreachable host. ``authorities``: key identifiers of the CAs in the CA directory, oldest first, at least one; the last
     one is the CA to use. ``now``: UTC. ``new_keys``: hosts that must get a new key.
     """
     known = {host: found for host in sorted(wanted) for found in [held.get(host)] if found is not None}
@@ -214,11 +214,11 @@ def _step(joined: Mapping[str, Held], unknown: Sequence[str], authorities: Seque
 
 
 def _bundle(found: Held, in_use: Collection[str], step: Step, authorities: Sequence[str]) -> tuple[str, ...]:
-    """Return the CAs that the host must trust. A bundle that suffices stays: each change of ``ca.crt`` makes the server connect anew to all nodes."""
+    """Return the CAs that the host must trust. A bundle that suffices stays: each change of ``ca.crt`` makes the server reconnect to all nodes."""
     if step in (Step.STABLE, Step.TRUST_NEW):
         return (authorities[-1],)
     needed = {authorities[-1], *(issuer for issuer in in_use if issuer in authorities)}
-    if needed <= found.bundle <= set(authorities):
+    if needed <= found.bundle:
         return tuple(each for each in authorities if each in found.bundle)
     return tuple(authorities)
 
@@ -226,7 +226,7 @@ def _bundle(found: Held, in_use: Collection[str], step: Step, authorities: Seque
 def _signer(joined: Mapping[str, Held], in_use: Collection[str], unknown: bool, step: Step, authorities: Sequence[str]) -> str:
     """Return the CA that signs in this step; empty when no CA is known to have the trust of all hosts.
 
-    While hosts learn to trust the new CA, an older CA signs. ``unknown``: some hosts did not answer. These hosts trust the new CA when another host
+    While hosts learn to trust the new CA, an older CA signs. ``unknown``: some hosts are unreachable. These hosts trust the new CA when another host
     has a certificate of the new CA. They trust the older CA when none has one, because the last step starts only when all hosts have one.
     """
     newest = authorities[-1]
