@@ -28,6 +28,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.ce
     Reason,
     Step,
     plan,
+    stale_ports,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import (
     Certificate,
@@ -159,6 +160,10 @@ def test_a_ca_that_hosts_trust_and_the_directory_lacks_stops_everything():
     found = plan(WANTED, {host: held(host, "x", "x") for host in WANTED}, ["a"], NOW)
     assert (found.blocked, found.blocking, found.orders) == (Blocked.UNKNOWN_CA, ("one", "two"), ())
     assert len(found.problem) <= MOST and message(found.problem) == found.problem
+
+
+def test_ports_that_serve_another_certificate_are_stale():
+    assert stale_ports(certificate("one"), {17932: "old", 17912: "leaf", 17916: "older"}) == (17916, 17932)
 
 
 def test_a_single_host_may_change_to_another_ca():

