@@ -1,0 +1,175 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find what is wrong with the certificate files of the user, and with the certificates of a cluster in use. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import (
+    Certificate,
+    Identity,
+    days_left,
+    is_due,
+    missing,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
+
+CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE = "banyandb_tls_ca", "banyandb_tls_certificate", "banyandb_tls_key"
+
+#: Characters for the names in a message. The message also needs room for the host and for what to do.
+ROOM = 60
+
+
+class Fault(str, Enum):
+    """What is wrong with the files of a user. The first group comes from reading a file, the second group from comparing the files."""
+
+    NOT_GIVEN = "not_given"
+    NO_FILE = "no_file"
+    NO_PEM = "no_pem"
+    DAMAGED = "damaged"
+    KEY_ENCRYPTED = "key_encrypted"
+    KEY_TYPE = "key_type"
+
+    KEY_MISMATCH = "key_mismatch"
+    NO_AUTHORITY = "no_authority"
+    NOT_CHAINED = "not_chained"
+    NAME_MISSING = "name_missing"
+    NO_SERVER_USE = "no_server_use"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    CA_EXPIRED = "ca_expired"
+    EXPIRES_SOON = "expires_soon"
+
+
+#: Faults that a cluster can run with for now.
+WARNINGS = frozenset({Fault.EXPIRES_SOON})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of the files of a host. ``variable``: where the file comes from. ``message``: one line with what to do."""
+
+    host: str
+    fault: Fault
+    variable: str
+    message: str
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the files work for now."""
+        return self.fault in WARNINGS
+
+
+class Given(NamedTuple):
+    """The three files of a host, as read.
+
+    ``chain``: the certificate first, then its issuers up to a CA of ``authorities``; only the certificate when no CA of ``authorities`` signed it.
+    ``key``: SHA-256 of the public half of the key. ``authorities``: certificates in the CA file.
+    """
+
+    chain: Sequence[Certificate]
+    key: str
+    authorities: Sequence[Certificate]
+
+
+def file_findings(host: str, given: Given, wanted: Identity, now: datetime, least_days: int) -> list[Finding]:
+    """Return the faults of the files of ``host``, in the order in which a user repairs them.
+
+    ``wanted``: names and addresses that clients use. ``now``: UTC. ``least_days``: EXPIRES_SOON is a finding when fewer days are left.
+    """
+    certificate, found = given.chain[0], []
+
+    def add(fault: Fault, variable: str, text: str, names: str = "", remedy: str = "") -> None:
+        found.append(Finding(host, fault, variable, fitted(f"{host}: {variable}: {text}", names, f". {remedy}")))
+
+    if given.key != certificate.public_key:
+        add(Fault.KEY_MISMATCH, KEY_VARIABLE, f"is not the key of {CERTIFICATE_VARIABLE}", "", "Set both to files of one pair.")
+    if not any(each.is_authority for each in given.authorities):
+        add(Fault.NO_AUTHORITY, CA_VARIABLE, "has no CA certificate (basic constraints CA:TRUE)", "", "Set it to the file of the CA.")
+    elif len(given.chain) == 1 and certificate.sha256 not in {each.sha256 for each in given.authorities}:
+        add(
+            Fault.NOT_CHAINED,
+            CERTIFICATE_VARIABLE,
+            f"no CA of {CA_VARIABLE} signed it",
+            "",
+            "Set the CA that signed it, and append intermediate certificates.",
+        )
+    lacking = missing(certificate, wanted)
+    if lacking:
+        names = listed(lacking, room=ROOM)
+        add(Fault.NAME_MISSING, CERTIFICATE_VARIABLE, "lacks the names ", names, "Let your CA add them as subject alternative names.")
+    if not certificate.serves:
+        add(Fault.NO_SERVER_USE, CERTIFICATE_VARIABLE, "is not for servers", "", "Let your CA add the extended key usage serverAuth.")
+    if now < certificate.not_before:
+        remedy = "Correct the clock, or wait until then."
+        add(Fault.NOT_YET_VALID, CERTIFICATE_VARIABLE, f"is valid from {_shown(certificate.not_before)}, now is {_shown(now)}", "", remedy)
+    if certificate.not_after <= now:
+        add(Fault.EXPIRED, CERTIFICATE_VARIABLE, f"expired on {_shown(certificate.not_after)}", "", "Set a new certificate.")
+    elif days_left(certificate, now) < least_days:
+        text = f"expires in {days_left(certificate, now)} days, on {_shown(certificate.not_after)}, expected {least_days} days or more"
+        add(Fault.EXPIRES_SOON, CERTIFICATE_VARIABLE, text, "", "Set a new certificate.")
+    for issuer in given.chain[1:]:
+        if not issuer.not_before <= now < issuer.not_after:
+            text = f"a CA in the chain is valid from {_shown(issuer.not_before)} to {_shown(issuer.not_after)}"
+            add(Fault.CA_EXPIRED, CA_VARIABLE, text, "", "Set a CA that is valid now.")
+    return found
+
+
+class Health(str, Enum):
+    """How long a certificate still works. Status fails with SOON, EXPIRED, NOT_YET_VALID and ABSENT."""
+
+    GOOD = "good"
+    DUE = "due"
+    SOON = "soon"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    ABSENT = "absent"
+
+
+class Status(NamedTuple):
+    """The state of one certificate for ``status``. ``days``: whole days left, negative after the end, None without a certificate.
+
+    ``message``: one line with what to do, empty when nothing is to do.
+    """
+
+    health: Health
+    days: int | None
+    message: str
+
+    @property
+    def fails(self) -> bool:
+        """Whether ``status`` must fail."""
+        return self.health not in (Health.GOOD, Health.DUE)
+
+
+def status(where: str, certificate: Certificate | None, now: datetime, least_days: int = 7, remedy: str = "") -> Status:
+    """Return the state of a certificate.
+
+    ``where``: the host, and the port or the file. ``now``: UTC. ``least_days``: fewer days make status fail. ``remedy``: what to do, default the
+    playbook ``certificates``.
+    """
+    remedy = remedy or "Run skywalking.banyandb.certificates."
+    if certificate is None:
+        return Status(Health.ABSENT, None, fitted("", where, f": no certificate. {remedy}"))
+    days = days_left(certificate, now)
+    if now < certificate.not_before:
+        text = f"the certificate is valid from {_shown(certificate.not_before)}, now is {_shown(now)}. Correct the clocks."
+        return Status(Health.NOT_YET_VALID, days, fitted("", where, f": {text}"))
+    if certificate.not_after <= now:
+        return Status(Health.EXPIRED, days, fitted("", where, f": the certificate expired on {_shown(certificate.not_after)}. {remedy}"))
+    if days < least_days:
+        text = f"the certificate expires in {days} days, on {_shown(certificate.not_after)}, expected {least_days} days or more. {remedy}"
+        return Status(Health.SOON, days, fitted("", where, f": {text}"))
+    if is_due(certificate, now):
+        return Status(Health.DUE, days, fitted("", where, f": the certificate expires in {days} days. {remedy}"))
+    return Status(Health.GOOD, days, "")
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
