@@ -177,7 +177,7 @@ def _paths(path: str) -> list[str]:
 
 def _texts(rules: Wanted, path: str) -> dict[str, str]:
     """Return path -> text of each file. Raises HostStateError (``no_nft``)."""
-    return {path: render(rules), **{f"{UNIT_DIRECTORY}/{name}": text for name, text in units(nftables.program(_REMEDY)).items()}}
+    return {path: render(rules), **{f"{UNIT_DIRECTORY}/{name}": text for name, text in units(nftables.program(_REMEDY), path).items()}}
 
 
 def _wrong(rules: Wanted) -> list[Difference]:

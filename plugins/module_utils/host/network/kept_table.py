@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.5
 
 
 def hold(table: str, script: str, seconds: float, renew: float) -> int:
-    """Load a table, and return after ``seconds`` in which the table was loaded without a break. Return how often the table was restored.
+    """Load a table, and return after ``seconds`` in which the table was loaded without a break. Return how often the function restored the table.
 
     ``table``: family and name. ``script``: loads the table, and keeps a loaded table with the same handle (``add table``). The function runs the
     script again every ``renew`` seconds, and at the end. After a flush, the function restores the table and ``seconds`` starts again. The table is
@@ -35,12 +35,12 @@ def hold(table: str, script: str, seconds: float, renew: float) -> int:
     while True:
         ends = began + seconds
         now = time.monotonic()
-        if nftables.handle(table) == handle and now < ends and now < renewed + renew:
+        if handle is not None and nftables.handle(table) == handle and now < ends and now < renewed + renew:
             time.sleep(max(0.0, min(ends, renewed + renew, now + _LOOK_SECONDS) - now))
             continue
         again = _load(table, script)
         renewed = time.monotonic()
-        if again == handle:
+        if again is not None and again == handle:
             if now >= ends:
                 return restored
             continue

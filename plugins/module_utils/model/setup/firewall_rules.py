@@ -27,7 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import MARK
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.nft_listing import Range
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Port
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import VALUE, cut, fitted, listed, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed, shown
 
 FAMILY, NAME = "inet", "banyandb_firewall"
 TABLE = f"{FAMILY} {NAME}"
@@ -206,7 +206,7 @@ def differences(rules: Wanted, listing: str) -> list[Difference]:
     hooked = [chain for chain in chains if _is_ours(chain)]
     if not hooked or "dormant" in nft_listing.names(tables[0].get("flags")):
         return [Difference(What.NO_CHAIN)]
-    sets = {value.get("name"): value for kind, value in ours if kind == "set"}
+    sets = {str(value.get("name")): value for kind, value in ours if kind == "set"}
     found = [_rule(value.get("expr"), sets) for kind, value in ours if kind == "rule" and value.get("chain") == CHAIN]
     expected = _expected(rules)
     if found == expected and len(chains) == 1 and {kind for kind, _value in ours} <= {"table", "chain", "set", "rule"}:
@@ -258,7 +258,7 @@ def _is_ours(chain: Mapping[str, Any]) -> bool:
     return all(chain.get(key) == value for key, value in expected.items())
 
 
-def _rule(expressions: Any, sets: Mapping[Any, Mapping[str, Any]]) -> _Rule | None:
+def _rule(expressions: Any, sets: Mapping[str, Mapping[str, Any]]) -> _Rule | None:
     """Return a rule of render(). None for a rule that render() does not write. A match that another match implies does not count."""
     port = version = 0
     loopback, verdict = False, ""
@@ -365,7 +365,7 @@ def _parsed(value: Any) -> tuple[str, str]:
     """Return a canonical network and an empty text, or an empty text and what is wrong."""
     text = value if isinstance(value, str) else ""
     if "%" in text:
-        return "", f"a network has no zone. Write {cut(text.partition('%')[0], VALUE)} and the prefix"
+        return "", "expected a network without a zone. Delete % and the zone"
     try:
         network = ipaddress.ip_network(text)
     except ValueError:

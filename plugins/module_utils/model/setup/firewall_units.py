@@ -8,7 +8,7 @@ enabled, the unit starts after nftables.service, because /etc/nftables.conf usua
 
 While the host runs, ``banyandb-firewall-watch.timer`` compares the loaded table with the listing from the last load, every INTERVAL seconds. So the
 table is missing for at most INTERVAL + ACCURACY seconds after a flush (12 s with the run of both units). A comparison takes one run of nft
-(3 ms, measured). ``nft monitor`` would show a flush at once, but the monitor reads each change of each program, and can lose messages (ENOBUFS,
+(6 ms, measured). ``nft monitor`` would show a flush at once, but the monitor reads each change of each program, and can lose messages (ENOBUFS,
 netlink(7)). A timer cannot miss a flush, and no process stays. A drain of a liaison cannot wait for the timer: see host/network/kept_table.py.
 
 The units compare the whole text, so they also restore the table after a program loads an earlier copy, such as the copy in an /etc/nftables.conf that
@@ -101,9 +101,9 @@ def compare_command(nft: str, restore: str = f"systemctl reload-or-restart {SERV
     return ["/bin/sh", "-c", f'{same} || {{ echo "<5>another program changed the table {TABLE}; restoring the table"; exec {restore}; }}']
 
 
-def units(nft: str) -> dict[str, str]:
-    """Return name -> text of the units. ``nft``: path of nft on the host."""
-    load = load_commands(nft)
+def units(nft: str, file: str = FIREWALL_FILE) -> dict[str, str]:
+    """Return name -> text of the units. ``nft``: path of nft on the host. ``file``: the file that the units load."""
+    load = load_commands(nft, file)
     return {
         SERVICE: _SERVICE.format(
             mark=MARK,

@@ -349,7 +349,7 @@ def _excluded(kind: str, what: Mapping[str, Any], packet: _Packet) -> bool:
         return packet.version != 4
     if protocol == "ip6":
         return packet.version != 6
-    return protocol != "tcp" and protocol in _TRANSPORTS
+    return isinstance(protocol, str) and protocol != "tcp" and protocol in _TRANSPORTS
 
 
 def _equal(kind: str, what: Mapping[str, Any], right: Any, packet: _Packet) -> _Match:
@@ -393,7 +393,7 @@ def _payload_equal(what: Mapping[str, Any], right: Any, packet: _Packet) -> _Mat
         return _Match.YES if addresses[0] <= packet.source[0] and packet.source[1] <= addresses[1] else _Match.PERHAPS
     if (protocol, field) == ("ip", "protocol"):
         return _protocol_equal(right)
-    if (protocol, field) == ("ip6", "nexthdr") and _protocol_equal(right) is _Match.NO and right in _NUMBERS:
+    if (protocol, field) == ("ip6", "nexthdr") and isinstance(right, str) and right in _NUMBERS and _protocol_equal(right) is _Match.NO:
         return _Match.NO  # the number of another extension header may precede TCP
     return _Match.PERHAPS
 

@@ -22,6 +22,9 @@ Range = tuple[int, int]
 LAST = {4: 2**32 - 1, 6: 2**128 - 1}
 
 
+_TEXTS = ("family", "table", "name", "chain")
+
+
 class BadListing(ValueError):
     """The text is not the JSON of nft; the message says what is wrong."""
 
@@ -39,6 +42,8 @@ def objects(text: str) -> list[tuple[str, dict[str, Any]]]:
     for each in listed:
         if not isinstance(each, dict) or len(each) != 1 or not all(isinstance(value, dict) for value in each.values()):
             raise BadListing(f"nft --json printed an unknown object: {shown(each)}")
+        if not all(isinstance(value.get(key, ""), str) for value in each.values() for key in _TEXTS):
+            raise BadListing(f"nft --json printed an object whose name is no text: {shown(each)}")
         found += [(kind, value) for kind, value in each.items() if kind != "metainfo"]
     return found
 
