@@ -218,6 +218,18 @@ def test_a_protocol_that_a_newer_version_prints_too_is_no_change():
     assert changed(act) == []
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_rule_for_every_other_port_or_network_is_no_rule_of_ours(number):
+    def act(by_kind):
+        by_kind["rule"][rule_of(by_kind, 2121, last=False)]["expr"][number]["match"]["op"] = "!="
+
+    assert changed(act) == [Difference(What.FEWER, 2121, ("10.0.0.8/30",))]
+
+
+def test_an_element_of_the_other_ip_version_is_no_element_of_ours():
+    assert changed(lambda of: elements(of, "from_2121_ip4")["elem"].append("fd00::1")) == [Difference(What.FEWER, 2121, ("10.0.0.8/30",))]
+
+
 def test_a_rule_without_a_list_of_statements_is_no_rule_of_ours():
     assert changed(lambda of: of["rule"][rule_of(of, 6060)].update(expr="drop")) == [Difference(What.OPEN, 6060)]
     assert changed(lambda of: of["rule"][rule_of(of, 6060)].pop("expr")) == [Difference(What.OPEN, 6060)]

@@ -272,6 +272,7 @@ def test_jumps_returns_and_maps_of_verdicts():
         assert drops([{"vmap": {"key": TCP, "data": data}}], policy="accept", chains={"a": [[{"drop": None}]]}, sets=sets) is dropped, data
     assert not drops([{"vmap": {"key": TCP, "data": "@absent"}}])
     assert not drops([{"vmap": None}])
+    assert not drops([match(meta("iifname"), "eth0"), {"vmap": {"key": TCP, "data": {"set": [[17912, {"drop": None}]]}}}], policy="accept")
 
 
 def test_a_chain_with_rules_that_are_no_list_is_not_judged():
@@ -342,6 +343,7 @@ def test_iptables_rules_that_may_open(rule):
 
 def test_chains_of_iptables():
     assert not iptables_drops("INPUT -g mine", "mine -p tcp -j ACCEPT")
+    assert iptables_drops("INPUT -g mine", "INPUT -j ACCEPT")  # after -g, the policy decides
     assert not iptables_drops("INPUT -j mine", "mine -p tcp -j RETURN", "INPUT -j ACCEPT")
     assert iptables_drops("INPUT -j mine", "mine -j REJECT --reject-with icmp-port-unreachable", policy="ACCEPT")
     assert not iptables_drops("INPUT -j LOG", policy="ACCEPT")

@@ -96,7 +96,8 @@ def load_commands(nft: str, file: str = FIREWALL_FILE, runtime: str = RUNTIME_DI
 
 def compare_command(nft: str, restore: str = f"systemctl reload-or-restart {SERVICE}", runtime: str = RUNTIME_DIRECTORY) -> list[str]:
     """Return the command that restores the table if the loaded table is not the table of the last load. ``restore``: the command that loads."""
-    same = f'[ -s {runtime}/loaded ] && [ "$({nft} -s list table {TABLE} 2>&1)" = "$(cat {runtime}/loaded)" ]'
+    # Both commands fail in other words, so a missing table or listing is never the same.
+    same = f'[ "$({nft} -s list table {TABLE} 2>&1)" = "$(cat {runtime}/loaded 2>&1)" ]'
     # <5>: the level notice of sd-daemon(3).
     return ["/bin/sh", "-c", f'{same} || {{ echo "<5>another program changed the table {TABLE}; restoring the table"; exec {restore}; }}']
 
