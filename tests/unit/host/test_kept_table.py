@@ -108,6 +108,12 @@ def test_a_flush_right_after_a_load_is_repaired_too(monkeypatch):
     assert kernel.loads[1] <= 0.1 and kernel.loads[-1] >= kernel.loads[1] + 7.0
 
 
+def test_a_table_that_is_missing_after_two_loads_is_not_unchanged(monkeypatch):
+    kernel = Kernel(monkeypatch, 0.005, 0.025)
+    assert kept_table.hold("inet a", "", 0.01, 60.0) == 2
+    assert kernel.table is not None
+
+
 @pytest.mark.parametrize("renew", [60.0, 0.5])
 def test_a_flush_just_before_the_end_costs_the_whole_time_again(monkeypatch, renew):
     kernel = Kernel(monkeypatch, 6.99)

@@ -45,7 +45,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 WORKERS = 64
 #: Seconds for one round of names. A dead first nameserver costs 5 s before the query to the second one (resolv.conf(5), option timeout), twice.
 SECONDS = 11.0
-_REMEDY = "so the firewall cannot be loaded. Install nftables, or set banyandb_firewall: none."
+_NO_NFT = "nft is not on this host, so the firewall cannot be loaded. Install nftables, or set banyandb_firewall: none."
 # A connection of UDP sends no packet; the kernel only chooses the route and the source address. Port 9 is "discard" (RFC 863).
 _DISCARD = 9
 
@@ -177,7 +177,7 @@ def _paths(path: str) -> list[str]:
 
 def _texts(rules: Wanted, path: str) -> dict[str, str]:
     """Return path -> text of each file. Raises HostStateError (``no_nft``)."""
-    return {path: render(rules), **{f"{UNIT_DIRECTORY}/{name}": text for name, text in units(nftables.program(_REMEDY), path).items()}}
+    return {path: render(rules), **{f"{UNIT_DIRECTORY}/{name}": text for name, text in units(nftables.program(_NO_NFT), path).items()}}
 
 
 def _wrong(rules: Wanted) -> list[Difference]:

@@ -15,18 +15,18 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 
-#: What to do on a host without nft, for a drain.
-_FOR_A_DRAIN = (
-    "so the liaison cannot be drained. Install nftables, set banyandb_liaison_drain_install: true, or set banyandb_liaison_drain to hook or none."
+_NO_DRAIN = (
+    "nft is not on this host, so the liaison cannot be drained. Install nftables, set banyandb_liaison_drain_install: true, "
+    "or set banyandb_liaison_drain to hook or none."
 )
 
 
-def program(remedy: str = _FOR_A_DRAIN) -> str:
-    """Return the path of nft. ``remedy``: what to do without nft. Raises HostStateError (``no_nft``)."""
+def program(missing: str = _NO_DRAIN) -> str:
+    """Return the path of nft. ``missing``: message on a host without nft. Raises HostStateError (``no_nft``)."""
     # On Debian, the PATH of an unprivileged account has no sbin directory.
     found = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
     if not found:
-        raise HostStateError("no_nft", f"nft is not on this host, {remedy}")
+        raise HostStateError("no_nft", missing)
     return found
 
 
