@@ -10,27 +10,56 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 
+_NO_DRAIN = (
+    "nft is not on this host, so the liaison cannot be drained. Install nftables, set banyandb_liaison_drain_install: true, "
+    "or set banyandb_liaison_drain to hook or none."
+)
 
-def program() -> str:
-    """Return the path of nft. Raises HostStateError (``no_nft``)."""
+
+def program(missing: str = _NO_DRAIN) -> str:
+    """Return the path of nft. ``missing``: message on a host without nft. Raises HostStateError (``no_nft``)."""
     # On Debian, the PATH of an unprivileged account has no sbin directory.
     found = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
     if not found:
-        raise HostStateError(
-            "no_nft",
-            "nft is not on this host, so the liaison cannot be drained. Install nftables, set banyandb_liaison_drain_install: true, "
-            "or set banyandb_liaison_drain to hook or none.",
-        )
+        raise HostStateError("no_nft", missing)
     return found
 
 
 def apply(script: str) -> None:
     """Run an nft script, completely or not at all. Raises HostStateError (``nft_failed``, ``permission_denied``, ``no_nft``)."""
     _run(["-f", "-"], script)
+
+
+def check(script: str) -> None:
+    """Check an nft script against the kernel, and change nothing. Raises HostStateError (``nft_failed``, ``permission_denied``, ``no_nft``)."""
+    _run(["-c", "-f", "-"], script)
+
+
+def listing(table: str = "") -> str:
+    """Return the JSON of a table, or of the whole ruleset without a table. An absent table gives JSON without objects. Raises HostStateError.
+
+    ``table``: family and name.
+    """
+    if not table:
+        return _run(["-j", "list", "ruleset"])
+    return _run(["-j", "list", "table", *table.split()]) if has(table) else '{"nftables": []}'
+
+
+def handle(table: str) -> int | None:
+    """Return the handle of a table; None if the table does not exist. ``table``: family and name. Raises HostStateError.
+
+    The kernel gives each new table the next number. So a table with the same handle was not deleted in between, also not by ``nft flush ruleset``.
+    """
+    family, name = table.split()
+    for kind, value in _objects(["-j", "list", "tables"]):
+        if kind == "table" and (value.get("family"), value.get("name")) == (family, name):
+            return int(value.get("handle") or 0)
+    return None
 
 
 def remove(table: str) -> None:
@@ -56,6 +85,15 @@ def exempt(user: str | None) -> str:
         return ", ".join(sorted({"0", str(pwd.getpwnam(user).pw_uid)} if user else {"0"}))
     except KeyError:
         raise HostStateError("no_user", f"{user}: this host has no such user. Run the role install first.") from None
+
+
+def _objects(arguments: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import nft_listing  # imported only here: a drain rarely needs JSON
+
+    try:
+        return nft_listing.objects(_run(arguments))
+    except nft_listing.BadListing as error:
+        raise HostStateError("nft_failed", fitted("", str(error), f". Check nftables on this host: nft {' '.join(arguments)}")) from None
 
 
 def _run(arguments: Sequence[str], script: str = "") -> str:
