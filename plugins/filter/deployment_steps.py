@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -53,10 +53,12 @@ _value:
 """
 
 
-def deployment_steps(hosts: Sequence[str], hostvars: Mapping[str, Any], clusters: Mapping[str, Any]) -> dict[str, list[str]]:
+def deployment_steps(
+    hosts: Sequence[str], hostvars: Mapping[str, Any], clusters: Mapping[str, Any], certified: Collection[str] = ()
+) -> dict[str, list[str]]:
     try:
         found = {host: hostvars[host]["__banyandb_host"] for host in hosts if "__banyandb_refusal" not in hostvars[host]}
-        return steps(clusters, found)
+        return steps(clusters, found, certified)
     except (KeyError, TypeError) as error:
         what = f"skywalking.banyandb.deployment_steps: a host has no __banyandb_host ({error!r}). Run the probe first."
         raise AnsibleFilterError(message(what)) from error

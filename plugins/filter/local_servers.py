@@ -9,10 +9,13 @@ from typing import Any
 from ansible.errors import AnsibleError
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import VARIABLES, host_settings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CONFIG_DIR
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
 DOCUMENTATION = r"""
@@ -41,6 +44,7 @@ RETURN = r"""
 _value:
   description: Host name, then C(service), C(url), C(http_address), C(grpc_address), C(metrics_url) and C(client_ports).
     Also C(cluster), C(user), C(drain) and C(data_roots), from the host's variables or the defaults of the roles.
+    C(tls) and C(ca_path) say how the host reaches the other nodes.
   type: dict
 """
 
@@ -55,10 +59,17 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
                     "service": service_of(role),
                     **local_server(role, hostvars[host])._asdict(),
                     **host_settings(role, _readable(hostvars[host]))._asdict(),
+                    **_tls(hostvars[host]),
                 }
             except (ValueError, TypeError):
                 continue  # the filter clusters reports the error of this host
     return found
+
+
+def _tls(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the other nodes are reached: ``tls``, and ``ca_path`` of this host; empty without TLS."""
+    tls = is_true(variables.get("banyandb_tls", False))
+    return {"tls": tls, "ca_path": tls_files(str(variables.get("banyandb_config_dir") or DEFAULT_CONFIG_DIR)).ca if tls else ""}
 
 
 def _readable(variables: Mapping[str, Any]) -> dict[str, Any]:

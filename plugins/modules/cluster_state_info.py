@@ -80,6 +80,13 @@ options:
       grpc_address:
         description: Address at which other nodes reach the node, as C(host:port). Assigns the results of O(reach) and O(reached) to the node.
         type: str
+      tls_enabled:
+        description: Whether O(nodes[].grpc_address) speaks TLS. The test of O(reach) then checks its certificate.
+        type: bool
+        default: false
+      ca_cert_path:
+        description: Path of the CA that signed the certificate, on the machine that runs this module. Required with O(nodes[].tls_enabled).
+        type: path
   wait:
     description:
       - Seconds to repeat the queries until the condition of O(until) is true. The last round may end later by up to O(deadline).
@@ -289,7 +296,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -301,6 +309,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.lib
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming, shown
@@ -311,10 +320,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.ans
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import GRPC, HTTP, Question
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import CONVERGED, CONVERGING, SETTLE_SECONDS
 
-GRPC = "grpc"
-HTTP = "http"
+if TYPE_CHECKING:
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.view_client import ViewClient
+
 PROTOCOLS = [GRPC, HTTP]
 SETTLED = "settled"
 LONGEST_PAUSE = 4.0
@@ -338,6 +349,8 @@ ARGUMENTS = dict(
             roles=dict(type="list", elements="str"),
             labels=dict(type="dict"),
             grpc_address=dict(type="str"),
+            tls_enabled=dict(type="bool", default=False),
+            ca_cert_path=dict(type="path"),
         ),
     ),
     wait=dict(type="float", default=0),
@@ -365,22 +378,25 @@ def main() -> None:
         terms = connection_options.terms(params)
         addresses = connection_options.addresses(params["endpoints"])
         protocols = {endpoint["name"]: endpoint["protocol"] or params["protocol"] for endpoint in params["endpoints"]}
-        addresses.update(running_addresses(params["endpoints"], protocols))
+        questions = running_servers(params["endpoints"])
+        addresses.update({name: question.address for name, question in questions.items()})
+        protocols.update({name: question.protocol for name, question in questions.items()})
+        clients = {name: local_client({**params, "url": ""}, question, params["timeout"], params["retries"]) for name, question in questions.items()}
         nodes = expected_nodes(params["nodes"])
         # A topology entry needs an absolute path.
         ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
-        tried = [Node(address, address, terms.tls, ca_path) for address in params["reach"]]
+        tried = [node_to_reach(address, params["nodes"] or [], terms.tls, ca_path) for address in params["reach"]]
         check_reached(params["reached"], params["observer"], nodes)
         require_seconds(params, {"wait": 0, "settle": 0})
     except (ValueError, HostStateError) as error:
         module.fail_json(msg=message(error))
-    if GRPC in protocols.values():
+    if any(protocol == GRPC and name not in clients for name, protocol in protocols.items()):
         require_grpc(module)
     warning = connection_options.cleartext_warning(params)
     if warning:
         module.warn(message(warning))
 
-    ask = asker(addresses, protocols, terms)
+    ask = asker(addresses, protocols, terms, clients)
     reach: dict[str, bool] = {}
 
     def once() -> tuple[Views, dict[tuple[str, str], bool]]:
@@ -402,21 +418,29 @@ def main() -> None:
     )
 
 
-def running_addresses(endpoints: list[dict[str, Any]], protocols: Mapping[str, str]) -> dict[str, str]:
-    """Return endpoint name -> ``host:port`` on which its unit listens, for endpoints whose unit runs on this machine. Raises HostStateError."""
+def running_servers(endpoints: list[dict[str, Any]]) -> dict[str, Question]:
+    """Return endpoint name -> how to ask its server, for endpoints whose unit runs on this machine. Raises HostStateError."""
     units = {endpoint["name"]: endpoint["service"] for endpoint in endpoints if endpoint["service"]}
     servers = {name: running_server(unit) for name, unit in units.items()}
-    return {name: server.at.http_address if protocols[name] == HTTP else server.at.grpc_address for name, server in servers.items() if server}
+    return {name: server.at.question for name, server in servers.items() if server}
 
 
-def asker(addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms) -> Callable[[], Views]:
+def node_to_reach(address: str, nodes: list[dict[str, Any]], tls: bool, ca_path: str) -> Node:
+    """Return the node to test at ``address``. A node of ``nodes`` brings its own TLS; ``tls`` and ``ca_path`` are for every other address."""
+    own = next((node for node in nodes if node["grpc_address"] == address and node["tls_enabled"]), None)
+    return Node(address, address, True, own["ca_cert_path"] or "") if own else Node(address, address, tls, ca_path)
+
+
+def asker(
+    addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms, clients: Mapping[str, ViewClient] = MappingProxyType({})
+) -> Callable[[], Views]:
     """Return a function that queries every endpoint once and returns the views by endpoint name.
 
-    ``addresses``: endpoint name -> ``host:port``. ``protocols``: endpoint name -> ``grpc`` or ``http``. One call ends within ``terms.deadline``
-    seconds.
+    ``addresses``: endpoint name -> ``host:port``. ``protocols``: endpoint name -> ``grpc`` or ``http``. ``clients``: endpoint name -> client of a
+    server on this machine. One call ends within ``terms.deadline`` seconds, and within the retries of ``clients``.
     """
-    grpc = {name: address for name, address in addresses.items() if protocols[name] == GRPC}
-    http = {name: address for name, address in addresses.items() if protocols[name] == HTTP}
+    grpc = {name: address for name, address in addresses.items() if protocols[name] == GRPC and name not in clients}
+    http = {name: address for name, address in addresses.items() if protocols[name] == HTTP and name not in clients}
     methods = [method("banyandb.database.v1.ClusterStateService/GetClusterState", view_decoder())] if grpc else []
 
     def ask() -> Views:
@@ -424,6 +448,7 @@ def asker(addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Ter
         views: Views = {name: answers[0] for name, answers in ask_all(grpc, methods, terms).items()} if grpc else {}
         if http:
             views.update(http_client.states(http, replace(terms, deadline=max(ends - time.monotonic(), 0.001))))
+        views.update({name: client.cluster_state() for name, client in clients.items()})
         return {name: views[name] for name in addresses}
 
     return ask

@@ -182,7 +182,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
@@ -245,7 +245,7 @@ def act(params: dict[str, Any]) -> Watched:
         entries[params["name"]]["grpc_address"] = running.at.internal_address
     keys = ("name", "grpc_address", "tls_enabled", "ca_cert_path")
     nodes = from_entries([{key: entry[key] for key in keys if entry[key] is not None} for entry in entries.values()], "nodes")
-    client = local_client(params, running.at.http_address if running else "", params["timeout"])
+    client = local_client(params, running.at.question if running else None, params["timeout"])
     asked = Asked(
         observer=ExpectedNode.observer(params["name"], params["role"]),
         nodes=[ExpectedNode(entry["name"], entry["node_name"], entry["role"]) for entry in entries.values()],

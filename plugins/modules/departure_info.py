@@ -115,7 +115,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.content_questions import content, properties
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient, local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -146,7 +147,7 @@ def look(params: dict[str, Any]) -> dict[str, Any]:
     }
     running = running_server(params["service"]) if params["service"] else None
     if params["content"]:
-        answer = content(local_client(params, running.at.http_address if running else "", TIMEOUT, retries=2))
+        answer = content(local_http_client(params, running.at.question if running else None, TIMEOUT, retries=2))
         if isinstance(answer, Failure):
             result["failure"] = answer.message
         else:

@@ -147,6 +147,9 @@ options:
     type: list
     elements: str
     default: []
+  tls:
+    description: Absolute path of the directory with the certificate of the node. Returns RV(tls).
+    type: path
   root:
     description: Whether to fail unless the module runs as root. Later tasks need root to change the host. With V(false) the module fails only if it
       may not read a path.
@@ -312,6 +315,14 @@ topology:
     listed: [{"name": "data1", "grpc_address": "192.0.2.1:17912"}]
     held_back: []
     answering: [data1]
+tls:
+  description:
+    - The files C(ca), C(certificate) and C(key), each with C(what), C(owner), C(group), C(mode), C(sha256) and C(text).
+    - C(text) has certificates, never a key. C(pair) is true if certificate and key match.
+    - C(served) has the certificate of each TLS port of the running server, as PEM text.
+  returned: when O(tls) is given
+  type: dict
+  sample: {"pair": true, "served": [], "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
 topology_names:
   description: Names of the listed entries. Empty without a valid file.
   returned: when O(topology_names) is given
@@ -379,6 +390,7 @@ ARGUMENTS: dict[str, Any] = {
     "topology_names": {"type": "path"},
     "push": {"type": "dict"},
     "names": {"type": "list", "elements": "str", "default": []},
+    "tls": {"type": "path"},
     "root": {"type": "bool", "default": False},
 }
 
@@ -413,6 +425,8 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         result["topology"] = topology_now(parameters["topology"])
     if parameters["topology_names"]:
         result["topology_names"] = listed_names(parameters["topology_names"])
+    if parameters["tls"]:
+        result["tls"] = certificates_now(parameters["tls"], next((service["main_pid"] for service in result["services"].values()), 0))
     if parameters["push"]:
         services = list(result["services"].values())
         stays = not differs and not problems and all(is_as_expected(service) for service in services)
@@ -440,16 +454,33 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
 
     running = server_of_process(pid) if pid else None
-    if running and isinstance(options.get("prove"), Mapping):
-        options = {**options, "prove": {**options["prove"], "url": running.at.url}}
     validated = ArgumentSpecValidator(PUSH_ARGUMENTS).validate(options)
     try:
         if validated.error_messages:
             raise ValueError(validated.error_messages[0])
-        outcome = proved_already(read_request(validated.validated_parameters, check=True))
+        outcome = proved_already(read_request(validated.validated_parameters, check=True, question=running.at.question if running else None))
     except ValueError as error:
         raise host_state.InvalidArgument(f"push: {error}") from None
     return None if outcome is None else result_of(outcome, changed=False)
+
+
+def certificates_now(directory: str, pid: int) -> dict[str, Any]:
+    """Return the certificates in ``directory``, and those that the server serves now. ``pid``: process of the server, or 0. Raises HostStateError."""
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.certificate_files import found_files
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import NotServed, served_certificate
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
+
+    found = found_files(directory)
+    running = server_of_process(pid) if pid else None
+    served = []
+    for address in running.at.tls_addresses if running else ():
+        try:
+            served.append(served_certificate(address, timeout=REACH_SECONDS).pem)
+        except NotServed:
+            continue  # the server has just started, or hangs: the proof of its view says so
+    files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
+    return {**files, "pair": found.pair, "served": served}
 
 
 def unresolved_here(names: Sequence[str]) -> dict[str, str]:

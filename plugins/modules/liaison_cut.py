@@ -118,7 +118,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient, local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import HttpClient
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
@@ -145,7 +146,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     running = running_server.server_of_process(pid) if pid else None
     if not running:
         return {"changed": False, "addresses": [], "waited": 0.0, "under_way": 0}
-    client = local_client(params, running.at.http_address, 2.0)
+    client = local_client(params, running.at.question, 2.0)
     if check:
         addresses = peer_cut.foreseen(params["node_names"], client.cluster_state())
         return {"changed": bool(addresses), "addresses": list(addresses), "waited": 0.0, "under_way": 0}

@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
     given_environment,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_directory
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
 #: Variables that belong to no role: the inventory name, and whether the inventory sets the server's user.
@@ -51,6 +52,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "topology": wanted_host.topology_to_read(values),
             "topology_file": wanted_host.topology_file(values),
             "config_dir": values["banyandb_config_dir"],
+            "tls_dir": tls_directory(values["banyandb_config_dir"]) if values["banyandb_kind"] and values["banyandb_tls"] else "",
         }
         if values["banyandb_kind"]:
             environment = server_environment.environment(values)

@@ -374,7 +374,7 @@ def test_clients_that_trust_the_ca_connect_by_each_name_and_by_no_other(tmp_path
     made = issued(signer)
     trusted = bundle(authorities(directory), [signer.authority.key_id])
     for name in (HOST, "localhost", "10.0.0.1", "127.0.0.1", "::1"):
-        assert handshake(tmp_path, made, trusted, name)["serialNumber"] == f"{made.values.serial:040X}"
+        assert handshake(tmp_path, made, trusted, name)["serialNumber"].lstrip("0") == f"{made.values.serial:X}"
     assert "mismatch" in str(handshake(tmp_path, made, trusted, "other.example.org"))
     assert "mismatch" in str(handshake(tmp_path, made, trusted, "10.0.0.2"))
 

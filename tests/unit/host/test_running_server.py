@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server, server_of_process
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries
 from ansible_collections.skywalking.banyandb.plugins.modules import liaison_drain
@@ -42,7 +42,7 @@ def test_the_kind_and_the_environment_of_the_process_decide(systemd):
 def test_a_unit_without_a_process_is_asked_at_the_url(systemd):
     systemd.unit(UNIT)
     assert running_server(UNIT) is None
-    assert local_client(client("http://10.0.0.1:1"), "", 1.0).address == "10.0.0.1:1"
+    assert local_client(client("http://10.0.0.1:1"), None, 1.0).address == "10.0.0.1:1"
 
 
 def test_an_account_that_may_not_read_the_environment_asks_at_the_url(systemd, monkeypatch):

@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wa
 
 VARIABLES = {
     "banyandb_kind": "data",
+    "banyandb_tls": False,
     "banyandb_version": "1.0",
     "banyandb_flavor": "slim",
     "banyandb_node_host": "h",

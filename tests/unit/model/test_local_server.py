@@ -12,7 +12,13 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.filter.local_servers import local_servers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server, node_name, server_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import (
+    LocalServer,
+    Question,
+    local_server,
+    node_name,
+    server_of,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,7 +31,31 @@ def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_th
         internal_address="127.0.0.1:18912",
         metrics_url="http://127.0.0.1:2121",
         client_ports=(17912, 17913),
+        question=Question("http", "127.0.0.1:17913"),
     )
+
+
+SECURE = {"banyandb_tls": True, "banyandb_env": {"BYDB_AUTH_CONFIG_FILE": "/etc/banyandb/users.yml"}, "banyandb_node_host": "n.example.org"}
+CA, USERS = "/etc/banyandb/tls/ca.crt", "/etc/banyandb/users.yml"
+
+
+@pytest.mark.parametrize(
+    ("role", "url", "question"),
+    [
+        ("data", "http://127.0.0.1:17913", Question("grpc", "127.0.0.1:17912", CA, "n.example.org")),
+        ("liaison", "http://127.0.0.1:17913", Question("http", "127.0.0.1:17913", CA, "n.example.org", USERS)),
+        ("standalone", "http://127.0.0.1:17913", Question("http", "127.0.0.1:17913", CA, "n.example.org", USERS)),
+    ],
+)
+def test_a_secured_server_is_asked_by_the_protocol_that_shows_its_view(role, url, question):
+    found = local_server(role, SECURE)
+    assert (found.url, found.question) == (url, question)
+
+
+@pytest.mark.parametrize(("role", "users"), [("data", ""), ("liaison", USERS)])
+def test_a_server_with_users_and_without_tls_is_asked_over_http(role, users):
+    question = local_server(role, {**SECURE, "banyandb_tls": False}).question
+    assert question == Question("http", "127.0.0.1:17913", users_path=users)
 
 
 @pytest.mark.parametrize("wildcard", ["", "0.0.0.0", "::", "[::]", None])
@@ -73,6 +103,7 @@ def test_the_environment_of_a_process_says_where_it_listens():
         internal_address="127.0.0.1:18912",
         metrics_url="http://127.0.0.1:3131",
         client_ports=(27912, 27913),
+        question=Question("http", "10.0.0.5:27913"),
     )
     assert server_of("data", {}) == local_server("data", {})
 

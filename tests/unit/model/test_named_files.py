@@ -54,16 +54,14 @@ def test_each_ca_of_dns_names_is_a_file():
 
 def test_every_file_flag_of_the_server_is_known_with_its_kinds():
     letters = {"d": "data", "l": "liaison", "s": "standalone"}
-    known = {flag(variable): set(files.roles) for files in module._READ for variable in files.variables}
+    known = {flag(variable): set(files.roles) for files in module.READ for variable in files.variables}
     wanted = {
         name: {letters[letter] for letter in kinds}
         for name, kinds in FLAGS.items()
         if name.endswith(("-cert-file", "-key-file", "-ca-cert", "-ca-certs", "-config-file")) or name in ("cert-file", "key-file")
     }
-    # A node that repairs properties without TLS to its peers needs no CA, so a missing CA does not stop the server.
-    assert wanted.pop("property-repair-gossip-client-ca-cert")
     assert known == wanted
-    assert {flag(files.switch) for files in module._READ if files.switch} <= FLAGS.keys()
+    assert {flag(files.switch) for files in module.READ if files.switch} <= FLAGS.keys()
 
 
 @pytest.mark.parametrize(

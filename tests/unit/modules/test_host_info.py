@@ -45,7 +45,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -212,7 +212,9 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(look(storage=storage(tmp_path), topology=str(tmp_path / "none"), topology_names=str(tmp_path / "none"))) - {
+    returned = set(
+        look(storage=storage(tmp_path), topology=str(tmp_path / "none"), topology_names=str(tmp_path / "none"), tls=str(tmp_path / "none"))
+    ) - {
         "changed",
         "invocation",
     }

@@ -151,7 +151,7 @@ def ensure(directory: str, passphrase: str, days: int, now: datetime) -> list[Au
     """
     found = authorities(directory)
     if not found:
-        _check_passphrase(directory, passphrase)
+        check_passphrase(directory, passphrase)
         with _alone(directory):
             found = authorities(directory)  # another run may have made it meanwhile
             if not found:
@@ -166,7 +166,7 @@ def begin_rotation(directory: str, passphrase: str, days: int, now: datetime) ->
 
     The older CA needs neither its key nor its passphrase, so a rotation also replaces a CA whose passphrase is lost.
     """
-    _check_passphrase(directory, passphrase)
+    check_passphrase(directory, passphrase)
     with _alone(directory):
         found = authorities(directory)
         if len(found) < 2 or found[-1].encrypted_key is None:
@@ -200,7 +200,7 @@ def unlock(authority: Authority, passphrase: str) -> Signer:
     where = authority.path
     if authority.encrypted_key is None:
         raise AuthorityError(AuthorityFault.NO_KEY, fitted("", where, ": has no key, so this CA signs nothing. Restore the file, or rotate the CA."))
-    _check_passphrase(where, passphrase)
+    check_passphrase(where, passphrase)
     pem = authority.encrypted_key.reveal()
     if _is_encrypted(pem):
         try:
@@ -386,7 +386,7 @@ def _alone(directory: str) -> Iterator[None]:
         raise _not_written(directory, error) from None
 
 
-def _check_passphrase(where: str, passphrase: str) -> None:
+def check_passphrase(where: str, passphrase: str) -> None:
     if not passphrase:
         text = ": its key needs a passphrase. Set banyandb_ca_passphrase, in Ansible Vault."
         raise AuthorityError(AuthorityFault.NO_PASSPHRASE, fitted("", where, text))

@@ -11,13 +11,18 @@ from __future__ import annotations
 import hashlib
 import socket
 import time
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import left
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_der import BadDer, serial_and_end
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
+
+# Pause between two handshakes. A server loads a new certificate 2.0 s to 2.5 s after the rename (section 7 of the contract).
+POLL_SECONDS = 0.1
 
 
 class Failure(str, Enum):
@@ -84,3 +89,26 @@ def served_certificate(address: str, server_name: str = "localhost", timeout: fl
     except BadDer:
         raise NotServed(Failure.DAMAGED, f"{address}: serves a certificate that is no X.509. Replace its certificate.") from None
     return Served(hashlib.sha256(der).hexdigest(), f"{serial:x}", end, ssl.DER_cert_to_PEM_cert(der))
+
+
+def await_served(addresses: Sequence[str], sha256: str, timeout: float) -> dict[str, Served]:
+    """Wait until each address serves the certificate ``sha256``, and return what it serves. ``timeout``: seconds for all together.
+
+    Raises HostStateError (``not_served``) for the first address that does not.
+    """
+    deadline = time.monotonic() + timeout
+    found: dict[str, Served] = {}
+    for address in addresses:
+        while address not in found:
+            problem = "it serves another certificate. Look into the log of the server, then run this again."
+            try:
+                served = served_certificate(address, timeout=left(deadline))
+                if served.sha256 == sha256:
+                    found[address] = served
+                    break
+            except NotServed as error:
+                problem = str(error).partition(": ")[2]
+            if time.monotonic() >= deadline:
+                raise HostStateError("not_served", f"{address}: after {timeout:g} s {problem}")
+            time.sleep(POLL_SECONDS)
+    return found

@@ -29,7 +29,7 @@ CONNECTION: Mapping[str, Any] = {
     "password": {"type": "str", "no_log": True},
 }
 
-# Options of modules that query only the server on the same host. http_client.local_client() reads them.
+# Options of modules that query only the server on the same host. local_client.py reads them.
 LOCAL_SERVER: Mapping[str, Any] = {
     "service": {"type": "str"},
     "url": {"type": "str", "default": f"http://127.0.0.1:{HTTP_PORT}"},

@@ -20,7 +20,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.happy_eyeballs import connect
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.side_by_side import side_by_side
@@ -93,7 +93,7 @@ class HttpClient:
     """A client for repeated queries to one server.
 
     ``url``: ``http://host:port`` or ``https://host:port``; https needs ``ca_path``. ``timeout``: seconds for each query. ``retries``: number of
-    retries after a passing failure. Raises TermsError.
+    retries after a passing failure. ``tls_server_name``: name that the certificate must have; empty means the host of the URL. Raises TermsError.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class HttpClient:
         password: str | None = None,
         timeout: float = 5.0,
         retries: int = 0,
+        tls_server_name: str = "",
     ) -> None:
         scheme, _sep, self.address = url.rstrip("/").partition("://")
         if scheme not in ("http", "https"):
@@ -116,7 +117,9 @@ class HttpClient:
         if tls and not ca_path:
             raise TermsError(f"url {shown(url)}: https needs ca_path. Set ca_path to the CA that signed the server's certificate.")
         ca = read_ca(ca_path) if tls and ca_path else ""
-        self.terms = Terms(timeout, retries=retries, tls=tls, ca=ca, username=username or "", password=password or "")
+        self.terms = Terms(
+            timeout, retries=retries, tls=tls, ca=ca, tls_server_name=tls_server_name if tls else "", username=username or "", password=password or ""
+        )
 
     def cluster_state(self) -> View | Failure:
         return state(self.address, self.terms)
@@ -130,16 +133,6 @@ class HttpClient:
     def ask(self, path: str, decode: Callable[[bytes], Answer]) -> Answer | Failure:
         """Query ``path`` and return the decoded answer, or a failure. ``decode`` raises ValueError for an unexpected answer."""
         return _asked(self.address, path, self.terms, decode)
-
-
-def local_client(params: Mapping[str, Any], address: str, timeout: float, retries: int = 0) -> HttpClient:
-    """Return a client for the server of this host. Raises TermsError.
-
-    ``params``: options LOCAL_SERVER of connection_options. ``address``: ``host:port`` where its process listens; empty for that of ``url``.
-    """
-    scheme = params["url"].partition("://")[0]
-    url = f"{scheme}://{address}" if address else params["url"]
-    return HttpClient(url, params["ca_path"], params["username"], params["password"], timeout, retries)
 
 
 class _Failed(Exception):

@@ -35,7 +35,7 @@ def push(request: Request) -> Outcome:
     Raises TopologyFileError and TopologyError if nothing has changed. Raises PushFailed if the view is not right in time, or if a write failed; the
     outcome of PushFailed describes the file.
     """
-    require_ca_files(request.nodes)
+    require_ca_files(request.nodes, request.check)
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
         # A deployment makes the directory before it starts a server.
@@ -74,7 +74,7 @@ def proved_already(request: Request) -> Outcome | None:
     """
     outcome = Outcome()
     try:
-        require_ca_files(request.nodes)
+        require_ca_files(request.nodes, request.check)
         if topology_file.leftovers(request.path):
             return None
         _steps, found = decide(request, outcome)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import Ownership
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.http_client import local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client, local_http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Proof, Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
@@ -27,6 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     split_address,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import Question
 
 # Seconds for one look at the local server's view. A look takes 3 ms (section 3 of the contract).
 LOOK_SECONDS = 5.0
@@ -41,8 +42,11 @@ HOLD_BACK = "hold_back"
 SHORTEST_SECONDS = 0.001
 
 
-def read_request(params: Mapping[str, Any], check: bool) -> Request:
-    """Return the request that the module's parameters make; ``check``: in check mode. Raises TopologyError or ValueError that names the parameter."""
+def read_request(params: Mapping[str, Any], check: bool, question: Question | None = None) -> Request:
+    """Return the request that the module's parameters make. Raises TopologyError or ValueError that names the parameter.
+
+    ``check``: in check mode. ``question``: how to ask the running server, when the caller knows it; None looks at ``prove.service``.
+    """
     path = params["path"]
     _require(os.path.isabs(path) and path.isprintable(), f"path {shown(path)}: expected an absolute path")
     nodes = from_entries(params["nodes"], "nodes")
@@ -76,7 +80,7 @@ def read_request(params: Mapping[str, Any], check: bool) -> Request:
         unread=params["unread"],
         batch=params["batch"],
         backup=params["backup"],
-        proof=_proof(params["prove"], params["reach_timeout"]),
+        proof=_proof(params["prove"], params["reach_timeout"], question),
         check=check,
         hold_back_unready=params["unready"] == HOLD_BACK,
         lock_timeout=params["lock_timeout"],
@@ -95,17 +99,17 @@ def _expected_node(entry: Mapping[str, Any]) -> ExpectedNode:
     return node
 
 
-def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | None:
+def _proof(prove: Mapping[str, Any] | None, reach_timeout: float, question: Question | None) -> Proof | None:
     """Return what proves the push; None without the option ``prove``. Raises ValueError.
 
-    ``reach_timeout``: seconds for one question to another node.
+    ``reach_timeout``: seconds for one question to another node. ``question``: as of read_request().
     """
     if prove is None:
         return None
     require_seconds({"prove.timeout": prove["timeout"]}, {"prove.timeout": SHORTEST_SECONDS})
     try:
-        address = _http_address(prove["service"]) if prove["service"] else ""
-        client = local_client(prove, address, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
+        question = _question(prove["service"]) if prove["service"] else question
+        client = local_client(prove, question, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
     except HostStateError as error:
         raise ValueError(f"prove.service: {error}") from None
     except ValueError as error:
@@ -116,20 +120,20 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float) -> Proof | Non
         from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.schema_questions import nodes_without_schema
 
         # The liaison asks every data node for its content, which takes longer than a look at the view.
-        patient = local_client(prove, address, CONTENT_SECONDS, RETRIES)
+        patient = local_http_client(prove, question, CONTENT_SECONDS, RETRIES)
         return nodes_without_schema(patient, nodes, prove["timeout"], reach_timeout)
 
     observer = ExpectedNode.observer(prove["name"], prove["role"])
     return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None)
 
 
-def _http_address(service: str) -> str:
-    """Return where the running server of a unit listens; empty without a process. Raises HostStateError, and ValueError for a wrong port."""
+def _question(service: str) -> Question | None:
+    """Return how to ask the running server of a unit; None without a process. Raises HostStateError, and ValueError for a wrong port."""
     # Imported for a push that names the unit.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 
     running = running_server(service)
-    return running.at.http_address if running else ""
+    return running.at.question if running else None
 
 
 def _ownership(params: Mapping[str, Any]) -> Ownership:

@@ -15,10 +15,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import FALSE, TRUE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import READ, USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_entry, tls_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER, DEFAULT_CONFIG_DIR
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
@@ -33,9 +36,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 )
 
 GROUPS = {f"banyandb_{role}": role for role in ROLES}
-
-TRUE = ("true", "yes", "on", "1", "t", "y")
-FALSE = ("false", "no", "off", "0", "f", "n")
 
 INVENTORY = "inventory"
 NONE = "none"
@@ -56,12 +56,17 @@ DECIDED_ELSEWHERE = {
     "BYDB_NODE_DISCOVERY_MODE": "banyandb_discovery_mode",
     "BYDB_NODE_DISCOVERY_FILE_PATH": "banyandb_config_dir",
     "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "banyandb_srv_names",
-    "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
-    "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
     **{variable: "banyandb_storage" for variable, _directory in STORES.values()},
     **dict.fromkeys(("BYDB_MEASURE_DATA_PATH", "BYDB_STREAM_DATA_PATH", "BYDB_TRACE_DATA_PATH"), "banyandb_storage"),
+    **{variable: "banyandb_tls" for each in READ for variable, what in each.variables.items() if what != USERS},
+    **{each.switch: "banyandb_tls" for each in READ if each.switch},
+    "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
+    "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
 }
 
+
+# Variable that all hosts of a cluster share -> its default and its values.
+_SHARED = {"banyandb_discovery_mode": (FILE, CLUSTER_MODES), "banyandb_topology_source": (INVENTORY, SOURCES)}
 
 # Variable -> value -> one of the hosts with this value.
 _Choices = dict[str, dict[str, str]]
@@ -91,7 +96,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for host in groups.get(group, ()):
             kinds[host].append(role)
     found: dict[str, Cluster] = defaultdict(Cluster)
-    choices: dict[str, _Choices] = defaultdict(lambda: {"banyandb_discovery_mode": {}, "banyandb_topology_source": {}})
+    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, "banyandb_tls", "banyandb_config_dir")})
     for host in sorted(kinds):
         variables = hostvars[host]
         problems: list[str] = []
@@ -137,9 +142,14 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
 
     Raises TopologyError.
     """
-    for variable, default, expected in (("banyandb_discovery_mode", FILE, CLUSTER_MODES), ("banyandb_topology_source", INVENTORY, SOURCES)):
-        if STANDALONE in roles:
-            continue
+    if STANDALONE in roles:
+        return
+    uses_tls = _uses_tls(host, variables)
+    choices["banyandb_tls"].setdefault(str(uses_tls).lower(), host)
+    if uses_tls:
+        # The entries of a topology have the path of the CA, and every host gets the same entries.
+        choices["banyandb_config_dir"].setdefault(_config_dir(host, variables), host)
+    for variable, (default, expected) in _SHARED.items():
         value = _text(variables.get(variable) or default, f"{host}: {variable}")
         if value not in expected:
             raise TopologyError(f"{host}: {variable} is {shown(value)}, expected {', '.join(expected[:-1])} or {expected[-1]}")
@@ -149,7 +159,7 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
 def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str]:
     """Return the mode and the source of a cluster. Hosts with different values become a problem."""
     for variable, found in choices.items():
-        if DNS in found and len(found) > 1:
+        if len(found) > 1 and (variable not in _SHARED or DNS in found):
             values = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
             problems.append(f"{variable} is {values}. Set one for all hosts of the cluster {name}.")
     mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
@@ -207,7 +217,16 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
         "node_name": address,
         "roles": roles_of[role],
         "labels": labels,
+        **(tls_entry(tls_files(_config_dir(host, variables))) if _uses_tls(host, variables) else {}),
     }
+
+
+def _uses_tls(host: str, variables: Mapping[str, Any]) -> bool:
+    return _is_true(variables.get("banyandb_tls", False), f"{host}: banyandb_tls")
+
+
+def _config_dir(host: str, variables: Mapping[str, Any]) -> str:
+    return _text(variables.get("banyandb_config_dir") or DEFAULT_CONFIG_DIR, f"{host}: banyandb_config_dir")
 
 
 def _check_environment(host: str, role: str, environment: Mapping[str, Any]) -> None:

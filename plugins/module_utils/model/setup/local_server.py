@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import is_on
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import GRPC, HTTP, Question
 
 METRICS_PORT = 2121
 LIAISON_HTTP_PORT = 18913
@@ -24,7 +27,10 @@ WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 
 
 class LocalServer(NamedTuple):
-    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets. ``internal_address``: where it serves the other nodes."""
+    """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets.
+
+    ``internal_address``: where it serves the other nodes. ``question``: how a host asks it. ``tls_addresses``: where it speaks TLS.
+    """
 
     url: str
     http_address: str
@@ -32,6 +38,8 @@ class LocalServer(NamedTuple):
     internal_address: str
     metrics_url: str
     client_ports: tuple[int, int]
+    question: Question
+    tls_addresses: tuple[str, ...] = ()
 
 
 def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
@@ -46,6 +54,8 @@ def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
             "BYDB_GRPC_PORT": variables.get("banyandb_grpc_port"),
             "BYDB_HTTP_PORT": variables.get("banyandb_http_port"),
             "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}",
+            "BYDB_NODE_HOST": variables.get("banyandb_node_host"),
+            **security_environment(role, variables),
             **given_environment(variables),
         },
     )
@@ -68,14 +78,38 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
     if role == LIAISON:
         internal_host = reachable(environment.get("BYDB_LIAISON_SERVER_GRPC_HOST"))
         internal_port = _port(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT"), LIAISON_PORT)
+    schema_host = reachable(environment.get("BYDB_SCHEMA_SERVER_GRPC_HOST"))
+    schema_port = _port(environment.get("BYDB_SCHEMA_SERVER_GRPC_PORT"), SCHEMA_PORT)
+    has_meta = str(environment.get("BYDB_HAS_META_ROLE")).lower() != "false"
     metrics_host, _colon, metrics_port = str(environment.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or f":{METRICS_PORT}").rpartition(":")
+    name = str(environment.get("BYDB_NODE_HOST") or "")
+    users = str(environment.get("BYDB_AUTH_CONFIG_FILE") or "") if role != DATA else ""
+    if role == DATA and is_on(environment, "BYDB_TLS"):
+        question = Question(GRPC, f"{grpc_host}:{grpc_port}", str(environment.get("BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT") or ""), name)
+    elif role != DATA and is_on(environment, "BYDB_HTTP_TLS"):
+        question = Question(HTTP, f"{http_host}:{http_port}", str(environment.get("BYDB_HTTP_GRPC_CERT_FILE") or ""), name, users)
+    else:
+        question = Question(HTTP, f"{http_host}:{http_port}", users_path=users)
     return LocalServer(
+        # Used only without a process that this account can read. Then there is no certificate to compare with.
         url=f"http://{http_host}:{http_port}",
         http_address=f"{http_host}:{http_port}",
         grpc_address=f"{grpc_host}:{grpc_port}",
         internal_address=f"{internal_host}:{internal_port}",
         metrics_url=f"http://{reachable(metrics_host)}:{metrics_port}",
         client_ports=(grpc_port, http_port),
+        question=question,
+        tls_addresses=tuple(
+            address
+            for switch, address in (
+                ("BYDB_TLS", f"{grpc_host}:{grpc_port}"),
+                # A data node has no TLS on its HTTP port.
+                ("BYDB_HTTP_TLS" if role != DATA else "", f"{http_host}:{http_port}"),
+                ("BYDB_LIAISON_SERVER_TLS" if role == LIAISON else "", f"{internal_host}:{internal_port}"),
+                ("BYDB_SCHEMA_SERVER_TLS" if role == DATA and has_meta else "", f"{schema_host}:{schema_port}"),
+            )
+            if switch and is_on(environment, switch)
+        ),
     )
 
 

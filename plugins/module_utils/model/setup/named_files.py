@@ -9,11 +9,15 @@ The variables are those of the contract (section 7) and of the server's flags. A
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 
 CERTIFICATE, KEY, CA, USERS = "certificate", "key", "CA", "users"
+# Variable that makes a server use TLS for the nodes that it finds through DNS.
+DISCOVERY_TLS = "BYDB_NODE_DISCOVERY_DNS_TLS"
+# Variable that turns on TLS for the property gossip between data nodes.
+GOSSIP_TLS = "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS"
 
 
 class _Files(NamedTuple):
@@ -38,7 +42,7 @@ def _pair(prefix: str) -> dict[str, str]:
 
 _STORES = (DATA, STANDALONE)
 _GATEWAYS = (LIAISON, STANDALONE)
-_READ = (
+READ = (
     _Files(ROLES, "BYDB_TLS", _pair("BYDB_")),
     _Files(_GATEWAYS, "BYDB_HTTP_TLS", _pair("BYDB_HTTP_")),
     _Files(_GATEWAYS, "", {"BYDB_HTTP_GRPC_CERT_FILE": CA, "BYDB_AUTH_CONFIG_FILE": USERS}),
@@ -47,11 +51,20 @@ _READ = (
     _Files((LIAISON,), "BYDB_DATA_CLIENT_TLS", {"BYDB_DATA_CLIENT_CA_CERT": CA}),
     _Files(_STORES, "BYDB_SCHEMA_SERVER_TLS", _pair("BYDB_SCHEMA_SERVER_")),
     _Files(ROLES, "BYDB_SCHEMA_PROPERTY_CLIENT_TLS", {"BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT": CA}),
-    _Files(_STORES, "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS", _pair("BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_")),
-    _Files(ROLES, "BYDB_NODE_DISCOVERY_DNS_TLS", {"BYDB_NODE_DISCOVERY_DNS_CA_CERTS": CA}),
+    _Files(
+        _STORES,
+        GOSSIP_TLS,
+        {**_pair("BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_"), "BYDB_PROPERTY_REPAIR_GOSSIP_CLIENT_CA_CERT": CA},
+    ),
+    _Files(ROLES, DISCOVERY_TLS, {"BYDB_NODE_DISCOVERY_DNS_CA_CERTS": CA}),
 )
 # What Go's strconv.ParseBool takes for true.
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
+
+
+def is_on(environment: Mapping[str, Any], switch: str) -> bool:
+    """Return whether a variable turns a flag on. ``environment``: the environment of a server."""
+    return str(environment.get(switch, "")) in _TRUE
 
 
 def named_files(role: str, environment: Mapping[str, str]) -> list[NamedFile]:
@@ -61,8 +74,8 @@ def named_files(role: str, environment: Mapping[str, str]) -> list[NamedFile]:
     """
     return [
         NamedFile(variable, path.strip(), what)
-        for roles, switch, variables in _READ
-        if role in roles and (not switch or environment.get(switch) in _TRUE)
+        for roles, switch, variables in READ
+        if role in roles and (not switch or is_on(environment, switch))
         for variable, what in variables.items()
         for path in environment.get(variable, "").split(",")
         if switch or path.strip()

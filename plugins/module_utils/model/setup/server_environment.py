@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import srv_names
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import NONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_flag
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import DISCOVERY_TLS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
@@ -36,7 +39,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
     of_kind: dict[str, dict[str, Any]] = {
         # A new node then reads the schema of the other nodes in 6 s instead of 150 s (measured). Before that, every query through a liaison that
         # uses the node fails, and points of groups without replicas are lost.
-        DATA: {"BYDB_HAS_META_ROLE": _is_true(variables["banyandb_has_meta_role"]), "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL": "1s"},
+        DATA: {"BYDB_HAS_META_ROLE": is_true(variables["banyandb_has_meta_role"]), "BYDB_SCHEMA_PROPERTY_CLIENT_SYNC_INTERVAL": "1s"},
         # With this health check a liaison stops using a stopped node within 1 s instead of 10 s.
         LIAISON: {
             **gateway,
@@ -70,6 +73,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         "BANYANDB_UNIT_SHA256": digest(variables),
         **of_kind[variables["banyandb_kind"]],
         **of_mode[variables["banyandb_discovery_mode"]],
+        **security_environment(variables["banyandb_kind"], variables),
         **variables["banyandb_env"],
     }
 
@@ -77,14 +81,15 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
 def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables for the discovery mode ``dns``: the absolute names, the intervals, and the CA of each name."""
     names = srv_names(variables["banyandb_srv_names"])
+    ca = tls_files(variables["banyandb_config_dir"]).ca if is_true(variables["banyandb_tls"]) else ""
     found: dict[str, Any] = {
         "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": ",".join(each.absolute for each in names),
         "BYDB_NODE_DISCOVERY_DNS_FETCH_INIT_INTERVAL": f"{variables['banyandb_srv_init_interval']}s",
         "BYDB_NODE_DISCOVERY_DNS_FETCH_INTERVAL": f"{variables['banyandb_srv_interval']}s",
     }
-    if any(each.ca_cert_path for each in names):
-        found["BYDB_NODE_DISCOVERY_DNS_TLS"] = True
-        found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] = ",".join(each.ca_cert_path for each in names)
+    if ca or any(each.ca_cert_path for each in names):
+        found[DISCOVERY_TLS] = True
+        found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] = ",".join(each.ca_cert_path or ca for each in names)
     return found
 
 
@@ -110,7 +115,3 @@ def _seconds(duration: str) -> float:
     """Return the seconds of a Go duration (``1m30s``). An invalid duration counts as 0, because the server refuses it."""
     parts = re.findall(r"([0-9.]+)(h|ms|m|s)", duration)
     return sum(float(number) * {"h": 3600, "m": 60, "s": 1, "ms": 0.001}[unit] for number, unit in parts if number.count(".") < 2 and number != ".")
-
-
-def _is_true(value: object) -> bool:
-    return str(value).lower() in ("true", "yes", "on", "1", "y", "t")

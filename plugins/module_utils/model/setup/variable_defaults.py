@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 DEFAULT_CLUSTER = "default"
+DEFAULT_CONFIG_DIR = "/etc/banyandb"
 DEFAULT_DATA_DIR = "/var/lib/banyandb"
 DEFAULT_DRAIN = "nftables"
 DEFAULT_USER = "banyandb"

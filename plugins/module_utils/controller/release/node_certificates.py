@@ -1,0 +1,194 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide on the controller which certificate each host gets, and make its files.
+
+The CA directory and what the hosts hold decide. No run needs a memory of an earlier run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import certificate_authority as authority
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_reading import (
+    ReadingError,
+    certificates,
+    given_files,
+    held,
+    pem_of,
+    private_key,
+    read_source,
+)
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import file_findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Action, Order, plan
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import Identity, node_identity
+
+OWN_CA, FILES = "own_ca", "files"
+# Stands for the CA that the first deployment makes.
+FIRST = "first"
+
+
+class TlsSettings(NamedTuple):
+    """The settings of one host. ``identity``: names and addresses by which the host is reached. Days are whole days."""
+
+    source: str
+    ca_dir: str
+    passphrase: str
+    ca_days: int
+    certificate_days: int
+    ca: str
+    certificate: str
+    key: str
+    least_days: int
+    identity: Identity
+
+    def __repr__(self) -> str:
+        return f"TlsSettings({self.source}, {self.ca_dir})"
+
+
+@dataclass
+class Decisions:
+    """What the hosts get. ``orders``: host -> order as plain values, for hosts whose files change. ``problems`` and ``warnings``: messages."""
+
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class NodeFiles(NamedTuple):
+    """The texts of the files of a host, empty for a file that stays. ``key`` is secret."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def __repr__(self) -> str:
+        return "<files of a node>"
+
+
+def now() -> datetime:
+    """Return the time of the controller, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def settings_of(host: str, variables: Mapping[str, Any]) -> TlsSettings:
+    """Return the settings of a host. ``variables``: its variables; a missing variable means its default."""
+    node_host = str(variables.get("banyandb_node_host") or variables.get("ansible_host") or host)
+    beside_inventory = os.path.join(str(variables.get("inventory_dir") or os.getcwd()), "banyandb-ca")
+    return TlsSettings(
+        str(variables.get("banyandb_tls_source") or OWN_CA),
+        os.path.abspath(os.path.expanduser(str(variables.get("banyandb_ca_dir") or beside_inventory))),
+        str(variables.get("banyandb_ca_passphrase") or ""),
+        int(variables.get("banyandb_ca_days") or 3650),
+        int(variables.get("banyandb_certificate_days") or 365),
+        str(variables.get("banyandb_tls_ca") or ""),
+        str(variables.get("banyandb_tls_certificate") or ""),
+        str(variables.get("banyandb_tls_key") or ""),
+        int(variables.get("banyandb_certificate_least_days") or 7),
+        node_identity(host, node_host),
+    )
+
+
+def decide(settings: Mapping[str, TlsSettings], found: Mapping[str, Mapping[str, Any] | None], now: datetime) -> Decisions:
+    """Return what each host gets. Changes nothing.
+
+    ``settings``: host -> settings, for every host with TLS, also outside of the run. ``found``: host -> ``tls`` as the module ``host_info`` returned
+    it; None or no entry for a host that was not looked at. ``now``: UTC.
+    """
+    decisions = Decisions()
+    for host, each in settings.items():
+        if each.source == FILES and found.get(host) is not None:
+            _decide_files(host, each, found[host] or {}, now, decisions)
+    directories: dict[str, dict[str, TlsSettings]] = {}
+    for host, each in settings.items():
+        if each.source == OWN_CA:
+            directories.setdefault(each.ca_dir, {})[host] = each
+    for directory, hosts in directories.items():
+        try:
+            _decide_own_ca(directory, hosts, found, now, decisions)
+        except authority.AuthorityError as error:
+            decisions.problems.append(str(error))
+    return decisions
+
+
+def files_of(host: str, settings: TlsSettings, order: Mapping[str, Any], found: Mapping[str, Any], now: datetime) -> NodeFiles:
+    """Make the files of a host; the first call makes the CA. Raises AuthorityError, ReadingError and ValueError.
+
+    ``order``: the host's of decide(). ``found``: ``tls`` as the module ``host_info`` returned it.
+    """
+    if settings.source == FILES:
+        return NodeFiles(
+            pem_of(certificates(read_source(settings.ca))),
+            pem_of(certificates(read_source(settings.certificate))),
+            read_source(settings.key, secret=True).decode("ascii"),
+        )
+    known = authority.ensure(settings.ca_dir, settings.passphrase, settings.ca_days, now)
+    newest = known[-1].key_id
+    bundle = authority.bundle(known, [newest if each == FIRST else each for each in order["bundle"]])
+    if order["action"] not in (Action.ISSUE.value, Action.RENEW.value):
+        return NodeFiles(ca=bundle)
+    issuer = next(each for each in known if each.key_id == (newest if order["issuer"] == FIRST else order["issuer"]))
+    present = certificates(found["certificate"]["text"].encode())[0] if order["action"] == Action.RENEW.value else None
+    issued = authority.issue(authority.unlock(issuer, settings.passphrase), host, settings.identity, settings.certificate_days, now, present)
+    return NodeFiles(bundle, issued.certificate, issued.key.reveal().decode("ascii") if issued.key else "")
+
+
+def _decide_own_ca(
+    directory: str, hosts: Mapping[str, TlsSettings], found: Mapping[str, Mapping[str, Any] | None], now: datetime, decisions: Decisions
+) -> None:
+    known = authority.authorities(directory)
+    first = next(iter(hosts.values()))
+    if known:
+        authority.unlock(known[-1], first.passphrase)
+    else:
+        authority.check_passphrase(directory, first.passphrase)
+    looked_at = {
+        host: held(seen["certificate"]["text"], seen["ca"]["text"], seen["pair"], seen["served"])
+        for host in hosts
+        for seen in [found.get(host)]
+        if seen is not None
+    }
+    made = plan({host: each.identity for host, each in hosts.items()}, looked_at, [each.key_id for each in known] or [FIRST], now)
+    if made.problem:
+        (decisions.problems if not made.orders else decisions.warnings).append(made.problem)
+    decisions.orders.update({order.host: _plain(order) for order in made.orders if order.changes})
+
+
+def _decide_files(host: str, settings: TlsSettings, found: Mapping[str, Any], now: datetime, decisions: Decisions) -> None:
+    given, findings = given_files(host, settings.ca, settings.certificate, settings.key)
+    if given is not None:
+        findings = [*findings, *file_findings(host, given, settings.identity, now, settings.least_days)]
+    decisions.problems += [each.message for each in findings if not each.is_warning]
+    decisions.warnings += [each.message for each in findings if each.is_warning]
+    if given is None:
+        return
+    try:
+        wanted_ca = {each.sha256 for each in given.authorities}
+        wanted = [hashlib.sha256(_der(each)).hexdigest() for each in certificates(read_source(settings.certificate))]
+        private_key(read_source(settings.key, secret=True))
+    except ReadingError as error:
+        decisions.problems.append(f"{host}: {error}")
+        return
+    if wanted != list(found["certificate"]["sha256"]) or wanted_ca != set(found["ca"]["sha256"]) or not found["pair"]:
+        decisions.orders[host] = {"action": Action.ISSUE.value, "reasons": [], "bundle": [], "issuer": ""}
+
+
+def _der(certificate: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return bytes(certificate.public_bytes(serialization.Encoding.DER))
+
+
+def _plain(order: Order) -> dict[str, Any]:
+    return {
+        "action": order.action.value,
+        "reasons": [reason.value for reason in order.reasons],
+        "bundle": list(order.bundle),
+        "issuer": order.issuer,
+    }

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_files
+short_description: "Internal: write the certificate of a node and prove that its server serves it"
+version_added: 0.9.0
+description:
+  - Internal to the roles and playbooks of this collection.
+  - Writes C(ca.crt), C(node.key) and C(node.crt) by rename, and refuses a certificate that does not match the key.
+  - A server that runs with TLS loads a new certificate about 2 s after the rename, without a restart. The module waits until each TLS port of the
+    server serves the new certificate.
+options:
+  directory:
+    description: Absolute path of the directory of the files.
+    type: path
+    required: true
+  user:
+    description: Account of the server. The files belong to it.
+    type: str
+    required: true
+  ca:
+    description: The CAs that the host trusts, as PEM text. An empty text keeps the file.
+    type: str
+    default: ""
+  certificate:
+    description: The certificate of the node and its intermediate certificates, as PEM text. An empty text keeps the file.
+    type: str
+    default: ""
+  key:
+    description: The key of the node, as PEM text. An empty text keeps the file.
+    type: str
+    default: ""
+  service:
+    description: Unit of the server. Without this option, or if the unit does not run with TLS, the module proves nothing.
+    type: str
+  timeout:
+    description: Seconds to wait until each port serves the certificate.
+    type: float
+    default: 20
+attributes:
+  check_mode:
+    support: full
+    description: Predicts which files change.
+  diff_mode:
+    support: none
+    description: A difference of certificates tells a person nothing.
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Write a certificate
+  skywalking.banyandb.tls_files:
+    directory: /etc/banyandb/tls
+    user: banyandb
+    certificate: "{{ lookup('ansible.builtin.file', 'data1.crt') }}"
+    service: banyandb-data.service
+  become: true
+"""
+
+RETURN = r"""
+files:
+  description: Names of the files that changed.
+  type: list
+  elements: str
+  returned: success
+  sample: [ca.crt, node.crt]
+served:
+  description: Address of each TLS port of the running server, with the serial number and the end of the certificate that it serves.
+  type: dict
+  returned: success
+  sample: {"127.0.0.1:17912": {"serial": "3f9a", "not_after": "2027-11-29T10:00:00Z"}}
+error_type:
+  description: Kind of the failure, C(not_a_pair), C(not_served), C(busy), C(no_user), C(permission_denied), C(unreadable) or C(not_written).
+  type: str
+  returned: failure
+  sample: not_served
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.certificate_files import Owner, found_files, put_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import await_served
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
+
+ARGUMENTS: dict[str, Any] = dict(
+    directory=dict(type="path", required=True),
+    user=dict(type="str", required=True),
+    ca=dict(type="str", default=""),
+    certificate=dict(type="str", default=""),
+    key=dict(type="str", default="", no_log=True),
+    service=dict(type="str"),
+    timeout=dict(type="float", default=20),
+)
+
+
+def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Write the files and prove them. Raises HostStateError, and ValueError that names the parameter."""
+    require_seconds(params, {"timeout": 0.001})
+    owner = Owner(params["user"], params["user"])
+    files = put_files(params["directory"], owner, params["ca"], params["certificate"], params["key"], check)
+    running = running_server(params["service"]) if params["service"] and not check else None
+    addresses = running.at.tls_addresses if running else ()
+    served = {}
+    if addresses:
+        expected = found_files(params["directory"]).certificate.sha256[0]
+        served = {address: found._asdict() for address, found in await_served(addresses, expected, params["timeout"]).items()}
+    return {
+        "changed": bool(files),
+        "files": files,
+        "served": {address: {key: found[key] for key in ("serial", "not_after")} for address, found in served.items()},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = act(module.params, module.check_mode)
+    except HostStateError as error:
+        module.fail_json(msg=message(error), error_type=error.kind)
+    except ValueError as error:
+        module.fail_json(msg=message(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
