@@ -163,3 +163,26 @@ def test_a_wrong_variable_of_a_group_is_one_problem() -> None:
     problems = merged(["one problem of the cluster", *found["default"].problems], "abcde")
     assert problems[:2] == ["one problem of the cluster", "a, b, c and 1 more: banyandb_grpc_port is '17912x', expected a port from 1 to 65535"]
     assert sum("banyandb_grpc_port" in problem for problem in problems) == 1
+
+
+def test_with_tls_every_entry_has_the_ca_of_the_host() -> None:
+    found = cluster(everywhere={"banyandb_tls": "yes", "banyandb_config_dir": "/srv/b"})
+    assert found.problems == []
+    assert {(node["tls_enabled"], node["ca_cert_path"]) for node in found.nodes} == {(True, "/srv/b/tls/ca.crt")}
+    assert all("tls_enabled" not in node for node in cluster().nodes)
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "d2", "says"),
+    [
+        ({}, {"banyandb_tls": True}, "banyandb_tls is false for d1, true for d2. Set one"),
+        ({"banyandb_tls": True}, {"banyandb_config_dir": "/srv"}, "banyandb_config_dir is /etc/banyandb for d1, /srv for d2. Set one"),
+        ({"banyandb_tls": True, "banyandb_topology_source": "dns"}, {}, "banyandb_tls: true works only with the nodes of the inventory"),
+        ({"banyandb_tls": True, "banyandb_discovery_mode": "dns"}, {}, "banyandb_tls: true works only with the nodes of the inventory"),
+        ({}, {"banyandb_env": {"BYDB_TLS": "true"}}, "d2: banyandb_env sets BYDB_TLS, which banyandb_tls decides"),
+        ({}, {"banyandb_env": {"BYDB_DATA_CLIENT_CA_CERT": "/x"}}, "d2: banyandb_env sets BYDB_DATA_CLIENT_CA_CERT, which banyandb_tls decides"),
+    ],
+)
+def test_tls_belongs_to_a_whole_cluster(everywhere: dict[str, Any], d2: dict[str, Any], says: str) -> None:
+    problems = cluster(everywhere=everywhere, d2=d2).problems
+    assert any(problem.startswith(says) for problem in problems), problems

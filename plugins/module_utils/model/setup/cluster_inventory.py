@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import FALSE, TRUE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import READ, USERS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import GOSSIP_TLS, READ, USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_entry, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER, DEFAULT_CONFIG_DIR
@@ -58,8 +58,13 @@ DECIDED_ELSEWHERE = {
     "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": "banyandb_srv_names",
     **{variable: "banyandb_storage" for variable, _directory in STORES.values()},
     **dict.fromkeys(("BYDB_MEASURE_DATA_PATH", "BYDB_STREAM_DATA_PATH", "BYDB_TRACE_DATA_PATH"), "banyandb_storage"),
-    **{variable: "banyandb_tls" for each in READ for variable, what in each.variables.items() if what != USERS},
-    **{each.switch: "banyandb_tls" for each in READ if each.switch},
+    **{
+        variable: "banyandb_tls"
+        for each in READ
+        if each.switch != GOSSIP_TLS
+        for variable in (each.switch, *(name for name, what in each.variables.items() if what != USERS))
+        if variable
+    },
     "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
     "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
 }
@@ -163,7 +168,11 @@ def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str
             values = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))
             problems.append(f"{variable} is {values}. Set one for all hosts of the cluster {name}.")
     mode = DNS if DNS in choices["banyandb_discovery_mode"] else FILE
-    return mode, DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
+    source = DNS if mode == DNS or DNS in choices["banyandb_topology_source"] else INVENTORY
+    if source == DNS and "true" in choices["banyandb_tls"]:
+        remedy = f"Take the cluster {name} out of DNS, or set banyandb_tls: false."
+        problems.append(f"banyandb_tls: true works only with the nodes of the inventory. {remedy}")
+    return mode, source
 
 
 def _names(value: Any, where: str) -> list[str]:

@@ -17,7 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.lo
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import DISCOVERY_TLS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment, tls_files
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import LIAISON_PORT
@@ -81,15 +81,14 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
 def _dns_environment(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables for the discovery mode ``dns``: the absolute names, the intervals, and the CA of each name."""
     names = srv_names(variables["banyandb_srv_names"])
-    ca = tls_files(variables["banyandb_config_dir"]).ca if is_true(variables["banyandb_tls"]) else ""
     found: dict[str, Any] = {
         "BYDB_NODE_DISCOVERY_DNS_SRV_ADDRESSES": ",".join(each.absolute for each in names),
         "BYDB_NODE_DISCOVERY_DNS_FETCH_INIT_INTERVAL": f"{variables['banyandb_srv_init_interval']}s",
         "BYDB_NODE_DISCOVERY_DNS_FETCH_INTERVAL": f"{variables['banyandb_srv_interval']}s",
     }
-    if ca or any(each.ca_cert_path for each in names):
+    if any(each.ca_cert_path for each in names):
         found[DISCOVERY_TLS] = True
-        found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] = ",".join(each.ca_cert_path or ca for each in names)
+        found["BYDB_NODE_DISCOVERY_DNS_CA_CERTS"] = ",".join(each.ca_cert_path for each in names)
     return found
 
 
