@@ -1,0 +1,133 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""node_certificates: from the variables of the hosts to the files that each host gets."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_reading import certificate_values, certificates
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.node_certificates import decide, files_of, settings_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.certificate_files import Owner, found_files, put_files
+from ansible_collections.skywalking.banyandb.tests.unit.certificates import DAY, NOW, Made, secrets_of, texts_of
+
+ME = Owner(pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+PASSPHRASE = "canary-passphrase"
+HOSTS = ("data1", "data2")
+
+
+class Cluster:
+    """Two hosts, each a directory, and the directory of the inventory."""
+
+    def __init__(self, folder: Path, **variables: Any) -> None:
+        self.folder = folder
+        self.variables = {"banyandb_ca_passphrase": PASSPHRASE, "inventory_dir": str(folder), **variables}
+
+    def directory(self, host: str) -> str:
+        return str(self.folder / host / "tls")
+
+    def settings(self) -> dict[str, Any]:
+        return {host: settings_of(host, {**self.variables, "ansible_host": f"10.0.0.{number}"}) for number, host in enumerate(HOSTS, 1)}
+
+    def look(self, host: str) -> dict[str, Any]:
+        """Return what the module host_info returns, as JSON gives it back."""
+        found = found_files(self.directory(host))
+        files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
+        served = [found.certificate.text] if found.certificate.text else []
+        return json.loads(json.dumps({**files, "pair": found.pair, "served": served}))
+
+    def run(self, now: Any = NOW) -> dict[str, list[str]]:
+        """Do what the playbook does. Return host -> reasons, for each host that got files."""
+        looks = {host: self.look(host) for host in HOSTS}
+        decisions = decide(self.settings(), looks, now)
+        assert decisions.problems == []
+        for host, order in decisions.orders.items():
+            put_files(self.directory(host), ME, *files_of(host, self.settings()[host], order, looks[host], now))
+        return {host: order["reasons"] for host, order in decisions.orders.items()}
+
+
+def test_the_first_run_makes_the_ca_and_a_certificate_for_each_host_and_the_second_run_makes_nothing(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    assert cluster.run() == {"data1": ["no_certificate"], "data2": ["no_certificate"]}
+    assert cluster.run() == {}
+    values = certificate_values(certificates(cluster.look("data1")["certificate"]["text"].encode())[0])
+    assert values.names == {"data1", "localhost"} and values.addresses == {"10.0.0.1", "127.0.0.1", "::1"}
+    assert cluster.look("data1")["ca"] == cluster.look("data2")["ca"]
+    assert cluster.look("data1")["key"]["mode"] == "0600"
+    assert os.listdir(tmp_path / "banyandb-ca") == ["ca-1.pem"]
+
+
+def test_a_decision_makes_no_ca(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    decisions = decide(cluster.settings(), {host: cluster.look(host) for host in HOSTS}, NOW)
+    assert sorted(decisions.orders) == ["data1", "data2"] and not (tmp_path / "banyandb-ca").exists()
+
+
+def test_a_renewal_keeps_the_key_and_a_lost_key_gives_a_new_one(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.run(NOW - 300 * DAY)
+    key = Path(cluster.directory("data1"), "node.key")
+    before = key.read_bytes()
+    assert cluster.run() == {"data1": ["renewal_due"], "data2": ["renewal_due"]}
+    assert key.read_bytes() == before
+    key.unlink()
+    assert cluster.run() == {"data1": ["key_mismatch"]}
+    assert key.read_bytes() != before
+
+
+def test_a_host_that_was_not_looked_at_gets_nothing(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    decisions = decide(cluster.settings(), {"data1": cluster.look("data1"), "data2": None}, NOW)
+    assert (list(decisions.orders), decisions.problems) == (["data1"], [])
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [({"banyandb_ca_passphrase": ""}, "Set banyandb_ca_passphrase"), ({"banyandb_ca_passphrase": "another"}, "banyandb_ca_passphrase does not open")],
+)
+def test_without_the_passphrase_nothing_is_decided(tmp_path: Path, variables: dict[str, Any], says: str) -> None:
+    Cluster(tmp_path).run()
+    cluster = Cluster(tmp_path, **variables)
+    decisions = decide(cluster.settings(), {host: cluster.look(host) for host in HOSTS}, NOW)
+    assert decisions.orders == {} and says in decisions.problems[0]
+
+
+def of_files(folder: Path, **variables: Any) -> tuple[Cluster, Made]:
+    """Return a cluster with the files of the user's own CA, and the CA."""
+    authority = Made("CA")
+    made = Made("node", authority, hosts=["data1", "data2", "10.0.0.1", "10.0.0.2", "localhost", "127.0.0.1", "::1"])
+    (folder / "key.pem").write_text(made.key_pem)
+    files = {"banyandb_tls_ca": authority.pem, "banyandb_tls_certificate": made.pem, "banyandb_tls_key": str(folder / "key.pem")}
+    return Cluster(folder, banyandb_tls_source="files", **{**files, **variables}), made
+
+
+def test_the_files_of_the_user_come_to_each_host_once(tmp_path: Path) -> None:
+    cluster, made = of_files(tmp_path)
+    assert cluster.run() == {"data1": [], "data2": []}
+    assert Path(cluster.directory("data2"), "node.crt").read_text() == made.pem
+    assert cluster.run() == {}
+    assert not (tmp_path / "banyandb-ca").exists()
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    cluster, _made = of_files(tmp_path, banyandb_tls_ca=Made("another CA").pem)
+    decisions = decide(cluster.settings(), {host: cluster.look(host) for host in HOSTS}, NOW)
+    assert ["data1" in problem and "banyandb_tls_certificate" in problem for problem in decisions.problems] == [True, False]
+    assert "no CA of banyandb_tls_ca signed it" in decisions.problems[0]
+
+
+def test_no_text_form_has_a_secret(tmp_path: Path) -> None:
+    cluster, made = of_files(tmp_path)
+    settings = cluster.settings()["data1"]
+    files = files_of("data1", settings, {"action": "issue"}, {}, NOW)
+    shown = " ".join(f"{value!r} {value}" for value in (settings, files)) + " ".join(texts_of(decide(cluster.settings(), {}, NOW)))
+    assert PASSPHRASE not in shown
+    assert not any(secret in shown for secret in secrets_of(made.key))
