@@ -32,7 +32,10 @@ class ActionModule(ActionBase):
         hosts = [node["name"] for cluster in arguments["clusters"].values() for node in cluster.get("hosts", cluster["nodes"])]
         secured = [host for host in hosts if host in hostvars and is_true(hostvars[host].get("banyandb_tls", False))]
         looks = {host: hostvars[host].get(arguments["found"]) or {} for host in secured if host in variables["ansible_play_hosts"]}
-        settings = {host: settings_of(host, hostvars[host]) for host in secured}
+        try:
+            settings = {host: settings_of(host, hostvars[host]) for host in secured}
+        except ValueError as error:
+            return {**result, **refused([str(error)])}
         decisions = decide(settings, {host: look.get("tls") for host, look in looks.items()}, now())
         result.update(changed=False, orders=decisions.orders)
         if decisions.warnings:

@@ -316,7 +316,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, canonical_address
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure, Terms
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, Terms, TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
@@ -381,7 +381,7 @@ def main() -> None:
         questions = running_servers(params["endpoints"])
         addresses.update({name: question.address for name, question in questions.items()})
         protocols.update({name: question.protocol for name, question in questions.items()})
-        clients = {name: local_client({**params, "url": ""}, question, params["timeout"], params["retries"]) for name, question in questions.items()}
+        clients = {name: client_or_failure(params, question) for name, question in questions.items()}
         nodes = expected_nodes(params["nodes"])
         # A topology entry needs an absolute path.
         ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
@@ -425,6 +425,14 @@ def running_servers(endpoints: list[dict[str, Any]]) -> dict[str, Question]:
     return {name: server.at.question for name, server in servers.items() if server}
 
 
+def client_or_failure(params: Mapping[str, Any], question: Question) -> ViewClient | Failure:
+    """Return a client for a server on this machine, or a failure when its CA or its users cannot be read."""
+    try:
+        return local_client({**params, "url": ""}, question, params["timeout"], params["retries"])
+    except TermsError as error:
+        return Failure.at(question.address, ErrorKind.TLS, f"{error} Run deploy")
+
+
 def node_to_reach(address: str, nodes: list[dict[str, Any]], tls: bool, ca_path: str) -> Node:
     """Return the node to test at ``address``. A node of ``nodes`` brings its own TLS; ``tls`` and ``ca_path`` are for every other address."""
     own = next((node for node in nodes if node["grpc_address"] == address and node["tls_enabled"]), None)
@@ -432,7 +440,7 @@ def node_to_reach(address: str, nodes: list[dict[str, Any]], tls: bool, ca_path:
 
 
 def asker(
-    addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms, clients: Mapping[str, ViewClient] = MappingProxyType({})
+    addresses: Mapping[str, str], protocols: Mapping[str, str], terms: Terms, clients: Mapping[str, ViewClient | Failure] = MappingProxyType({})
 ) -> Callable[[], Views]:
     """Return a function that queries every endpoint once and returns the views by endpoint name.
 
@@ -448,7 +456,7 @@ def asker(
         views: Views = {name: answers[0] for name, answers in ask_all(grpc, methods, terms).items()} if grpc else {}
         if http:
             views.update(http_client.states(http, replace(terms, deadline=max(ends - time.monotonic(), 0.001))))
-        views.update({name: client.cluster_state() for name, client in clients.items()})
+        views.update({name: client if isinstance(client, Failure) else client.cluster_state() for name, client in clients.items()})
         return {name: views[name] for name in addresses}
 
     return ask

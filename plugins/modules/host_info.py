@@ -452,6 +452,7 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_report import result_of
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
 
     running = server_of_process(pid) if pid else None
     validated = ArgumentSpecValidator(PUSH_ARGUMENTS).validate(options)
@@ -459,6 +460,8 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
         if validated.error_messages:
             raise ValueError(validated.error_messages[0])
         outcome = proved_already(read_request(validated.validated_parameters, check=True, question=running.at.question if running else None))
+    except TermsError:
+        return None  # the CA of the host is lost or damaged: the run writes it, then the push proves the view
     except ValueError as error:
         raise host_state.InvalidArgument(f"push: {error}") from None
     return None if outcome is None else result_of(outcome, changed=False)

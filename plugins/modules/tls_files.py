@@ -86,6 +86,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401 - before the other imports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.certificate_files import Owner, found_files, put_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import await_served
@@ -112,9 +113,9 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     running = running_server(params["service"]) if params["service"] and not check else None
     addresses = running.at.tls_addresses if running else ()
     served = {}
-    if addresses:
-        expected = found_files(params["directory"]).certificate.sha256[0]
-        served = {address: found._asdict() for address, found in await_served(addresses, expected, params["timeout"]).items()}
+    expected = found_files(params["directory"]).certificate.sha256[:1] if addresses else ()
+    if expected:
+        served = {address: found._asdict() for address, found in await_served(addresses, expected[0], params["timeout"]).items()}
     return {
         "changed": bool(files),
         "files": files,

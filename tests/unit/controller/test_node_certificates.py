@@ -29,7 +29,7 @@ class Cluster:
 
     def __init__(self, folder: Path, **variables: Any) -> None:
         self.folder = folder
-        self.variables = {"banyandb_ca_passphrase": PASSPHRASE, "inventory_dir": str(folder), **variables}
+        self.variables = {"banyandb_ca_passphrase": PASSPHRASE, "inventory_dir": str(folder), "banyandb_user": ME.user, **variables}
 
     def directory(self, host: str) -> str:
         return str(self.folder / host / "tls")
@@ -83,10 +83,54 @@ def test_a_renewal_keeps_the_key_and_a_lost_key_gives_a_new_one(tmp_path: Path) 
     assert key.read_bytes() != before
 
 
-def test_a_host_that_was_not_looked_at_gets_nothing(tmp_path: Path) -> None:
+def test_a_run_without_every_host_makes_no_ca(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
-    decisions = decide(cluster.settings(), {"data1": cluster.look("data1"), "data2": None}, NOW)
+    looks = {"data1": cluster.look("data1"), "data2": None}
+    decisions = decide(cluster.settings(), looks, NOW)
+    assert decisions.orders == {} and "data2: not in this run" in decisions.problems[0] and "--limit" in decisions.problems[0]
+    cluster.run()
+    Path(cluster.directory("data1"), "node.crt").unlink()
+    decisions = decide(cluster.settings(), {**looks, "data1": cluster.look("data1")}, NOW)
     assert (list(decisions.orders), decisions.problems) == (["data1"], [])
+
+
+@pytest.mark.parametrize("looked_at", [["data1"], ["data1", "data2"]])
+def test_hosts_with_a_ca_that_the_directory_lacks_are_refused(tmp_path: Path, looked_at: list[str]) -> None:
+    Cluster(tmp_path).run()
+    for ca_dir in (tmp_path / "empty", tmp_path / "other"):
+        cluster = Cluster(tmp_path, banyandb_ca_dir=str(ca_dir))
+        decisions = decide(cluster.settings(), {host: cluster.look(host) for host in looked_at}, NOW)
+        assert decisions.orders == {} and "data1" in decisions.problems[0] and "Restore this directory" in decisions.problems[0]
+
+
+def test_a_renewal_keeps_the_names_of_the_present_certificate(tmp_path: Path) -> None:
+    Cluster(tmp_path).run()
+    moved = Cluster(tmp_path)
+    settings = {host: settings_of(host, {**moved.variables, "ansible_host": "10.9.9.9"}) for host in HOSTS}
+    looks = {host: moved.look(host) for host in HOSTS}
+    order = decide(settings, looks, NOW).orders["data1"]
+    assert order["reasons"] == ["name_missing"]
+    text = files_of("data1", settings["data1"], order, looks["data1"], NOW).certificate
+    assert {"10.0.0.1", "10.9.9.9"} <= certificate_values(certificates(text.encode())[0]).addresses
+
+
+def test_files_that_others_can_read_and_a_certificate_that_is_not_served_are_no_success(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.run(NOW - 300 * DAY)
+    earlier = cluster.look("data2")["certificate"]["text"]
+    cluster.run()
+    looks = {host: cluster.look(host) for host in HOSTS}
+    looks["data1"]["key"]["mode"] = "0644"
+    looks["data2"]["served"] = [earlier]
+    orders = decide(cluster.settings(), looks, NOW).orders
+    assert {host: order["reasons"] for host, order in orders.items()} == {"data1": ["attributes"], "data2": ["not_served"]}
+    assert files_of("data1", cluster.settings()["data1"], orders["data1"], looks["data1"], NOW) == ("", "", "")
+
+
+@pytest.mark.parametrize("days", ["abc", 0, -5, 99999])
+def test_a_wrong_number_of_days_names_the_host(tmp_path: Path, days: Any) -> None:
+    with pytest.raises(ValueError, match=f"data1: banyandb_certificate_days is {days}: expected days"):
+        Cluster(tmp_path, banyandb_certificate_days=days).settings()
 
 
 @pytest.mark.parametrize(
@@ -115,6 +159,26 @@ def test_the_files_of_the_user_come_to_each_host_once(tmp_path: Path) -> None:
     assert Path(cluster.directory("data2"), "node.crt").read_text() == made.pem
     assert cluster.run() == {}
     assert not (tmp_path / "banyandb-ca").exists()
+
+
+def test_the_ca_of_the_user_is_replaced_in_three_deployments(tmp_path: Path) -> None:
+    cluster, made = of_files(tmp_path)
+    cluster.run()
+    hosts = ["data1", "data2", "10.0.0.1", "10.0.0.2", "localhost", "127.0.0.1", "::1"]
+    authority = Made("next CA")
+    following = Made("node", authority, hosts=hosts, key=made.key)
+    present = cluster.variables["banyandb_tls_ca"]
+
+    def problems(ca: str, certificate: str) -> list[str]:
+        cluster.variables.update(banyandb_tls_ca=ca, banyandb_tls_certificate=certificate)
+        return decide(cluster.settings(), {host: cluster.look(host) for host in HOSTS}, NOW).problems
+
+    assert "drops a CA" in problems(authority.pem, following.pem)[0]
+    assert "does not trust yet" in problems(present + authority.pem, following.pem)[0]
+    for ca, certificate in ((present + authority.pem, made.pem), (present + authority.pem, following.pem), (authority.pem, following.pem)):
+        assert problems(ca, certificate) == []
+        assert sorted(cluster.run()) == ["data1", "data2"]
+    assert cluster.run() == {}
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -750,7 +750,6 @@ def tls(node: Node, path: Path) -> Node:
         ("readdress", "refusing to change the address of b. .*readdress: stage"),
         ("wanted and removed", "a: in nodes and in remove"),
         ("nobody answers", "no node responds"),
-        ("no CA", "ca_cert_path .*missing.pem does not exist on this host. Copy the CA there"),
         ("CA is a directory", "ca_cert_path .* Copy the CA there"),
         ("CA is no certificate", "holds no certificate in PEM form"),
         ("a directory", "not a regular file"),
@@ -771,7 +770,6 @@ def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, s
         "two names": [a, b, Node("a", c.grpc_address)],
         "two addresses": [a, b, Node("c", a.grpc_address)],
         "readdress": [a, Node("b", c.grpc_address)],
-        "no CA": [a, tls(b, elsewhere / "missing.pem")],
         "CA is a directory": [a, tls(b, elsewhere)],
         "CA is no certificate": [a, tls(b, elsewhere / "text")],
     }.get(case, [a, b])
@@ -794,6 +792,15 @@ def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, s
     assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
     assert os.listdir(host.path.parent) == [host.path.name]
     assert host.server.lists == []
+
+
+def test_a_missing_ca_is_refused_but_not_in_check_mode_where_an_earlier_task_has_only_predicted_it(host: Host) -> None:
+    a, b = host.nodes("ab")
+    host.runs_with(a)
+    wanted = [a, tls(b, host.path.parent.parent / "missing.pem")]
+    with pytest.raises(TopologyError, match="ca_cert_path .*missing.pem does not exist on this host. Copy the CA there"):
+        host.push(*wanted)
+    assert host.push(*wanted, check=True).plan.held_back == ("b",)
 
 
 # A data node that lacks the schema

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release import certificate_authority as authority
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_reading import (
     ReadingError,
+    certificate_values,
     certificates,
     given_files,
     held,
@@ -28,6 +29,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.rel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import file_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Action, Order, plan
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import Identity, node_identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_USER
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, naming
 
 OWN_CA, FILES = "own_ca", "files"
 # Stands for the CA that the first deployment makes.
@@ -42,6 +45,7 @@ class TlsSettings(NamedTuple):
     passphrase: str
     ca_days: int
     certificate_days: int
+    user: str
     ca: str
     certificate: str
     key: str
@@ -78,19 +82,20 @@ def now() -> datetime:
 
 
 def settings_of(host: str, variables: Mapping[str, Any]) -> TlsSettings:
-    """Return the settings of a host. ``variables``: its variables; a missing variable means its default."""
+    """Return the settings of a host. ``variables``: its variables; a missing variable means its default. Raises ValueError for a wrong number."""
     node_host = str(variables.get("banyandb_node_host") or variables.get("ansible_host") or host)
     beside_inventory = os.path.join(str(variables.get("inventory_dir") or os.getcwd()), "banyandb-ca")
     return TlsSettings(
         str(variables.get("banyandb_tls_source") or OWN_CA),
         os.path.abspath(os.path.expanduser(str(variables.get("banyandb_ca_dir") or beside_inventory))),
         str(variables.get("banyandb_ca_passphrase") or ""),
-        int(variables.get("banyandb_ca_days") or 3650),
-        int(variables.get("banyandb_certificate_days") or 365),
+        _days(host, variables, "banyandb_ca_days", 3650),
+        _days(host, variables, "banyandb_certificate_days", 365),
+        str(variables.get("banyandb_user") or DEFAULT_USER),
         str(variables.get("banyandb_tls_ca") or ""),
         str(variables.get("banyandb_tls_certificate") or ""),
         str(variables.get("banyandb_tls_key") or ""),
-        int(variables.get("banyandb_certificate_least_days") or 7),
+        _days(host, variables, "banyandb_certificate_least_days", 7),
         node_identity(host, node_host),
     )
 
@@ -130,12 +135,19 @@ def files_of(host: str, settings: TlsSettings, order: Mapping[str, Any], found: 
         )
     known = authority.ensure(settings.ca_dir, settings.passphrase, settings.ca_days, now)
     newest = known[-1].key_id
-    bundle = authority.bundle(known, [newest if each == FIRST else each for each in order["bundle"]])
+    bundle = authority.bundle(known, [newest if each == FIRST else each for each in order["bundle"]]) if order["bundle"] else ""
     if order["action"] not in (Action.ISSUE.value, Action.RENEW.value):
         return NodeFiles(ca=bundle)
     issuer = next(each for each in known if each.key_id == (newest if order["issuer"] == FIRST else order["issuer"]))
-    present = certificates(found["certificate"]["text"].encode())[0] if order["action"] == Action.RENEW.value else None
-    issued = authority.issue(authority.unlock(issuer, settings.passphrase), host, settings.identity, settings.certificate_days, now, present)
+    text = found["certificate"]["text"]
+    present = certificates(text.encode())[:1] if text else []
+    # The names of the present certificate stay: the other nodes know a host by its earlier address until a wave has changed it.
+    before = [certificate_values(each) for each in present]
+    wanted = Identity(
+        settings.identity.names.union(*(each.names for each in before)), settings.identity.addresses.union(*(each.addresses for each in before))
+    )
+    kept = present[0] if present and order["action"] == Action.RENEW.value else None
+    issued = authority.issue(authority.unlock(issuer, settings.passphrase), host, wanted, settings.certificate_days, now, kept)
     return NodeFiles(bundle, issued.certificate, issued.key.reveal().decode("ascii") if issued.key else "")
 
 
@@ -143,21 +155,52 @@ def _decide_own_ca(
     directory: str, hosts: Mapping[str, TlsSettings], found: Mapping[str, Mapping[str, Any] | None], now: datetime, decisions: Decisions
 ) -> None:
     known = authority.authorities(directory)
-    first = next(iter(hosts.values()))
-    if known:
-        authority.unlock(known[-1], first.passphrase)
-    else:
-        authority.check_passphrase(directory, first.passphrase)
+    for passphrase in {each.passphrase for each in hosts.values()}:
+        if known:
+            authority.unlock(known[-1], passphrase)
+        else:
+            authority.check_passphrase(directory, passphrase)
     looked_at = {
         host: held(seen["certificate"]["text"], seen["ca"]["text"], seen["pair"], seen["served"])
         for host in hosts
         for seen in [found.get(host)]
         if seen is not None
     }
+    ours = {each.key_id for each in known}
+    strangers = [host for host, each in looked_at.items() if (each.issuers | each.bundle) - ours]
+    if strangers:
+        remedy = f": trusts or has a CA that {directory} lacks. Restore this directory from its backup, or set banyandb_ca_dir."
+        decisions.problems.append(naming("", strangers, remedy, 3))
+        return
+    unknown = [host for host in hosts if host not in looked_at]
+    if unknown and not known:
+        remedy = f": not in this run, so {directory} may lack their CA. Run without --limit, or restore this directory."
+        decisions.problems.append(naming("", unknown, remedy, 3))
+        return
     made = plan({host: each.identity for host, each in hosts.items()}, looked_at, [each.key_id for each in known] or [FIRST], now)
     if made.problem:
         (decisions.problems if not made.orders else decisions.warnings).append(made.problem)
     decisions.orders.update({order.host: _plain(order) for order in made.orders if order.changes})
+    for host in looked_at:
+        _decide_again(host, hosts[host], found[host] or {}, decisions)
+
+
+def _decide_again(host: str, settings: TlsSettings, found: Mapping[str, Any], decisions: Decisions) -> None:
+    """Order the files of a host again when others can read them, or when its server serves another certificate than its file has."""
+    stale = any(pem.strip() not in found["certificate"]["text"] for pem in found["served"])
+    owned = all(found[name]["owner"] == settings.user for name in ("ca", "certificate", "key")) and found["key"]["mode"] == "0600"
+    reasons = ["not_served"] * stale + ["attributes"] * (not owned)
+    if reasons and host not in decisions.orders and found["certificate"]["text"] and found["pair"]:
+        decisions.orders[host] = {"action": Action.KEEP.value, "reasons": reasons, "bundle": [], "issuer": ""}
+
+
+def _days(host: str, variables: Mapping[str, Any], name: str, default: int) -> int:
+    """Return a number of days. Raises ValueError."""
+    value = variables.get(name)
+    text = str(default if value is None else value)
+    if not text.isdigit() or not 1 <= int(text) <= authority.MOST_DAYS:
+        raise ValueError(f"{host}: {name} is {cut(text, 40)}: expected days from 1 to {authority.MOST_DAYS}. Correct the variable.")
+    return int(text)
 
 
 def _decide_files(host: str, settings: TlsSettings, found: Mapping[str, Any], now: datetime, decisions: Decisions) -> None:
@@ -170,13 +213,26 @@ def _decide_files(host: str, settings: TlsSettings, found: Mapping[str, Any], no
         return
     try:
         wanted_ca = {each.sha256 for each in given.authorities}
-        wanted = [hashlib.sha256(_der(each)).hexdigest() for each in certificates(read_source(settings.certificate))]
+        wanted = list(dict.fromkeys(hashlib.sha256(_der(each)).hexdigest() for each in certificates(read_source(settings.certificate))))
         private_key(read_source(settings.key, secret=True))
     except ReadingError as error:
         decisions.problems.append(f"{host}: {error}")
         return
-    if wanted != list(found["certificate"]["sha256"]) or wanted_ca != set(found["ca"]["sha256"]) or not found["pair"]:
+    trusted = set(found["ca"]["sha256"])
+    if trusted and wanted_ca != trusted and not trusted < wanted_ca:
+        remedy = "First deploy both the present and the new CA in this variable, then the new certificates, then the new CA alone."
+        # The last of these steps: every host has a certificate of the CA that stays.
+        if not (wanted_ca < trusted and wanted == list(found["certificate"]["sha256"])):
+            decisions.problems.append(f"{host}: banyandb_tls_ca drops a CA that the host trusts. {remedy}")
+            return
+    if trusted and wanted != list(found["certificate"]["sha256"]) and given.chain[-1].sha256 not in trusted:
+        remedy = "Deploy this CA in banyandb_tls_ca first, with the present certificate."
+        decisions.problems.append(f"{host}: banyandb_tls_certificate is signed by a CA that the host does not trust yet. {remedy}")
+        return
+    if wanted != list(found["certificate"]["sha256"]) or wanted_ca != trusted or not found["pair"]:
         decisions.orders[host] = {"action": Action.ISSUE.value, "reasons": [], "bundle": [], "issuer": ""}
+    else:
+        _decide_again(host, settings, found, decisions)
 
 
 def _der(certificate: Any) -> bytes:

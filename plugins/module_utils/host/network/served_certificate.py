@@ -94,7 +94,7 @@ def served_certificate(address: str, server_name: str = "localhost", timeout: fl
 def await_served(addresses: Sequence[str], sha256: str, timeout: float) -> dict[str, Served]:
     """Wait until each address serves the certificate ``sha256``, and return what it serves. ``timeout``: seconds for all together.
 
-    Raises HostStateError (``not_served``) for the first address that does not.
+    An address that refuses connections is left out. Raises HostStateError (``not_served``) for the first address that does not.
     """
     deadline = time.monotonic() + timeout
     found: dict[str, Served] = {}
@@ -107,6 +107,8 @@ def await_served(addresses: Sequence[str], sha256: str, timeout: float) -> dict[
                     found[address] = served
                     break
             except NotServed as error:
+                if error.failure is Failure.REFUSED:
+                    break  # a server that does not listen serves nothing wrong; the proof of its view decides
                 problem = str(error).partition(": ")[2]
             if time.monotonic() >= deadline:
                 raise HostStateError("not_served", f"{address}: after {timeout:g} s {problem}")

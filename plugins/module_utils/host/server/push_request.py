@@ -26,6 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     from_entries,
     split_address,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import Question
 
@@ -112,6 +113,9 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float, question: Ques
         client = local_client(prove, question, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
     except HostStateError as error:
         raise ValueError(f"prove.service: {error}") from None
+    except TermsError as error:
+        # Without a question the options are wrong. With one, the files of the host are, and a deployment writes them.
+        raise (TermsError if question else ValueError)(f"prove.{error}") from None
     except ValueError as error:
         raise ValueError(f"prove.{error}") from None
 

@@ -150,7 +150,7 @@ class Plan:
     def problem(self) -> str:
         """One line with the fault and what to do; empty when nothing blocks."""
         if self.blocked is Blocked.UNKNOWN_CA:
-            after = ": use a CA that banyandb_ca_dir does not have. Restore it, or put ca.crt of a host there as ca-1.pem and rotate the CA."
+            after = ": use a CA that banyandb_ca_dir does not have. Restore this directory from its backup."
             return naming("", self.blocking, after)
         if self.blocked is Blocked.UNKNOWN_HOST:
             return naming("CA rotation: waits for ", self.blocking, ". Make each host reachable, or list it in banyandb_remove, then run this again.")

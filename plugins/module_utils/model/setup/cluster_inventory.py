@@ -73,6 +73,8 @@ DECIDED_ELSEWHERE = {
 # Variable that all hosts of a cluster share -> its default and its values.
 _SHARED = {"banyandb_discovery_mode": (FILE, CLUSTER_MODES), "banyandb_topology_source": (INVENTORY, SOURCES)}
 
+_OF_TLS = ("banyandb_tls", "banyandb_config_dir", "banyandb_tls_source", "banyandb_ca_dir")
+
 # Variable -> value -> one of the hosts with this value.
 _Choices = dict[str, dict[str, str]]
 
@@ -101,7 +103,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for host in groups.get(group, ()):
             kinds[host].append(role)
     found: dict[str, Cluster] = defaultdict(Cluster)
-    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, "banyandb_tls", "banyandb_config_dir")})
+    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, *_OF_TLS)})
     for host in sorted(kinds):
         variables = hostvars[host]
         problems: list[str] = []
@@ -154,6 +156,9 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
     if uses_tls:
         # The entries of a topology have the path of the CA, and every host gets the same entries.
         choices["banyandb_config_dir"].setdefault(_config_dir(host, variables), host)
+        # Two sources of certificates, or two directories, make two CAs.
+        choices["banyandb_tls_source"].setdefault(_text(variables.get("banyandb_tls_source") or "own_ca", f"{host}: banyandb_tls_source"), host)
+        choices["banyandb_ca_dir"].setdefault(_text(variables.get("banyandb_ca_dir") or variables.get("inventory_dir") or "", host), host)
     for variable, (default, expected) in _SHARED.items():
         value = _text(variables.get(variable) or default, f"{host}: {variable}")
         if value not in expected:

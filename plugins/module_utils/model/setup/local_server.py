@@ -82,7 +82,9 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
     schema_port = _port(environment.get("BYDB_SCHEMA_SERVER_GRPC_PORT"), SCHEMA_PORT)
     has_meta = str(environment.get("BYDB_HAS_META_ROLE")).lower() != "false"
     metrics_host, _colon, metrics_port = str(environment.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or f":{METRICS_PORT}").rpartition(":")
-    name = str(environment.get("BYDB_NODE_HOST") or "")
+    # The certificate of an IPv6 host is compared with the address of the question.
+    name = str(environment.get("BYDB_NODE_HOST") or "").rstrip(".")
+    name = "" if ":" in name else name
     users = str(environment.get("BYDB_AUTH_CONFIG_FILE") or "") if role != DATA else ""
     if role == DATA and is_on(environment, "BYDB_TLS"):
         question = Question(GRPC, f"{grpc_host}:{grpc_port}", str(environment.get("BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT") or ""), name)
