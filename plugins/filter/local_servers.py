@@ -12,7 +12,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.rol
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import VARIABLES, host_settings
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CONFIG_DIR
@@ -57,13 +57,18 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
             try:
                 found[host] = {
                     "service": service_of(role),
-                    **local_server(role, hostvars[host])._asdict(),
+                    **_addresses(local_server(role, hostvars[host])),
                     **host_settings(role, _readable(hostvars[host]))._asdict(),
                     **_tls(hostvars[host]),
                 }
             except (ValueError, TypeError):
                 continue  # the filter clusters reports the error of this host
     return found
+
+
+def _addresses(server: LocalServer) -> dict[str, Any]:
+    """Return the addresses. How to ask a server is decided on its host, from its process."""
+    return {name: value for name, value in server._asdict().items() if name not in ("question", "tls_addresses")}
 
 
 def _tls(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,4 +40,5 @@ class _Finder:
 
 
 if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-    sys.meta_path.insert(0, _Finder())
+    # The first place belongs to built-in modules.
+    sys.meta_path.insert(1, _Finder())

@@ -164,3 +164,11 @@ def test_no_role_and_no_playbook_spells_the_address_of_a_local_server():
     lines = [(path, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(files) > 30
     assert [(str(path), line) for path, line in lines if spelt.search(line) and "gpl-3.0" not in line] == []
+
+
+def test_the_filter_returns_only_what_a_variable_of_ansible_can_hold():
+    (found,) = local_servers({"l1": {"banyandb_tls": True, "banyandb_node_host": "n"}}, {"banyandb_liaison": ["l1"]}).values()
+    assert (found["tls"], found["ca_path"]) == (True, "/etc/banyandb/tls/ca.crt")
+    assert {type(value) for value in found.values()} <= {str, bool, int, list, tuple}
+    assert not any(isinstance(value, tuple) and hasattr(value, "_fields") for value in found.values())
+    assert "question" not in found and "tls_addresses" not in found
