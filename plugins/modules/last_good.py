@@ -103,7 +103,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401 - before the other imports
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import last_good_state, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.kept_state import chosen

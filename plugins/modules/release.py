@@ -125,7 +125,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401 - before the other imports
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import host_state, installed_release
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, shown
 

@@ -77,7 +77,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401 - before the other imports
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, start_obstacles, systemd_services, trial_run
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import read_back

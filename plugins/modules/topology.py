@@ -401,7 +401,7 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401 - before the other imports
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.topology_file import TopologyFileError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push import push
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Outcome, PushFailed
