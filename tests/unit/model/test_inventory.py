@@ -186,3 +186,9 @@ def test_with_tls_every_entry_has_the_ca_of_the_host() -> None:
 def test_tls_belongs_to_a_whole_cluster(everywhere: dict[str, Any], d2: dict[str, Any], says: str) -> None:
     problems = cluster(everywhere=everywhere, d2=d2).problems
     assert any(problem.startswith(says) for problem in problems), problems
+
+
+def test_a_cluster_with_nodes_from_dns_sets_the_variables_of_the_server_itself() -> None:
+    environment = {"banyandb_env": {"BYDB_TLS": "true", "BYDB_CERT_FILE": "/c"}}
+    assert cluster(everywhere={"banyandb_discovery_mode": "dns", **environment}).problems == []
+    assert cluster(everywhere=environment).problems != []

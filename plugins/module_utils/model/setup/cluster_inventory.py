@@ -208,7 +208,8 @@ def _node(host: str, roles: Sequence[str], variables: Mapping[str, Any]) -> dict
     _port(variables.get("banyandb_http_port"), HTTP_PORT, f"{host}: banyandb_http_port")
     split_address(address, f"{host}: banyandb_node_host and port give")
     try:
-        _check_environment(host, role, given_environment(variables))
+        from_dns = DNS in (variables.get("banyandb_discovery_mode"), variables.get("banyandb_topology_source"))
+        _check_environment(host, role, given_environment(variables), from_dns)
     except GivenEnvironmentError as error:
         raise TopologyError(f"{host}: {error}") from None
     labels = variables.get("banyandb_node_labels") or {}
@@ -243,9 +244,10 @@ def _config_dir(host: str, variables: Mapping[str, Any]) -> str:
     return _text(variables.get("banyandb_config_dir") or DEFAULT_CONFIG_DIR, f"{host}: banyandb_config_dir")
 
 
-def _check_environment(host: str, role: str, environment: Mapping[str, Any]) -> None:
+def _check_environment(host: str, role: str, environment: Mapping[str, Any], from_dns: bool) -> None:
     for name, instead in DECIDED_ELSEWHERE.items():
-        if name in environment:
+        # banyandb_tls works only with the nodes of the inventory. With DNS, the user sets the server's own variables.
+        if name in environment and not (from_dns and instead == "banyandb_tls"):
             raise TopologyError(f"{host}: banyandb_env sets {name}, which {instead} decides. Set {instead} instead.")
     port = _text(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT", LIAISON_PORT), f"{host}: banyandb_env: BYDB_LIAISON_SERVER_GRPC_PORT")
     if role == LIAISON and port != str(LIAISON_PORT):
