@@ -62,13 +62,19 @@ def test_the_first_run_makes_the_ca_and_a_certificate_for_each_host_and_the_seco
     assert values.names == {"data1", "localhost"} and values.addresses == {"10.0.0.1", "127.0.0.1", "::1"}
     assert cluster.look("data1")["ca"] == cluster.look("data2")["ca"]
     assert cluster.look("data1")["key"]["mode"] == "0600"
-    assert os.listdir(tmp_path / "banyandb-ca") == ["ca-1.pem"]
+    assert os.listdir(tmp_path / ".banyandb-ca") == ["ca-1.pem"]
+
+
+def test_a_server_that_listens_on_one_address_has_a_certificate_for_it(tmp_path: Path) -> None:
+    environment = {"BYDB_GRPC_HOST": "10.7.7.7", "BYDB_HTTP_HOST": "0.0.0.0"}
+    found = settings_of("data1", {**Cluster(tmp_path).variables, "banyandb_env": environment}).identity
+    assert "10.7.7.7" in found.addresses and "0.0.0.0" not in found.addresses
 
 
 def test_a_decision_makes_no_ca(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     decisions = decide(cluster.settings(), {host: cluster.look(host) for host in HOSTS}, NOW)
-    assert sorted(decisions.orders) == ["data1", "data2"] and not (tmp_path / "banyandb-ca").exists()
+    assert sorted(decisions.orders) == ["data1", "data2"] and not (tmp_path / ".banyandb-ca").exists()
 
 
 def test_a_renewal_keeps_the_key_and_a_lost_key_gives_a_new_one(tmp_path: Path) -> None:
@@ -158,7 +164,7 @@ def test_the_files_of_the_user_come_to_each_host_once(tmp_path: Path) -> None:
     assert cluster.run() == {"data1": [], "data2": []}
     assert Path(cluster.directory("data2"), "node.crt").read_text() == made.pem
     assert cluster.run() == {}
-    assert not (tmp_path / "banyandb-ca").exists()
+    assert not (tmp_path / ".banyandb-ca").exists()
 
 
 def test_the_ca_of_the_user_is_replaced_in_three_deployments(tmp_path: Path) -> None:

@@ -29,10 +29,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.rel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import file_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Action, Order, plan
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import Identity, node_identity
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import WILDCARDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_USER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, naming
 
 OWN_CA, FILES = "own_ca", "files"
+# Beside the inventory. Ansible does not read a hidden directory as an inventory.
+CA_DIRECTORY = ".banyandb-ca"
 # Stands for the CA that the first deployment makes.
 FIRST = "first"
 
@@ -84,7 +88,7 @@ def now() -> datetime:
 def settings_of(host: str, variables: Mapping[str, Any]) -> TlsSettings:
     """Return the settings of a host. ``variables``: its variables; a missing variable means its default. Raises ValueError for a wrong number."""
     node_host = str(variables.get("banyandb_node_host") or variables.get("ansible_host") or host)
-    beside_inventory = os.path.join(str(variables.get("inventory_dir") or os.getcwd()), "banyandb-ca")
+    beside_inventory = os.path.join(str(variables.get("inventory_dir") or os.getcwd()), CA_DIRECTORY)
     return TlsSettings(
         str(variables.get("banyandb_tls_source") or OWN_CA),
         os.path.abspath(os.path.expanduser(str(variables.get("banyandb_ca_dir") or beside_inventory))),
@@ -96,7 +100,7 @@ def settings_of(host: str, variables: Mapping[str, Any]) -> TlsSettings:
         str(variables.get("banyandb_tls_certificate") or ""),
         str(variables.get("banyandb_tls_key") or ""),
         _days(host, variables, "banyandb_certificate_least_days", 7),
-        node_identity(host, node_host),
+        node_identity(host, node_host, _listens_at(variables)),
     )
 
 
@@ -192,6 +196,13 @@ def _decide_again(host: str, settings: TlsSettings, found: Mapping[str, Any], de
     reasons = ["not_served"] * stale + ["attributes"] * (not owned)
     if reasons and host not in decisions.orders and found["certificate"]["text"] and found["pair"]:
         decisions.orders[host] = {"action": Action.KEEP.value, "reasons": reasons, "bundle": [], "issuer": ""}
+
+
+def _listens_at(variables: Mapping[str, Any]) -> list[str]:
+    """Return the hosts on which the environment makes the server listen: the host itself asks it there. Raises GivenEnvironmentError."""
+    environment = given_environment(variables)
+    given = [str(environment.get(f"BYDB_{part}_HOST") or "").strip() for part in ("GRPC", "HTTP", "LIAISON_SERVER_GRPC", "SCHEMA_SERVER_GRPC")]
+    return [host for host in given if host not in WILDCARDS]
 
 
 def _days(host: str, variables: Mapping[str, Any], name: str, default: int) -> int:
