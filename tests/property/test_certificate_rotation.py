@@ -231,7 +231,7 @@ def test_no_order_takes_the_trust_of_one_host_in_another(example: tuple[World, l
         and other.shows <= host.bundle
         # Nobody can keep the trust in a CA that is known to one host alone.
         and not (host is other and other.shows - set(world.directory))
-        # A host that is away holds anything.
+        # An unreachable host may hold anything.
         and host.reachable
         and other.reachable
     ]

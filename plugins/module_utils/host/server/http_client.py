@@ -343,20 +343,10 @@ def _health(body: bytes) -> str:
 
 
 def _speaks_tls(address: str, ends: float) -> bool:
-    """Return whether the server completes a TLS handshake. Sends no data, so the certificate is not checked.
+    # Imported only here: few failures need it.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.tls_probe import speaks_tls
 
-    The caller closes its connection first, because a server may serve only one connection at a time.
-    """
-    import ssl  # imported only here: see the measurement at the top
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with connect(*split_address(address), ends) as plain, context.wrap_socket(plain):
-            return True
-    except OSError:
-        return False
+    return speaks_tls(address, ends)
 
 
 def _left(ends: float) -> float:
