@@ -73,7 +73,7 @@ def test_every_playbook_with_the_push_decides_which_hosts_take_part_in_the_push(
 def test_every_playbook_with_a_plan_of_waves_reports_wrong_limits_after_the_plan() -> None:
     # rollout_plan leaves wrong limits to preflight_report.
     paths = importers("tasks/plan.yml")
-    assert {path.name for path in paths} == {"check.yml", "deploy.yml", "restart.yml"}
+    assert {path.name for path in paths} == {"deploy.yml", "restart.yml"}
     for path in paths:
         text = path.read_text(encoding="utf-8")
         assert 0 < text.index("tasks/plan.yml") < text.index("tasks/refuse.yml"), path
@@ -122,8 +122,8 @@ def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
     assert [entry["name"] for entry in entries(PLAYBOOKS / "deploy.yml") if tag in tags_of(entry)] == TAGS[tag]
 
 
-def test_check_runs_every_check_of_deploy() -> None:
-    checks = [name for name in TAGS["preflight"] if name != STOP]
+def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:
+    checks = [name for name in TAGS["preflight"] if name not in (STOP, DRAINABLE)]
     assert [entry["name"] for entry in entries(PLAYBOOKS / "check.yml") if entry["name"] in checks] == checks
 
 
