@@ -147,7 +147,8 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=message(error))
     if result.get("restored"):
-        module.warn(f"another program removed the table of the drain {result['restored']} times, and the drain started again. Stop nft flush ruleset.")
+        said = f"another program removed the table of the drain {result['restored']} times, so the drain started again"
+        module.warn(f"{said}. Stop the program that runs nft flush ruleset.")
     module.exit_json(**result)
 
 
