@@ -148,7 +148,7 @@ def main() -> None:
         module.fail_json(msg=message(error))
     if result.get("restored"):
         said = f"another program removed the table of the drain {result['restored']} times, so the drain started again"
-        module.warn(f"{said}. Stop the program that runs nft flush ruleset.")
+        module.warn(message(f"{said}. Stop the program that runs nft flush ruleset."))
     module.exit_json(**result)
 
 
