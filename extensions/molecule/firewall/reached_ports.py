@@ -21,7 +21,7 @@ def reached(attempt):
         socket.create_connection((target, port), WAIT, source_address=(source, 0)).close()
     except ConnectionRefusedError:
         return True
-    except socket.timeout:
+    except TimeoutError:
         return False
     return True
 
@@ -37,7 +37,7 @@ attempts = [
 with ThreadPoolExecutor(128) as pool:
     results = list(pool.map(reached, [attempt[-1] for attempt in attempts]))
 found = {peer: {host: [[], []] for host in asked["hosts"]} for peer in asked["peers"]}
-for (peer, host, port, version, _addresses), right in zip(attempts, results):
+for (peer, host, port, version, _addresses), right in zip(attempts, results, strict=True):
     if right:
         found[peer][host][version].append(port)
 for peer, hosts in found.items():

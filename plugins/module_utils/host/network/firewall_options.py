@@ -42,14 +42,14 @@ def look(options: Mapping[str, Any], path: str = FIREWALL_FILE) -> dict[str, Any
     """
     found: dict[str, Any] = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
     try:
-        members = firewall_table.resolved(options["members"])
+        addresses, names = given_members(options["members"])
+        found["resolved"] = firewall_table.resolved(names)
+        members = [*addresses, *found["resolved"]]
         rules = _rules(options, members)
         found["differs"] = firewall_table.state(rules, path).differs
         chains, notes = foreign_filter.found(rules)
         found["blocked"] = [*(chain.message() for chain in chains), *notes]
-        _addresses, names = given_members(options["members"])
-        found["resolved"] = firewall_table.resolved(names)
-        sources = {"": firewall_table.source_addresses(options["members"])}
+        sources = {"": firewall_table.source_addresses([network.partition("/")[0] for network in members])}
         found["unlisted"] = list(unlisted_sources(sources, [*options["member_networks"], *members]).get("", ()))
     except HostStateError as error:
         found["problems"] = [str(error)]
