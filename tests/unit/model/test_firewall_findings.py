@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import Check, Finding, Level
 
@@ -46,3 +48,17 @@ def test_the_name_of_a_host_may_lead_to_loopback_on_this_host_alone():
 def test_a_network_of_every_host_is_a_warning():
     (found,) = findings({}, clients=["0.0.0.0/0"])
     assert (found.hosts, found.check, found.level) == (("d1", "d2", "d3"), Check.VARIABLES, Level.WARN)
+
+
+def test_a_thousand_hosts_whose_names_lead_to_loopback_on_themselves_are_judged_quickly():
+    hosts = range(1000)
+    nodes = [{"name": f"d{number}"} for number in hosts]
+    resolved = [f"10.0.{number // 250}.{number % 250}/32" for number in hosts]
+    firewall = {"networks": {"clients": [], "monitoring": [], "members": []}, "members": [f"n{number}" for number in hosts], "leaving": []}
+    looks = {
+        f"d{number}": {**CLEAN, "unlisted": [resolved[number].partition("/")[0]], "resolved": resolved[:number] + resolved[number + 1 :]}
+        for number in hosts
+    }
+    began = time.process_time()
+    assert firewall_findings(looks, {"default": {"nodes": nodes, "firewall": firewall}}) == []
+    assert time.process_time() - began < 5

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import (
     given_members,
+    member_network,
     unlisted_message,
     unlisted_sources,
     warnings,
@@ -50,13 +52,12 @@ def _unlisted(looks: Mapping[str, Mapping[str, Any]], firewall: Mapping[str, Any
     """Return the members that connect from an address which another member does not accept."""
     addresses, _names = given_members(firewall["members"])
     known = [*firewall["networks"][Audience.MEMBERS.value], *addresses]
+    # On its own host, a name may have another address than on the other hosts. Debian gives the name of the machine a loopback address.
+    accepting = Counter(network for look in looks.values() for network in look["resolved"])
+    others = max(len(looks) - 1, 1)
     found = []
-    for host, look in looks.items():
-        if not look["unlisted"]:
-            continue
-        # On its own host, a name may have another address than on the other hosts. Without another host, its own view counts.
-        others = {tuple(each["resolved"]) for name, each in looks.items() if name != host} or {tuple(look["resolved"])}
-        missing = {address for each in others for address in unlisted_sources({host: look["unlisted"]}, [*known, *each]).get(host, ())}
+    for host, sources in unlisted_sources({host: look["unlisted"] for host, look in looks.items()}, known).items():
+        missing = [address for address in sources if accepting[member_network(address)] < others]
         if missing:
-            found.append(Finding((host,), Check.NAMES, Level.FAIL, unlisted_message(host, sorted(missing))))
+            found.append(Finding((host,), Check.NAMES, Level.FAIL, unlisted_message(host, missing)))
     return found
