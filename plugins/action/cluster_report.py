@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.reachable_ports import open_line
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
@@ -30,6 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
     "path": {"type": "path"},
     "failed_parts": {"type": "str"},
+    "open_ports": {"type": "bool", "default": False},
     "accept": {"type": "list", "elements": "str", "choices": list(VERDICTS), "default": list(VERDICTS)},
 }
 
@@ -51,6 +53,7 @@ class ActionModule(ActionBase):
             settle = cluster.get("settle", SETTLE_SECONDS)
             reports[name] = cluster_report(name, cluster["nodes"], answers, settle, cluster["mode"])
             reports[name]["lines"] += given_up([node["name"] for node in cluster["nodes"]], hostvars, arguments["failed_parts"])
+            reports[name]["lines"] += opened(cluster["nodes"], variables["__banyandb_local_servers"]) if arguments["open_ports"] else []
         show(line for one in reports.values() for line in one["lines"])
         if arguments["path"]:
             _write(arguments["path"], reports)
@@ -81,6 +84,18 @@ def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | 
         if isinstance(result, Mapping)
         for found in result.get("failed_parts") or ()
     ]
+
+
+def opened(nodes: Sequence[Mapping[str, Any]], servers: Mapping[str, Any]) -> list[str]:
+    """Return a line with the ports that answer every host without a password; no line without such a port.
+
+    ``servers``: result of the filter local_servers.
+    """
+    ports: dict[str, list[int]] = {}
+    for server in (servers[node["name"]] for node in nodes if node["name"] in servers):
+        ports.setdefault(server["kind"], []).extend(server["open_ports"])
+    line = open_line(ports)
+    return [f"  {line}"] if line else []
 
 
 @dataclass(frozen=True)

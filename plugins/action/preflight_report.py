@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import problems_of, refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import wrong_limits
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
     FEW,
     Check,
@@ -48,6 +49,7 @@ class ActionModule(ActionBase):
         findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
+        findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)
         findings += unknown_variables({host: list(hostvars[host]) for host in variables["ansible_play_hosts_all"]}, declared())
         findings += unknown_groups(variables["groups"])

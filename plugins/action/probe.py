@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup im
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import switch_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import seconds_problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import host_firewall
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
@@ -54,7 +55,11 @@ class ActionModule(ActionBase):
             arguments["tls"] = setup["tls_dir"]
         host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}
         arguments["names"] = names_to_resolve(host, clusters)
-        if pushes and host in (servers := variables["__banyandb_local_servers"]):
+        servers = variables.get("__banyandb_local_servers") or {}
+        # A host that leaves keeps its firewall until its server stops.
+        if host in servers and any(each["name"] == host for cluster in clusters.values() for each in cluster["nodes"]):
+            arguments["firewall"] = host_firewall(servers[host], clusters)
+        if pushes and host in servers:
             arguments["push"] = expected_push(host, setup["config_dir"], servers[host]["url"], clusters)
         arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
@@ -72,10 +77,11 @@ class ActionModule(ActionBase):
             *switched,
             *(finding.message for finding in found if finding.refuses),
             *result["problems"],
+            *(result.get("firewall") or {}).get("problems", ()),
         ]
         if refuses and refusals:
             # preflight_report judges the machine and the names together for all hosts.
-            return {"machine": result["machine"], "unresolved": result["unresolved"], **refused(refusals)}
+            return {**{key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())

@@ -11,8 +11,11 @@ from ansible.errors import AnsibleError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import plain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import FIREWALL, NFTABLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.host_settings import VARIABLES, host_settings
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, local_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer, listening_environment, server_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.reachable_ports import open_ports, reachable
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import server_ports
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import service_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CONFIG_DIR
@@ -42,9 +45,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Host name, then C(service), C(url), C(http_address), C(grpc_address), C(metrics_url) and C(client_ports).
+  description: Host name, then C(kind), C(config_dir), C(service), C(url), C(http_address), C(grpc_address), C(metrics_url) and C(client_ports).
     Also C(cluster), C(user), C(drain) and C(data_roots), from the host's variables or the defaults of the roles.
-    C(tls) and C(ca_path) say how the host reaches the other nodes.
+    C(tls) and C(ca_path) say how the host reaches the other nodes. C(ports) has the purpose, number, address and peers of each port.
+    C(open_ports) has the ports that answer every host without a password.
   type: dict
 """
 
@@ -55,9 +59,14 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
     for group, role in GROUPS.items():
         for host in groups.get(group, ()):
             try:
+                environment = listening_environment(role, hostvars[host])
                 found[host] = {
+                    "kind": role,
                     "service": service_of(role),
-                    **_addresses(local_server(role, hostvars[host])),
+                    "config_dir": str(hostvars[host].get("banyandb_config_dir") or DEFAULT_CONFIG_DIR),
+                    "ports": [port.to_list() for port in server_ports(role, environment)],
+                    "open_ports": open_ports(reachable(role, environment, hostvars[host].get(FIREWALL) == NFTABLES)),
+                    **_addresses(server_of(role, environment)),
                     **host_settings(role, _readable(hostvars[host]))._asdict(),
                     **_tls(hostvars[host]),
                 }

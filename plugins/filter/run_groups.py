@@ -17,7 +17,7 @@ version_added: 0.9.0
 description:
   - Internal to the roles and playbooks of this collection.
   - A play for such a group replaces a task that most hosts skip.
-positional: _input, clusters, pushes
+positional: _input, clusters, pushes, changes_firewall
 options:
   _input:
     description: Names of the hosts of the play.
@@ -30,6 +30,10 @@ options:
     required: true
   pushes:
     description: Whether the run pushes C(topology.yml) to every host.
+    type: bool
+    default: false
+  changes_firewall:
+    description: Whether the run changes the firewall of every host.
     type: bool
     default: false
 author:
@@ -51,8 +55,10 @@ _value:
 """
 
 
-def run_groups(hosts: Sequence[str], clusters: Mapping[str, Any], pushes: bool = False) -> dict[str, list[str]]:
-    return play_groups(clusters, hosts, pushes)
+def run_groups(
+    hosts: Sequence[str], clusters: Mapping[str, Any], pushes: bool = False, changes_firewall: bool = False
+) -> dict[str, list[str]]:
+    return play_groups(clusters, hosts, pushes, changes_firewall)
 
 
 class FilterModule:

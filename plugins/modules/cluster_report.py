@@ -33,6 +33,11 @@ options:
   failed_parts:
     description: Name of the variable in which liaisons registered the result of M(skywalking.banyandb.failed_parts_info). The report lists the parts.
     type: str
+  open_ports:
+    description: Whether the report says which ports answer every host without a password. Needs the result of the filter
+      P(skywalking.banyandb.local_servers#filter) in the variable C(__banyandb_local_servers).
+    type: bool
+    default: false
   accept:
     description: Accepted verdicts. The module fails if a cluster has a different verdict.
     type: list

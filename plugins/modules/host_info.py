@@ -150,6 +150,9 @@ options:
   tls:
     description: Absolute path of the directory with the certificate of the node. Returns RV(tls).
     type: path
+  firewall:
+    description: Option O(skywalking.banyandb.node_firewall#module:firewall) of M(skywalking.banyandb.node_firewall). Returns RV(firewall).
+    type: dict
   root:
     description: Whether to fail unless the module runs as root. Later tasks need root to change the host. With V(false) the module fails only if it
       may not read a path.
@@ -323,6 +326,16 @@ tls:
   returned: when O(tls) is given
   type: dict
   sample: {"pair": true, "served": [], "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
+firewall:
+  description:
+    - C(differs) is V(true) if the host needs a change. C(problems) has the reasons why the host cannot load the firewall.
+    - C(blocked) has warnings about firewalls of other programs that drop what the server needs.
+    - C(unlisted) has the addresses from which this host connects to the members, and which the rules of this host do not accept.
+    - C(resolved) has the addresses of the members that have names.
+    - V(null) if this host cannot resolve all O(names).
+  returned: when O(firewall) is given
+  type: dict
+  sample: {"differs": false, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
 topology_names:
   description: Names of the listed entries. Empty without a valid file.
   returned: when O(topology_names) is given
@@ -341,6 +354,7 @@ error_type:
   sample: permission_denied
 """
 
+import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -391,6 +405,7 @@ ARGUMENTS: dict[str, Any] = {
     "push": {"type": "dict"},
     "names": {"type": "list", "elements": "str", "default": []},
     "tls": {"type": "path"},
+    "firewall": {"type": "dict"},
     "root": {"type": "bool", "default": False},
 }
 
@@ -427,6 +442,8 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         result["topology_names"] = listed_names(parameters["topology_names"])
     if parameters["tls"]:
         result["tls"] = certificates_now(parameters["tls"], next((service["main_pid"] for service in result["services"].values()), 0))
+    if parameters["firewall"]:
+        result["firewall"] = None if result["unresolved"] else firewall_now(parameters["firewall"])
     if parameters["push"]:
         services = list(result["services"].values())
         stays = not differs and not problems and all(is_as_expected(service) for service in services)
@@ -484,6 +501,21 @@ def certificates_now(directory: str, pid: int) -> dict[str, Any]:
             continue  # the server has just started, or hangs: the proof of its view says so
     files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
     return {**files, "pair": found.pair, "served": served}
+
+
+def firewall_now(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the firewall of this host, compared with the options of the module node_firewall. Raises host_state.InvalidArgument."""
+    if not options.get("sources"):
+        return {"differs": any(map(os.path.lexists, options.get("paths", ()))), "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import firewall_options
+
+    validated = ArgumentSpecValidator(firewall_options.ARGUMENTS).validate(options)
+    if validated.error_messages:
+        raise host_state.InvalidArgument(f"firewall: {validated.error_messages[0]}")
+    return firewall_options.look(validated.validated_parameters)
 
 
 def unresolved_here(names: Sequence[str]) -> dict[str, str]:

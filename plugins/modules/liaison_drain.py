@@ -42,6 +42,7 @@ options:
     description:
       - Seconds to wait with blocked ports before the module returns.
       - A liaison acknowledges points in memory and sends them to data nodes at its next flush. Set 7 for the default flush interval of 5 s.
+      - After C(nft flush ruleset) by another program, the module blocks the ports again within 0.5 s, and O(hold) starts again.
     type: float
     default: 0
 attributes:
@@ -73,13 +74,18 @@ closed:
   type: list
   elements: int
   returned: success
+restored:
+  description: How often another program removed the block during O(hold), and the module restored it.
+  type: int
+  returned: with O(state=closed)
+  sample: 0
 node_name:
   description: Name under which the other liaisons know the running liaison. Empty if the server does not run.
   type: str
   returned: with O(state=checked) and O(service)
   sample: "10.0.0.1:18912"
 error_type:
-  description: V(no_name), V(no_nft), V(no_user), V(no_systemd), V(permission_denied) or V(nft_failed).
+  description: V(flushed), V(no_name), V(no_nft), V(no_user), V(no_systemd), V(permission_denied) or V(nft_failed).
   type: str
   returned: failure
 """
@@ -116,9 +122,8 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
         return {"changed": bool(before), "closed": before}
     pid = systemd_services.services([params["service"]])[params["service"]].main_pid
     ports = running_process.listening_ports(pid) if pid else []
-    if ports and not check:
-        port_drain.close(ports, params["lease"], params["hold"], params["user"])
-    return {"changed": bool(ports) and before != ports, "closed": ports or before}
+    restored = port_drain.close(ports, params["lease"], params["hold"], params["user"]) if ports and not check else 0
+    return {"changed": bool(ports) and before != ports, "closed": ports or before, "restored": restored}
 
 
 def name_of(service: str) -> str:
@@ -141,6 +146,9 @@ def main() -> None:
         module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:
         module.fail_json(msg=message(error))
+    if result.get("restored"):
+        said = f"another program removed the table of the drain {result['restored']} times, so the drain started again"
+        module.warn(message(f"{said}. Stop the program that runs nft flush ruleset."))
     module.exit_json(**result)
 
 

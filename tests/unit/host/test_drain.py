@@ -70,6 +70,23 @@ def test_a_host_without_nft_gets_the_next_step(monkeypatch):
     assert refused.value.kind == "no_nft"
 
 
+FLUSHED = """
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables, port_drain
+flushed = []
+def flush():
+    ends = time.monotonic() + 20
+    while not port_drain.closed() and time.monotonic() < ends: time.sleep(0.01)
+    time.sleep(0.3); flushed.append(time.monotonic()); nftables.apply("flush ruleset")
+other = threading.Thread(target=flush); other.start()
+restored = port_drain.close([17912], 300, hold=1.0); ended = time.monotonic(); other.join()
+print(json.dumps({"restored": restored, "held after the flush": ended - flushed[0] >= 1.0, "closed": port_drain.closed()}))
+"""
+
+
+def test_a_flush_in_the_middle_of_a_drain_is_restored_and_the_drain_starts_again():
+    assert played(FLUSHED) == {"restored": 1, "held after the flush": True, "closed": [17912]}
+
+
 # The server listens on the port of its process's settings, not on the port of the next start.
 MOVED = """
 from types import SimpleNamespace
@@ -93,10 +110,10 @@ print(json.dumps(seen))
 
 def test_the_ports_that_are_closed_are_those_on_which_the_process_listens():
     assert played(MOVED) == {
-        "first": {"changed": True, "closed": [27912, 28912]},
-        "again": {"changed": False, "closed": [27912, 28912]},
+        "first": {"changed": True, "closed": [27912, 28912], "restored": 0},
+        "again": {"changed": False, "closed": [27912, 28912], "restored": 0},
         "reached": [22],
-        "one that does not run": {"changed": False, "closed": []},
+        "one that does not run": {"changed": False, "closed": [], "restored": 0},
     }
 
 

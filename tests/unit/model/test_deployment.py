@@ -45,6 +45,12 @@ def test_a_host_as_it_should_be_only_stays():
     assert steps({"default": cluster(("a", "data"))}, {"a": probed()}) == {"a": ["__banyandb_cluster_members"]}
 
 
+@pytest.mark.parametrize(("firewall", "changes"), [({"differs": True}, True), ({"differs": False}, False), (None, False)])
+def test_only_a_host_with_another_firewall_changes_its_firewall(firewall, changes):
+    found = steps({"default": cluster(("a", "data"))}, {"a": {**probed(), "firewall": firewall}})
+    assert ("__banyandb_firewall" in found["a"]) is changes and "__banyandb_configure" not in found["a"]
+
+
 @pytest.mark.parametrize("lacks", [{"install": True}, {"node": True}])
 def test_a_host_that_differs_is_configured(lacks):
     assert "__banyandb_configure" in steps({"default": cluster(("a", "data"))}, {"a": probed(**lacks)})["a"]

@@ -37,3 +37,9 @@ def test_all_hosts_ask_dns_when_any_cluster_does_and_record_departures_when_any_
     clusters = {"a": cluster(("d", "data"), source="dns", hosts=[{"name": "h", "role": "data"}]), "b": cluster(remove=["x"])}
     assert play_groups(clusters, ["h", "x"]) == {host: ["__banyandb_dns_hosts", "__banyandb_departure_hosts"] for host in ("h", "x")}
     assert play_groups({"b": cluster(mode="dns", remove=["x"])}, ["x"]) == {"x": ["__banyandb_departure_hosts"]}
+
+
+def test_a_run_without_a_preflight_changes_the_firewall_of_every_node_of_a_cluster_with_a_firewall():
+    clusters = {"a": cluster(("d", "data"), firewall={"members": []}), "b": cluster(("d2", "data"), firewall={})}
+    assert play_groups(clusters, ["d", "d2", "x"], changes_firewall=True) == {"d": ["__banyandb_firewall"]}
+    assert play_groups(clusters, ["d", "d2", "x"]) == {}

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import listeners
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.reachable_ports import Reach, open_ports, open_warning, reachable
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Purpose, server_ports
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, message
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.reachable_ports import Reach, open_line, open_ports, reachable
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Port, Purpose, server_ports
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST
 
 # The environment of the roles: profiles only on loopback.
 ROLES = {"BYDB_PPROF_LISTENER_ADDR": "127.0.0.1:6060", "BYDB_OBSERVABILITY_LISTENER_ADDR": ":2121"}
@@ -74,8 +76,11 @@ def test_only_the_metrics_port_is_for_monitoring_and_no_port_of_a_data_node_is_f
 # ---- who reaches them
 
 
-def table(kind, environment=ROLES, firewall=False, users=False):
-    return {each.port: (*each.reach, each.password, each.encrypted) for each in reachable(kind, environment, firewall, users)}
+USERS = {"BYDB_AUTH_CONFIG_FILE": "/etc/banyandb/users.yml"}
+
+
+def table(kind, environment=ROLES, firewall=False):
+    return {each.port: (*each.reach, each.password, each.encrypted) for each in reachable(kind, environment, firewall)}
 
 
 def test_without_a_firewall_every_host_reaches_every_port_but_those_on_loopback():
@@ -99,7 +104,7 @@ def test_with_a_firewall_only_the_peers_that_need_a_port_reach_it():
         2121: (Reach.MONITORING, False, False),
         6060: (Reach.HOST, False, False),
     }
-    assert table("liaison", firewall=True, users=True) == {
+    assert table("liaison", {**ROLES, **USERS}, firewall=True) == {
         17912: (Reach.MEMBERS, Reach.CLIENTS, True, False),
         17913: (Reach.CLIENTS, True, False),
         18912: (Reach.MEMBERS, False, False),
@@ -110,7 +115,7 @@ def test_with_a_firewall_only_the_peers_that_need_a_port_reach_it():
 
 
 def test_users_guard_only_the_client_ports_of_liaisons_and_standalone_servers():
-    guarded = {kind: [port for port, row in table(kind, users=True).items() if row[-2]] for kind in ("data", "liaison", "standalone")}
+    guarded = {kind: [port for port, row in table(kind, {**ROLES, **USERS}).items() if row[-2]] for kind in ("data", "liaison", "standalone")}
     assert guarded == {"data": [], "liaison": [17912, 17913], "standalone": [17912, 17913]}
 
 
@@ -132,16 +137,22 @@ def test_a_server_on_a_loopback_address_reaches_no_other_host(host, reach):
 
 
 def test_the_open_ports_are_those_without_a_password_that_every_host_reaches():
-    assert open_ports(reachable("liaison", ROLES, firewall=False, users=True)) == [2121, 18912, 18913]
-    assert open_ports(reachable("liaison", ROLES, firewall=False, users=False)) == [2121, 17912, 17913, 18912, 18913]
-    assert open_ports(reachable("liaison", ROLES, firewall=True, users=False)) == []
+    assert open_ports(reachable("liaison", {**ROLES, **USERS}, firewall=False)) == [2121, 18912, 18913]
+    assert open_ports(reachable("liaison", ROLES, firewall=False)) == [2121, 17912, 17913, 18912, 18913]
+    assert open_ports(reachable("liaison", ROLES, firewall=True)) == []
 
 
-def test_the_warning_names_hosts_ports_and_the_variable():
-    assert open_warning({}) == open_warning({"data1": []}) == ""
-    text = open_warning({f"data{number}.banyandb.eu-west-1.example.org": [2121, 17912, 17913, 17916, 17932, 18912, 18913] for number in range(9)})
-    assert len(text) <= MOST and message(text) == text
-    assert open_warning({"data1": [17912], "data2": [], "liaison1": [18912]}) == (
-        "data1, liaison1: every host can use ports 17912, 18912 without a password. Set banyandb_firewall: nftables, "
-        "or block these ports in the network."
+def test_the_line_has_the_ports_of_each_kind_and_the_variable():
+    assert open_line({}) == open_line({"data": []}) == ""
+    assert open_line({"liaison": [18912, 2121, 18912], "data": [17912], "standalone": []}) == (
+        "Open to every host without a password: data 17912; liaison 2121, 18912. Set banyandb_firewall: nftables."
     )
+    every = {kind: open_ports(reachable(kind, ROLES, False)) for kind in ("data", "liaison")}
+    assert len(open_line(every)) <= MOST and "..." not in open_line(every)
+    assert len(open_line({kind: range(17912, 18912) for kind in every})) == MOST
+
+
+def test_a_port_survives_a_fact():
+    for kind in ("data", "liaison", "standalone"):
+        ports = server_ports(kind, ROLES)
+        assert [Port.of(json.loads(json.dumps(port.to_list()))) for port in ports] == ports

@@ -45,11 +45,24 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None, "firewall": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
         host_info.look({**nothing, "root": True})
+
+
+def test_a_host_without_a_firewall_has_none_of_its_files(tmp_path):
+    clean = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    assert look(firewall={"paths": [str(tmp_path / "none")]})["firewall"] == clean
+    (tmp_path / "link").symlink_to("nowhere")
+    assert look(firewall={"paths": [str(tmp_path / "none"), str(tmp_path / "link")]})["firewall"] == {**clean, "differs": True}
+
+
+def test_a_firewall_with_an_unknown_option_or_a_name_without_an_address_is_not_compared():
+    with pytest.raises(host_info.host_state.InvalidArgument, match="firewall: .*nets"):
+        host_info.firewall_now({"sources": {"17912": []}, "nets": []})
+    assert look(firewall={"sources": {"17912": []}}, names=["no.such.name.invalid"])["firewall"] is None
 
 
 def test_everything_that_differs_is_reported_at_once(tmp_path):
@@ -212,10 +225,7 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(
-        look(storage=storage(tmp_path), topology=str(tmp_path / "none"), topology_names=str(tmp_path / "none"), tls=str(tmp_path / "none"))
-    ) - {
-        "changed",
-        "invocation",
-    }
+    absent = str(tmp_path / "none")
+    found = look(storage=storage(tmp_path), topology=absent, topology_names=absent, tls=absent, firewall={"paths": [absent]})
+    returned = set(found) - {"changed", "invocation"}
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type", "push"}

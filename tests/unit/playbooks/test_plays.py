@@ -103,13 +103,14 @@ STARTS = [
     "Start the other liaisons that do not run",
 ]
 CERTIFY = "Give hosts their certificates"
+OPEN, CLOSE = "Open the ports for new nodes on every host", "Close the ports for nodes that left"
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
     "preflight": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],
-    "configure": [CHECK, STOP, LOST, CONFIGURE, CERTIFY],
-    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, CERTIFY, *STARTS, "Change the running servers, one wave at a time"],
-    "topology": [CHECK, STOP, LEAVES, "Push the complete topology to every server"],
+    "configure": [CHECK, STOP, LOST, CONFIGURE, OPEN, CERTIFY],
+    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, OPEN, CERTIFY, *STARTS, "Change the running servers, one wave at a time"],
+    "topology": [CHECK, STOP, LEAVES, OPEN, "Push the complete topology to every server", CLOSE],
 }
 
 
@@ -120,6 +121,14 @@ def tags_of(entry: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
     assert [entry["name"] for entry in entries(PLAYBOOKS / "deploy.yml") if tag in tags_of(entry)] == TAGS[tag]
+
+
+@pytest.mark.parametrize("name", ["deploy", "topology", "remove"])
+def test_the_ports_are_closed_for_nodes_that_left_only_at_the_end(name: str) -> None:
+    steps = [entry["name"] for entry in entries(PLAYBOOKS / f"{name}.yml")]
+    assert steps[-1] == CLOSE and steps.count(CLOSE) == 1
+    starts = [each for each in steps if each.startswith(("Start ", "Push ", "Change ", "Give "))]
+    assert name == "remove" or (starts and all(steps.index(OPEN) < steps.index(each) for each in starts))
 
 
 def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:

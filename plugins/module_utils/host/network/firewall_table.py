@@ -37,6 +37,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
     SERVICE,
     UNIT_DIRECTORY,
     WATCH_TIMER,
+    paths,
     units,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.nft_listing import BadListing
@@ -68,14 +69,15 @@ class State:
         return bool(self.wrong or self.stale or self.stopped)
 
 
-def resolved(hosts: Collection[str]) -> list[str]:
+def resolved(hosts: Collection[str], required: bool = True) -> list[str]:
     """Return the networks of hosts: each IPv4 and IPv6 address of each host, such as ``10.0.0.1/32``. ``hosts``: names and addresses.
 
-    Loopback addresses are left out: Debian gives the name of the machine itself 127.0.1.1. Raises HostStateError (``not_resolved``).
+    Loopback addresses are left out: Debian gives the name of the machine itself 127.0.1.1. ``required``: whether each name must have an address.
+    Raises HostStateError (``not_resolved``).
     """
     found = _addresses(hosts)
     missing = sorted(host for host in set(hosts) if not found.get(host))
-    if missing:
+    if missing and required:
         remedy = ", so the firewall stays unchanged. Add the name to DNS or /etc/hosts, or set banyandb_node_host to an address."
         raise HostStateError("not_resolved", naming("cannot resolve ", missing, remedy, 2))
     return list(canonical(member_network(each) for addresses in found.values() for each in addresses if not _is_loopback(each)))
@@ -143,14 +145,19 @@ def apply(rules: Wanted, path: str = FIREWALL_FILE) -> State:
     return before
 
 
+def text(path: str = FIREWALL_FILE) -> str:
+    """Return the text of the file with the rules; empty without the file. Raises HostStateError."""
+    return _read(path) or ""
+
+
 def is_there(path: str = FIREWALL_FILE) -> bool:
     """Return whether this host has a file, a unit or the table of the firewall. Raises HostStateError."""
-    return any(_read(name) is not None for name in _paths(path)) or _has_table()
+    return any(_read(name) is not None for name in paths(path)) or _has_table()
 
 
 def remove(path: str = FIREWALL_FILE) -> bool:
     """Remove the table, the units and the file. Return whether the host had one of them. Raises HostStateError (``not_ours``, ...)."""
-    there = [name for name in _paths(path) if _read(name) is not None]
+    there = [name for name in paths(path) if _read(name) is not None]
     for name in there:
         _require_ours(name)
     loaded = _has_table()
@@ -159,6 +166,9 @@ def remove(path: str = FIREWALL_FILE) -> bool:
         for unit in (WATCH_TIMER, SERVICE):
             if f"{UNIT_DIRECTORY}/{unit}" in there:
                 systemd_services.run(["systemctl", "--quiet", "disable", "--now", "--", unit])
+    if loaded:
+        nftables.remove(TABLE)
+    # The files last: a host without the files has no firewall, so a run after a crash removes the rest.
     for name in there:
         try:
             whole_files.remove(name)
@@ -166,13 +176,7 @@ def remove(path: str = FIREWALL_FILE) -> bool:
             raise cannot_write(name, error) from error
     if any(name != path for name in there):
         systemd_services.read_units_again()
-    if loaded:
-        nftables.remove(TABLE)
     return bool(there) or loaded
-
-
-def _paths(path: str) -> list[str]:
-    return [path, *(f"{UNIT_DIRECTORY}/{name}" for name in units("nft"))]
 
 
 def _texts(rules: Wanted, path: str) -> dict[str, str]:

@@ -9,10 +9,9 @@ answers packets to a blocked port with a TCP reset, also in open connections, so
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import nftables
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import kept_table, nftables
 
 TABLE = "inet banyandb_drain"
 # Before other filter hooks (priority 0), which may accept a blocked port.
@@ -40,18 +39,14 @@ def closed() -> list[int]:
     return sorted(map(int, nftables.elements(TABLE, "closed"))) if nftables.has(TABLE) else []
 
 
-def close(ports: Sequence[int], lease: float, hold: float = 0.0, user: str | None = None) -> None:
-    """Block ``ports`` for ``lease`` seconds, and return after ``hold`` seconds.
+def close(ports: Sequence[int], lease: float, hold: float = 0.0, user: str | None = None) -> int:
+    """Block ``ports`` for ``lease`` seconds, and return after ``hold`` seconds without a break. Return how often another program removed the table.
 
     The lease starts again at the return. ``user``: the account of the server, which may still use the ports. Raises HostStateError.
     """
     elements = ", ".join(f"{port} timeout {lease:.0f}s" for port in ports)
     script = _CLOSED.replace("{elements}", elements).replace("{exempt}", nftables.exempt(user))
-    nftables.apply(script)
-    ends = time.monotonic() + hold
-    while time.monotonic() < ends:
-        time.sleep(max(0.0, min(ends - time.monotonic(), lease * _RENEW)))
-        nftables.apply(script)
+    return kept_table.hold(TABLE, script, hold, lease * _RENEW)
 
 
 def reopen() -> None:

@@ -18,6 +18,7 @@ CONFIGURE = "__banyandb_configure"
 CHANGE = "__banyandb_change"
 INSTALL = "__banyandb_install"
 CERTIFY = "__banyandb_certify"
+FIREWALL = "__banyandb_firewall"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
 EMPTIED = "__banyandb_empty_disk_nodes"
@@ -46,6 +47,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
     ``__banyandb_install``: the hosts of ``__banyandb_change`` and ``__banyandb_configure``.
     ``__banyandb_certify``: hosts that get a certificate.
+    ``__banyandb_firewall``: hosts whose firewall needs a change.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
     ``__banyandb_start_first_liaison``: one liaison of each cluster.
     ``__banyandb_start_other_data``: data nodes without the META role. Such a node listens only after a node with the META role has responded.
@@ -83,6 +85,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     for name, each in groups.items():
         each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
         each.extend([CERTIFY] if name in certified else [])
+        each.extend([FIREWALL] if (found[name].get("firewall") or {}).get("differs") else [])
         each.extend([ROLLOUT] if rolls else [])
         each.extend([DISK_LOST] if loses else [])
         each.extend([PUSH] if pushes else [])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import PUSH
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import FIREWALL, PUSH
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
 
@@ -26,10 +26,13 @@ DNS_HOSTS = "__banyandb_dns_hosts"
 DEPARTURE_HOSTS = "__banyandb_departure_hosts"
 
 
-def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], pushes: bool = False) -> dict[str, list[str]]:
+def play_groups(
+    clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], pushes: bool = False, changes_firewall: bool = False
+) -> dict[str, list[str]]:
     """Return the groups of each host: host -> names of groups. A host without a group has no entry.
 
     ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. ``pushes``: whether the run pushes to every host.
+    ``changes_firewall``: whether the run changes firewalls without a preflight, which would find the hosts that need a change.
     A host in ``banyandb_remove`` does not count as a liaison.
     """
     nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
@@ -39,6 +42,11 @@ def play_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str],
         PUSH: pushes,
         VIEW_WAIT: any(mode != FILE or node["role"] == STANDALONE for mode, node in nodes),
     }
-    liaisons = {node["name"] for _mode, node in nodes if node["role"] == LIAISON}
-    found = {host: [group for group, holds in conditions.items() if holds] + ([LIAISONS] if host in liaisons else []) for host in hosts}
+    of_host = {
+        LIAISONS: {node["name"] for _mode, node in nodes if node["role"] == LIAISON},
+        FIREWALL: {node["name"] for cluster in clusters.values() if cluster.get("firewall") and changes_firewall for node in cluster["nodes"]},
+    }
+    found = {
+        host: [group for group, holds in conditions.items() if holds] + [group for group, names in of_host.items() if host in names] for host in hosts
+    }
     return {host: groups for host, groups in found.items() if groups}

@@ -16,12 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import FALSE, TRUE
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import FIREWALL, NFTABLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import problems as firewall_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import GOSSIP_TLS, READ, USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_entry, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER, DEFAULT_CONFIG_DIR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import CHOICES, firewall_choices, firewall_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
@@ -87,6 +90,7 @@ class Cluster:
     ``problems``: sentences, each with its host and what to do.
     ``mode``: ``dns`` when the servers ask DNS themselves, else ``file``.
     ``source``: ``inventory`` or ``dns``. With ``dns`` the nodes are those of the inventory until DNS is asked.
+    ``firewall``: result of wanted_firewall.firewall_of(); empty without a firewall.
     """
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
@@ -94,6 +98,7 @@ class Cluster:
     problems: list[str] = field(default_factory=list)
     mode: str = FILE
     source: str = INVENTORY
+    firewall: dict[str, Any] = field(default_factory=dict)
 
 
 def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Cluster]:
@@ -103,7 +108,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for host in groups.get(group, ()):
             kinds[host].append(role)
     found: dict[str, Cluster] = defaultdict(Cluster)
-    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, *_OF_TLS)})
+    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, *_OF_TLS, *CHOICES)})
     for host in sorted(kinds):
         variables = hostvars[host]
         problems: list[str] = []
@@ -124,9 +129,14 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
             _choose(host, kinds[host], variables, choices[name])
         except TopologyError as error:
             problems.append(str(error))
+        wrong = firewall_problems(variables)
+        problems += [f"{host}: {problem}" for problem in wrong]
+        for variable, value in ({} if wrong else firewall_choices(variables)).items():
+            choices[name][variable].setdefault(value, host)
         cluster.problems += problems
     for name, cluster in found.items():
         cluster.mode, cluster.source = _chosen(name, choices[name], cluster.problems)
+        cluster.firewall = firewall_of(choices[name], cluster.nodes, cluster.remove)
         cluster.nodes = [node for node in cluster.nodes if node["name"] not in cluster.remove]
         cluster.problems += _cluster_problems(cluster.nodes)
     for problem, names in _clashes(found):
@@ -177,6 +187,10 @@ def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str
     if source == DNS and "true" in choices["banyandb_tls"]:
         remedy = f"Take the cluster {name} out of DNS, or set banyandb_tls: false."
         problems.append(f"banyandb_tls: true works only with the nodes of the inventory. {remedy}")
+    if source == DNS and NFTABLES in choices[FIREWALL]:
+        # DNS may list a new node between two runs, or name another address.
+        remedy = f"Take the cluster {name} out of DNS, or set {FIREWALL}: none."
+        problems.append(f"{FIREWALL}: {NFTABLES} works only with the nodes of the inventory, whose addresses change only in a run. {remedy}")
     return mode, source
 
 

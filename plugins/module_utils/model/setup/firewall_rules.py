@@ -99,6 +99,17 @@ def member_network(address: str) -> str:
     return str(ipaddress.ip_network(mapped or parsed))
 
 
+def given_members(hosts: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the networks of the hosts that are addresses, and the names of the others."""
+    literals, names = [], []
+    for host in hosts:
+        try:
+            literals.append(member_network(host.strip("[]")))
+        except ValueError:
+            names.append(host)
+    return literals, names
+
+
 # ---- the file
 
 
@@ -351,12 +362,12 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def warnings(variables: Mapping[str, Any]) -> list[str]:
-    """Return settings that are valid and open a port to every address. Call problems() before."""
+def warnings(networks: Mapping[Audience, Iterable[str]]) -> list[str]:
+    """Return settings that are valid and open a port to every address. ``networks``: as given_networks() returns them."""
     return [
         f"{name} has {network}: every host can connect to these ports. List the networks of your hosts."
-        for name in VARIABLES
-        for network in canonical(variables.get(name) or ())
+        for name, audience in VARIABLES.items()
+        for network in networks[audience]
         if network.endswith("/0")
     ]
 

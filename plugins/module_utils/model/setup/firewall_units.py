@@ -85,6 +85,11 @@ WantedBy=timers.target {service}
 """
 
 
+def paths(file: str = FIREWALL_FILE) -> list[str]:
+    """Return the paths of the file and of the units. A host without these paths has no firewall of this collection."""
+    return [file, *(f"{UNIT_DIRECTORY}/{name}" for name in (SERVICE, WATCH_SERVICE, WATCH_TIMER))]
+
+
 def load_commands(nft: str, file: str = FIREWALL_FILE, runtime: str = RUNTIME_DIRECTORY) -> list[list[str]]:
     """Return the commands that load the file and keep the listing of the loaded table. ``nft``: path of the program.
 

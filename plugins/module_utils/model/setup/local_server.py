@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import GRPC, HTTP, Question
 
 METRICS_PORT = 2121
+PPROF_PORT = 6060
 LIAISON_HTTP_PORT = 18913
 SCHEMA_PORT = 17916
 LOOPBACK = "127.0.0.1"
@@ -48,17 +49,24 @@ def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
     ``role``: kind of the node. ``variables``: public variables; a missing variable means its default.
     Raises GivenEnvironmentError, and ValueError for a port that is no number.
     """
-    return server_of(
-        role,
-        {
-            "BYDB_GRPC_PORT": variables.get("banyandb_grpc_port"),
-            "BYDB_HTTP_PORT": variables.get("banyandb_http_port"),
-            "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}",
-            "BYDB_NODE_HOST": variables.get("banyandb_node_host"),
-            **security_environment(role, variables),
-            **given_environment(variables),
-        },
-    )
+    return server_of(role, listening_environment(role, variables))
+
+
+def listening_environment(role: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a server's environment that decides where the server listens, and how it speaks there.
+
+    Arguments and errors as of local_server().
+    """
+    return {
+        "BYDB_GRPC_PORT": variables.get("banyandb_grpc_port"),
+        "BYDB_HTTP_PORT": variables.get("banyandb_http_port"),
+        "BYDB_OBSERVABILITY_LISTENER_ADDR": f":{_port(variables.get('banyandb_metrics_port'), METRICS_PORT)}",
+        # Profiles show the memory of the server, so only the host itself may read them.
+        "BYDB_PPROF_LISTENER_ADDR": f"{LOOPBACK}:{_port(variables.get('banyandb_pprof_port'), PPROF_PORT)}",
+        "BYDB_NODE_HOST": variables.get("banyandb_node_host"),
+        **security_environment(role, variables),
+        **given_environment(variables),
+    }
 
 
 def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Port, Purpose, server_ports
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
 
 
@@ -53,12 +53,13 @@ _TLS = {
 _REACH = {Audience.MEMBERS: Reach.MEMBERS, Audience.CLIENTS: Reach.CLIENTS, Audience.MONITORING: Reach.MONITORING}
 
 
-def reachable(kind: str, environment: Mapping[str, Any], firewall: bool, users: bool) -> list[Reachable]:
+def reachable(kind: str, environment: Mapping[str, Any], firewall: bool) -> list[Reachable]:
     """Return the ports of a node, and which hosts reach each port.
 
-    ``kind``: kind of the node. ``environment``: environment of the server, from which the function reads ports, addresses and TLS. ``firewall``:
-    whether the firewall of this collection is on. ``users``: whether the server has users with passwords. Another firewall may block more.
+    ``kind``: kind of the node. ``environment``: environment of the server, from which the function reads ports, addresses, TLS and users.
+    ``firewall``: whether the firewall of this collection is on. Another firewall may block more.
     """
+    users = bool(environment.get("BYDB_AUTH_CONFIG_FILE"))
     return [
         Reachable(
             purpose=port.purpose,
@@ -76,12 +77,10 @@ def open_ports(ports: Iterable[Reachable]) -> list[int]:
     return sorted({each.port for each in ports if Reach.ANY in each.reach and not each.password})
 
 
-def open_warning(hosts: Mapping[str, Iterable[int]]) -> str:
-    """Return the warning for hosts with open ports; empty without such a host. ``hosts``: host -> result of open_ports()."""
-    names = sorted(host for host, ports in hosts.items() if list(ports))
-    numbers = ", ".join(str(port) for port in sorted({port for ports in hosts.values() for port in ports}))
-    remedy = f": every host can use ports {numbers} without a password. Set banyandb_firewall: nftables, or block these ports in the network."
-    return naming("", names, remedy, 2) if names else ""
+def open_line(ports: Mapping[str, Iterable[int]]) -> str:
+    """Return one line for a cluster with open ports; empty without an open port. ``ports``: kind -> open ports of all nodes of this kind."""
+    parts = [f"{kind} {', '.join(map(str, sorted(set(found))))}" for kind, found in sorted(ports.items()) if found]
+    return fitted("Open to every host without a password: ", "; ".join(parts), ". Set banyandb_firewall: nftables.") if parts else ""
 
 
 def _reach(port: Port, firewall: bool) -> tuple[Reach, ...]:

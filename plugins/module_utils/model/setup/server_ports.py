@@ -8,16 +8,20 @@ The ports of each kind were measured with the real server (``ss -ltn`` of a runn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LIAISON_HTTP_PORT, METRICS_PORT, SCHEMA_PORT
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import (
+    LIAISON_HTTP_PORT,
+    METRICS_PORT,
+    PPROF_PORT,
+    SCHEMA_PORT,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT, is_port
 
 GOSSIP_PORT = 17932
-PPROF_PORT = 6060
 
 
 class Audience(str, Enum):
@@ -51,6 +55,15 @@ class Port(NamedTuple):
     number: int
     host: str
     audiences: tuple[Audience, ...]
+
+    def to_list(self) -> list[Any]:
+        """Return the port as values that a fact can keep; of() reads them."""
+        return [self.purpose.value, self.number, self.host, [audience.value for audience in self.audiences]]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Port:
+        purpose, number, host, audiences = values
+        return cls(Purpose(purpose), number, host, tuple(map(Audience, audiences)))
 
 
 _MEMBERS = (Audience.MEMBERS,)

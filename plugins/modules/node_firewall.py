@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_firewall
+short_description: "Internal: load or remove the firewall of a node"
+version_added: 0.9.0
+description:
+  - Internal to the roles and playbooks of this collection.
+  - Loads an nftables table of this collection, which has rules only for the ports of the server. Never changes a table of another program.
+  - Writes the rules and systemd units that load the table at boot. The units also restore the table after another program removed the table.
+  - Resolves the names of the nodes on the host.
+options:
+  firewall:
+    description: The firewall that the host must have. Without O(firewall.sources), the module removes the table, the units and the file.
+    type: dict
+    required: true
+    suboptions:
+      sources:
+        description: Port of the server, then the networks of clients and monitoring that may connect to the port.
+        type: dict
+        default: {}
+      member_ports:
+        description: Ports to which the other nodes may connect.
+        type: list
+        elements: int
+        default: []
+      member_networks:
+        description: Networks of nodes beside the addresses of O(firewall.members).
+        type: list
+        elements: str
+        default: []
+      members:
+        description: Names and addresses of the nodes.
+        type: list
+        elements: str
+        default: []
+      leaving:
+        description: Names and addresses of the nodes that leave. A name without an address does not count.
+        type: list
+        elements: str
+        default: []
+      topology:
+        description: Topology file of the host. Its nodes may connect until O(complete), if the host has no firewall yet.
+        type: path
+      paths:
+        description: Files of the firewall. Only for M(skywalking.banyandb.host_info).
+        type: list
+        elements: path
+        default: []
+  complete:
+    description:
+      - Whether the change of the cluster is complete. The nodes of O(firewall) alone may then connect.
+      - With V(false), the nodes before the change may still connect too.
+    type: bool
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Predicts the change.
+  diff_mode:
+    support: full
+    description: Shows the file with the rules.
+  platform:
+    description: Operating systems on which the module runs.
+    support: full
+    platforms: linux
+seealso:
+  - module: skywalking.banyandb.host_info
+author:
+  - The skywalking.banyandb contributors (@skywalking-banyandb)
+"""
+
+EXAMPLES = r"""
+- name: Accept clients of one network and the nodes of the cluster
+  skywalking.banyandb.node_firewall:
+    firewall:
+      sources: {"17912": [10.0.0.0/8], "17913": [10.0.0.0/8], "18912": [], "2121": [10.1.0.0/24]}
+      member_ports: [17912, 18912]
+      members: [10.2.0.1, data1.example.org]
+    complete: true
+
+- name: Remove the firewall
+  skywalking.banyandb.node_firewall:
+    firewall: {}
+    complete: true
+"""
+
+RETURN = r"""
+found:
+  description: The differences from the expected firewall before the change.
+  returned: success
+  type: list
+  elements: str
+  sample: ["port 17912 drops 10.2.0.7/32"]
+narrows:
+  description: Whether a later run with O(complete=true) closes ports for nodes that this run accepts.
+  returned: success
+  type: bool
+error_type:
+  description: V(no_nft), V(nft_failed), V(not_loaded), V(not_ours), V(not_resolved), V(no_systemd), V(permission_denied) or V(unreadable).
+  returned: failure
+  type: str
+  sample: no_nft
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import firewall_options
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
+
+ARGUMENTS: dict[str, Any] = {
+    "firewall": {"type": "dict", "required": True, "options": firewall_options.ARGUMENTS},
+    "complete": {"type": "bool", "required": True},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = firewall_options.act(module.params["firewall"], module.params["complete"], module.check_mode)
+    except HostStateError as error:
+        module.fail_json(msg=message(error), error_type=error.kind)
+    except ValueError as error:
+        module.fail_json(msg=message(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

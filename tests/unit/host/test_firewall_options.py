@@ -1,0 +1,92 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change of the firewall of a host, and what host_info says before, with a real nft (see test_firewall_table.py)."""
+
+from __future__ import annotations
+
+from ansible_collections.skywalking.banyandb.tests.unit.host.test_firewall_table import SCENE
+from ansible_collections.skywalking.banyandb.tests.unit.host.two_networks import played
+
+CHANGES = (
+    SCENE
+    + r"""
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import firewall_options
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
+TOPOLOGY = pathlib.Path("/run/topology.yml")
+PORTS = (22, 17912, 18912)
+def options(*members, leaving=(), networks=()):
+    addresses = [[address(member, version) for member in chosen for version in (4, 6)] for chosen in (members, leaving)]
+    return {"sources": {"17912": [address("client", 4), address("client", 6)], "18912": []}, "member_ports": [17912, 18912],
+        "member_networks": ["192.0.2.1", "2001:db8::1", *networks],
+        "members": addresses[0], "leaving": [*addresses[1], "no.such.name.invalid"], "topology": str(TOPOLOGY), "paths": []}
+def look(*members, **more):
+    return firewall_options.look(options(*members, **more), FILE)
+def act(*members, complete=False, check=False, **more):
+    predicted = firewall_options.act(options(*members, **more), complete, True, FILE)
+    found = predicted if check else firewall_options.act(options(*members, **more), complete, False, FILE)
+    assert predicted["changed"] == found["changed"] and predicted["narrows"] == found["narrows"] and predicted["diff"] == found["diff"]
+    return [found["changed"], found["narrows"]]
+seen["look before"] = look("member")
+seen["check"] = [act("member", check=True), reached(["outsider"], PORTS)]
+# The first firewall of a host: the nodes of its topology.yml stay until the change is complete.
+TOPOLOGY.write_text(Topology((Node("m", "192.0.2.6:17912"),)).render())
+seen["first"] = act("member")
+seen["first reached"] = [each for each in ("member", "new member", "outsider") if attempts([[address(each, 4), 18912, 0.5, False]])[0]]
+seen["first complete"] = act("member", complete=True)
+seen["complete reached"] = reached(["member", "new member", "client", "outsider"], PORTS)
+seen["again"] = [look("member")["differs"], act("member"), act("member", complete=True)]
+TOPOLOGY.unlink()
+# A new member.
+seen["new member differs"] = look("member", "new member")["differs"]
+seen["new member"] = act("member", "new member")
+# A member leaves.
+seen["leaving"] = act("member", leaving=["new member"])
+seen["leaving reached"] = reached(["new member"], PORTS)
+seen["left"] = act("member", leaving=["new member"], complete=True)
+seen["left reached"] = reached(["new member"], PORTS)
+# Another network of members, and an address of this host that no rule accepts.
+seen["unlisted"] = firewall_options.look({**options("member"), "member_networks": ["192.0.2.0/24"]}, FILE)["unlisted"]
+# Another program.
+nft("add table inet other"); nft("add chain inet other input { type filter hook input priority 0; policy accept; }")
+nft("add rule inet other input tcp dport 18912 drop")
+seen["blocked"] = look("member")["blocked"]
+nft("delete table inet other")
+# A name without an address.
+seen["unknown name"] = firewall_options.look({**options("member"), "members": ["no.such.name.invalid"]}, FILE)["problems"]
+# Off again.
+off = {"sources": {}}
+seen["off"] = [firewall_options.act(off, True, check, FILE)["changed"] for check in (True, False, False)]
+seen["off reached"] = reached(["outsider"], PORTS)
+print(json.dumps(seen))
+"""
+)
+
+
+def test_a_change_of_the_cluster_opens_before_it_closes():
+    clean = {"problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    assert played(CHANGES) == {
+        "look before": {**clean, "differs": True},
+        "check": [[True, False], {"outsider": [22, 17912, 18912]}],
+        "first": [True, True],
+        "first reached": ["member", "new member"],
+        "first complete": [True, False],
+        "complete reached": {"member": [22, 17912, 18912], "new member": [22], "client": [22, 17912], "outsider": [22]},
+        "again": [False, [False, False], [False, False]],
+        "new member differs": True,
+        "new member": [True, False],
+        "leaving": [False, True],
+        "leaving reached": {"new member": [22, 17912, 18912]},
+        "left": [True, False],
+        "left reached": {"new member": [22]},
+        "unlisted": ["2001:db8::1"],
+        "blocked": [
+            "chain inet other input drops connections to port 18912. Run: nft insert rule inet other input tcp dport '{ 18912 }' accept",
+        ],
+        "unknown name": [
+            "cannot resolve no.such.name.invalid, so the firewall stays unchanged. Add the name to DNS or /etc/hosts, "
+            "or set banyandb_node_host to an address."
+        ],
+        "off": [True, True, False],
+        "off reached": {"outsider": [22, 17912, 18912]},
+    }
