@@ -50,6 +50,8 @@ class ActionModule(ActionBase):
         release, node = setup["release"], setup["node"]
         variables = task_vars or {}
         arguments.update(topology=setup["topology"], topology_names=setup["topology_file"], storage=setup["storage"])
+        if setup["users_file"]:
+            arguments["users_file"] = setup["users_file"]
         if setup["tls_dir"]:
             arguments["tls"] = setup["tls_dir"]
         host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}

@@ -45,7 +45,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None}
+    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None, "users_file": None}
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
