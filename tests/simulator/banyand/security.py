@@ -124,7 +124,8 @@ class Credentials:
                 raise ConfigError(f"config file {self.path} has unsafe permissions: {mode:o} (expected 0600)")
             with open(self.path, "rb") as file:
                 content = file.read()
-            document = yaml.safe_load(content) or {}
+            document = yaml.safe_load(content)
+            document = {} if document is None else document
             # The server compares without the blanks around.
             users = [(str(user.get("username", "")).strip(), str(user.get("password", "")).strip()) for user in document.get("users") or []]
         except (OSError, ValueError, yaml.YAMLError, TypeError, AttributeError) as error:

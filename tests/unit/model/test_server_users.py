@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """server_users: the users of a server, their file, and the user with which a host asks its own server."""
 
-import json
 
 import pytest
 
@@ -36,7 +35,10 @@ def test_the_file_gives_back_each_user():
     assert users_in(padded(text).decode()) == users_in(text)
 
 
-@pytest.mark.parametrize(("length", "least", "size"), [(10, 0, BLOCK), (BLOCK - 1, 0, BLOCK), (BLOCK, 0, 2 * BLOCK), (10, 3 * BLOCK, 3 * BLOCK), (10, 17, BLOCK)])
+@pytest.mark.parametrize(
+    ("length", "least", "size"),
+    [(10, 0, BLOCK), (BLOCK - 1, 0, BLOCK), (BLOCK, 0, 2 * BLOCK), (10, 3 * BLOCK, 3 * BLOCK), (10, 17, BLOCK)],
+)
 def test_the_file_has_full_blocks_and_never_shrinks(length, least, size):
     data = padded("x" * length, least)
     assert len(data) == size and data.rstrip() == b"x" * length and data.endswith(b"\n")

@@ -145,7 +145,9 @@ def test_the_file_is_removed_unless_the_server_reads_it(running: Any, path: Path
         (False, [NEW], ["users_unread", "login_refused"]),
     ],
 )
-def test_a_server_that_sees_no_writes_needs_a_restart(running: Any, path: Path, systemd: Any, watched: bool, admitted: list[User], reasons: list[str]) -> None:
+def test_a_server_that_sees_no_writes_needs_a_restart(
+    running: Any, path: Path, systemd: Any, watched: bool, admitted: list[User], reasons: list[str]
+) -> None:
     systemd.unit(UNIT)
     act(path, OLD)
 
