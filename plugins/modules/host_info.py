@@ -341,7 +341,7 @@ tls:
   sample: {"pair": true, "served": [], "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
 users_file:
   description:
-    - C(state) is V(absent), V(ours), or V(foreign) for a file that this collection did not write.
+    - C(state) is V(absent), V(ours), or V(other) for a file that this collection did not write.
     - C(wanted) is V(false) without O(users_file.sha256).
     - C(differs) is V(true) if the host needs another file, or has a file that it does not need.
   returned: when O(users_file) is given
@@ -524,12 +524,12 @@ def users_now(wanted: Mapping[str, Any], problems: list[str], services: Sequence
     ``wanted``: the option ``users_file``. ``services``: as the module returns them. Raises HostStateError.
     """
     # Imported here, because each execution compiles all imports at the top of the file.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import users_file
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import server_users_file
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.users_proof import reasons_to_restart
 
-    found = users_file.users_now(wanted)
+    found = server_users_file.users_now(wanted)
     if wanted["sha256"] is not None:
-        problems += [str(users_file.foreign(wanted["path"]))] if found["state"] == users_file.FOREIGN else []
+        problems += [str(server_users_file.not_ours(wanted["path"]))] if found["state"] == server_users_file.OTHER else []
         for service in services:
             if service["ready"]:
                 service["needs_restart"] += [reason.to_mapping() for reason in reasons_to_restart(service["main_pid"], wanted["path"])]

@@ -76,7 +76,7 @@ proved:
   returned: success
   sample: true
 error_type:
-  description: Kind of the failure, C(foreign), C(in_use), C(not_loaded), C(busy), C(no_user), C(permission_denied), C(unreadable), C(not_written) or
+  description: Kind of the failure, C(not_ours), C(in_use), C(not_loaded), C(busy), C(no_user), C(permission_denied), C(unreadable), C(not_written) or
     C(no_systemd).
   type: str
   returned: failure
@@ -90,7 +90,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import users_file
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import server_users_file
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import systemd_services, users_proof
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
@@ -111,23 +111,23 @@ ARGUMENTS: dict[str, Any] = {
 def act(params: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Write or remove the file, and prove the users. Raises HostStateError, and ValueError that names the parameter."""
     require_seconds(params, {"timeout": 0.001})
-    path, found = params["path"], users_file.found_users(params["path"])
+    path, found = params["path"], server_users_file.found_users(params["path"])
     if params["state"] == "absent":
-        changed = found.state == users_file.OURS
+        changed = found.state == server_users_file.OURS
         if changed and not check:
             pid = systemd_services.services([params["service"]])[params["service"]].main_pid
             if pid and users_proof.reads_file(server_of_process(pid), path):
                 raise HostStateError("in_use", f"{path}: the running server reads it. Run deploy, which restarts the server without it.")
-            users_file.remove_users(path)
+            server_users_file.remove_users(path)
         return {"changed": changed, "proved": False}
-    if found.state == users_file.FOREIGN:
-        raise users_file.foreign(path)
+    if found.state == server_users_file.OTHER:
+        raise server_users_file.not_ours(path)
     wanted = {"path": path, "owner": params["owner"], "sha256": digest_of(params["text"].encode())}
-    changed = bool(users_file.users_now(wanted)["differs"])
+    changed = bool(server_users_file.users_now(wanted)["differs"])
     if check:
         return {"changed": changed, "proved": False}
     if changed:
-        users_file.put_users(path, params["text"], params["owner"])
+        server_users_file.put_users(path, params["text"], params["owner"])
     return {"changed": changed, "proved": prove(params, found.data)}
 
 
@@ -145,7 +145,7 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     wrong = users_proof.await_users(running.at.logins, gained or new[:1], gone, params["timeout"])
     if wrong:
         if old:
-            users_file.put_back(path, before)
+            server_users_file.put_back(path, before)
         text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}. Run skywalking.banyandb.restart for this host."
         raise HostStateError("not_loaded", text)
     return True

@@ -48,7 +48,7 @@ def _user(params: Mapping[str, Any], question: Question) -> tuple[str | None, st
     if params["username"] or not question.users_path:
         return params["username"], params["password"]
     # Imported only here: only a server with users needs them.
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.users_file import read_users
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.server_users_file import read_users
     from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import users_in
 
     try:

@@ -50,7 +50,7 @@ def _refuses_operator(question: Question) -> bool:
 
 
 def login(question: Question, user: User | None) -> Failure | None:
-    """Log in, and return why the server does not answer; None if it does. ``user``: None for the first user of its file. Raises TermsError."""
+    """Log in, and return the failure; None if the server admits the user. ``user``: None for the first user of its file. Raises TermsError."""
     options = {"username": user.username if user else None, "password": user.password if user else None}
     answer = local_client(options, question, ANSWER_SECONDS).cluster_state()
     return answer if isinstance(answer, Failure) else None

@@ -32,7 +32,7 @@ _COPY = ".new"
 
 
 class FoundUsers(NamedTuple):
-    """The file. ``state``: ABSENT, OURS or FOREIGN. ``interrupted``: a write was interrupted. ``data``: content of a small regular file."""
+    """The file. ``state``: ABSENT, OURS or OTHER. ``interrupted``: a write was interrupted. ``data``: content of a small regular file."""
 
     state: str
     owner: str = ""
@@ -41,7 +41,7 @@ class FoundUsers(NamedTuple):
     data: bytes = b""
 
 
-ABSENT, OURS, FOREIGN = "absent", "ours", "foreign"
+ABSENT, OURS, OTHER = "absent", "ours", "other"
 
 
 def users_now(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,14 +65,14 @@ def found_users(path: str) -> FoundUsers:
         status = os.lstat(path)
         attributes = owner_name(status.st_uid), f"{stat.S_IMODE(status.st_mode):04o}"
         if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            return FoundUsers(FOREIGN, *attributes)
+            return FoundUsers(OTHER, *attributes)
         data = read_users(path)
     except FileNotFoundError:
         return FoundUsers(ABSENT, interrupted=interrupted)
     except OSError as error:
         raise cannot_read(path, error) from None
     ours = interrupted or data.startswith(USERS_MARK.encode())
-    return FoundUsers(OURS if ours else FOREIGN, *attributes, interrupted, data)
+    return FoundUsers(OURS if ours else OTHER, *attributes, interrupted, data)
 
 
 def read_users(path: str) -> bytes:
@@ -83,7 +83,7 @@ def read_users(path: str) -> bytes:
 
 
 def put_users(path: str, text: str, owner: str) -> None:
-    """Write the file, in place if it exists. Raises HostStateError: ``foreign``, ``busy``, ``no_user``, and those of reading and writing."""
+    """Write the file, in place if it exists. Raises HostStateError: ``not_ours``, ``busy``, ``no_user``, and those of reading and writing."""
     try:
         uid, gid = pwd.getpwnam(owner)[2:4]
     except KeyError:
@@ -91,8 +91,8 @@ def put_users(path: str, text: str, owner: str) -> None:
     ownership = whole_files.Ownership(uid, gid, MODE)
     with _held(path):
         found = found_users(path)
-        if found.state == FOREIGN:
-            raise foreign(path)
+        if found.state == OTHER:
+            raise not_ours(path)
         if found.state == ABSENT:
             whole_files.write(path, padded(text), ownership)
         else:
@@ -119,9 +119,9 @@ def remove_users(path: str) -> bool:
     return True
 
 
-def foreign(path: str) -> HostStateError:
+def not_ours(path: str) -> HostStateError:
     """Return the error of a file that this collection did not write."""
-    return HostStateError("foreign", f"{path}: not written by this collection. Move it away, then run this again.")
+    return HostStateError("not_ours", f"{path}: not written by this collection. Move it away, then run this again.")
 
 
 @contextlib.contextmanager
