@@ -212,9 +212,8 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    returned = set(
-        look(storage=storage(tmp_path), topology=str(tmp_path / "none"), topology_names=str(tmp_path / "none"), tls=str(tmp_path / "none"))
-    ) - {
+    none = str(tmp_path / "none")
+    returned = set(look(storage=storage(tmp_path), topology=none, topology_names=none, tls=none, users_file={"path": none})) - {
         "changed",
         "invocation",
     }
