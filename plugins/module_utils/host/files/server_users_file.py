@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import pwd
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -98,8 +99,7 @@ def put_users(path: str, text: str, owner: str) -> None:
         else:
             whole_files.write(path + _COPY, padded(text), ownership)
             _overwrite(path, padded(text, len(found.data)), ownership)
-        with contextlib.suppress(FileNotFoundError):
-            whole_files.remove(path + _COPY)
+        _remove_rests(path)
 
 
 def put_back(path: str, data: bytes) -> None:
@@ -113,10 +113,17 @@ def remove_users(path: str) -> bool:
     with _held(path):
         if found_users(path).state != OURS:
             return False
-        with contextlib.suppress(FileNotFoundError):
-            whole_files.remove(path + _COPY)
+        _remove_rests(path)
         whole_files.remove(path)
     return True
+
+
+def _remove_rests(path: str) -> None:
+    """Remove the copy beside the file, and the temporary files of killed writers: all have passwords. Raises OSError."""
+    directory, name = os.path.split(path)
+    for rest in [*whole_files.leftovers(directory, f"{re.escape(name)}({re.escape(_COPY)})?"), path + _COPY]:
+        with contextlib.suppress(FileNotFoundError):
+            whole_files.remove(rest)
 
 
 def not_ours(path: str) -> HostStateError:
