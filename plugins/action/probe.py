@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(
             argument_spec={
-                "variables": {"type": "dict", "required": True},
+                "variables": {"type": "str", "required": True},
                 "versions_dir": {"type": "path"},
                 "refuse": {"type": "bool", "default": True},
                 "push": {"type": "bool", "default": False},
@@ -42,15 +42,18 @@ class ActionModule(ActionBase):
             }
         )
         arguments["root"] = True  # later tasks need root to change the host
-        kind = arguments["variables"].get("banyandb_kind")
+        variables = task_vars or {}
+        given = self._templar.template(variables[arguments.pop("variables")])
+        kind = given.get("banyandb_kind")
         refuses, pushes = arguments.pop("refuse"), arguments.pop("push")
-        setup = setup_from(arguments.pop("variables"))
+        setup = setup_from(given)
         problems = setup["problems"] + seconds_problems({"banyandb_proof_timeout": arguments.pop("proof_timeout")})
         if problems:
             return {**result, **refused(problems)}
         release, node = setup["release"], setup["node"]
-        variables = task_vars or {}
         arguments.update(topology=setup["topology"], topology_names=setup["topology_file"], storage=setup["storage"])
+        if setup["users_file"]:
+            arguments["users_file"] = setup["users_file"]
         if setup["tls_dir"]:
             arguments["tls"] = setup["tls_dir"]
         host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}

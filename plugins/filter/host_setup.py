@@ -41,7 +41,8 @@ _value:
     - C(release), C(node) and C(storage) are options of M(skywalking.banyandb.host_info). C(storage) may be V(null).
     - C(config_dir) is the directory of the host's configuration.
     - C(topology) is the path of the topology file whose entries the role needs, or V(null).
-    - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds) and C(paths).
+    - C(users_file) is an option of M(skywalking.banyandb.host_info), or V(null).
+    - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds), C(paths) and C(users_text).
   type: dict
 """
 

@@ -46,6 +46,20 @@ options:
     description: Seconds to wait for the identity of a target.
     type: float
     default: 5.0
+  username:
+    description:
+      - User for the question about the identity. Only port 17912 of a liaison or of a standalone server asks for a user.
+      - The plugin sends user and password to every target, without encryption.
+    type: str
+    default: ""
+    env:
+      - name: BANYANDB_USERNAME
+  password:
+    description: Password of O(username).
+    type: str
+    default: ""
+    env:
+      - name: BANYANDB_PASSWORD
   static:
     description: Path of a topology.yml on the controller.
     type: path
@@ -156,7 +170,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _registry(self, names: list[str]) -> NodeRegistry:
         ask: Ask | None = None
         if self.get_option("enrich"):
-            terms = Terms(timeout=self.get_option("enrich_timeout"), retries=0)
+            user, password = self.get_option("username"), self.get_option("password")
+            terms = Terms(timeout=self.get_option("enrich_timeout"), retries=0, username=user, password=password)
             ask = partial(identities_apart, terms=terms)
         options = self.get_options()
         require_age(options["max_age"])

@@ -137,7 +137,8 @@ options:
     type: path
   push:
     description:
-      - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required.
+      - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required, without a user and a password.
+        The host logs in with the first user of the server's file.
       - The module also compares C(topology.yml) and the view of the server with these options. The host must have no other difference, and its server
         must run with the expected settings.
       - If both are right, a play needs no push to the host.
@@ -153,6 +154,20 @@ options:
   firewall:
     description: Option O(skywalking.banyandb.node_firewall#module:firewall) of M(skywalking.banyandb.node_firewall). Returns RV(firewall).
     type: dict
+  users_file:
+    description: The file with the users of the server. Returns RV(users_file).
+    type: dict
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      owner:
+        description: User that must own the file.
+        type: str
+      sha256:
+        description: SHA-256 of the content without its padding, in hexadecimal. Without a value the server has no users.
+        type: str
   root:
     description: Whether to fail unless the module runs as root. Later tasks need root to change the host. With V(false) the module fails only if it
       may not read a path.
@@ -224,7 +239,8 @@ services:
     - Service name, then the state of the service.
     - C(needs_restart) has a mapping for each reason. With the C(reason) V(environment_changed) or V(environment_left_over), C(variables) has the
       names of the variables. With V(program_changed), C(running) and C(wanted) have the paths. V(program_replaced) means that the link of a
-      script changed after the start.
+      script changed after the start. V(users_unread) means that the server cannot see changes of O(users_file), and V(login_refused) that the
+      server refuses the first user of the file.
   returned: success
   type: dict
   sample:
@@ -336,6 +352,14 @@ firewall:
   returned: when O(firewall) is given
   type: dict
   sample: {"differs": false, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+users_file:
+  description:
+    - C(state) is V(absent), V(ours), or V(other) for a file that this collection did not write.
+    - C(wanted) is V(false) without O(users_file.sha256).
+    - C(differs) is V(true) if the host needs another file, or has a file that it does not need.
+  returned: when O(users_file) is given
+  type: dict
+  sample: {"state": "ours", "wanted": true, "differs": false}
 topology_names:
   description: Names of the listed entries. Empty without a valid file.
   returned: when O(topology_names) is given
@@ -406,6 +430,8 @@ ARGUMENTS: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "tls": {"type": "path"},
     "firewall": {"type": "dict"},
+    # An attacker can guess a weak password from the digest, so the digest stays out of logs.
+    "users_file": {"type": "dict", "options": {"path": {"type": "path", "required": True}, "owner": {}, "sha256": {"no_log": True}}},
     "root": {"type": "bool", "default": False},
 }
 
@@ -444,9 +470,12 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         result["tls"] = certificates_now(parameters["tls"], next((service["main_pid"] for service in result["services"].values()), 0))
     if parameters["firewall"]:
         result["firewall"] = None if result["unresolved"] else firewall_now(parameters["firewall"])
+    if parameters["users_file"]:
+        result["users_file"] = users_now(parameters["users_file"], result["problems"], list(result["services"].values()))
     if parameters["push"]:
         services = list(result["services"].values())
-        stays = not differs and not problems and all(is_as_expected(service) for service in services)
+        differs_in_users = result.get("users_file", {}).get("differs", False)
+        stays = not differs and not problems and not differs_in_users and all(is_as_expected(service) for service in services)
         result["push"] = push_already_proved(parameters["push"], services[0]["main_pid"] if services else 0) if stays else None
     return result
 
@@ -476,6 +505,9 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
     try:
         if validated.error_messages:
             raise ValueError(validated.error_messages[0])
+        if {"username", "password"} & set(options.get("prove") or ()):
+            # Ansible would log the password, because it does not know the options inside this option.
+            raise ValueError("prove has a user. Leave out username and password")
         outcome = proved_already(read_request(validated.validated_parameters, check=True, question=running.at.question if running else None))
     except TermsError:
         return None  # the CA of the host is lost or damaged: the run writes it, then the push proves the view
@@ -516,6 +548,24 @@ def firewall_now(options: Mapping[str, Any]) -> dict[str, Any]:
     if validated.error_messages:
         raise host_state.InvalidArgument(f"firewall: {validated.error_messages[0]}")
     return firewall_options.look(validated.validated_parameters)
+
+
+def users_now(wanted: Mapping[str, Any], problems: list[str], services: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how the file with the users differs. Adds a problem, and the reasons to restart a server that does not read the file.
+
+    ``wanted``: the option ``users_file``. ``services``: as the module returns them. Raises HostStateError.
+    """
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import server_users_file
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.users_proof import reasons_to_restart
+
+    found = server_users_file.users_now(wanted)
+    if wanted["sha256"] is not None:
+        problems += [str(server_users_file.not_ours(wanted["path"]))] if found["state"] == server_users_file.OTHER else []
+        for service in services:
+            if service["ready"]:
+                service["needs_restart"] += [reason.to_mapping() for reason in reasons_to_restart(service["main_pid"], wanted["path"])]
+    return found
 
 
 def unresolved_here(names: Sequence[str]) -> dict[str, str]:

@@ -15,8 +15,10 @@ description:
     the roles want.
 options:
   variables:
-    description: Name, then value, of the variables of the roles C(install) and C(node).
-    type: dict
+    description:
+      - Name of a variable with the variables of the roles C(install) and C(node), name, then value.
+      - A name, because Ansible shows the arguments of a task to callbacks, and these variables hold secrets.
+    type: str
     required: true
   versions_dir:
     description: Directory of the installed versions.
@@ -47,7 +49,7 @@ author:
 EXAMPLES = r"""
 - name: Compare the host with its expected state
   skywalking.banyandb.probe:
-    variables: "{{ __banyandb_variables }}"
+    variables: __banyandb_variables
   register: __banyandb_host
 """
 

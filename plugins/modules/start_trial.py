@@ -31,6 +31,11 @@ options:
   environment:
     description: Expected text of the environment file. Check mode needs this text, because the file may not exist yet.
     type: str
+  made:
+    description: Paths of files that the run makes before the start. Check mode does not warn about them.
+    type: list
+    elements: str
+    default: []
   report_failure:
     description:
       - Whether to return RV(failure) and succeed if the server does not start.
@@ -73,6 +78,7 @@ error_type:
   sample: does_not_start
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -88,6 +94,7 @@ ARGUMENTS: dict[str, Any] = {
     "name": {"required": True},
     "kind": {"choices": list(ROLES), "required": True},
     "environment": {"no_log": True},
+    "made": {"type": "list", "elements": "str", "default": []},
     "report_failure": {"type": "bool", "default": False},
 }
 
@@ -108,11 +115,11 @@ def act(name: str, kind: str) -> list[str]:
     return warnings
 
 
-def foresee(name: str, kind: str, environment: str) -> list[str]:
-    """Return what would stop the server with the text of this environment file, as warnings. Starts nothing."""
+def foresee(name: str, kind: str, environment: str, made: Collection[str] = ()) -> list[str]:
+    """Return what would stop the server with the text of this environment file, as warnings. Starts nothing. ``made``: as the option."""
     variables = read_back(environment)
     service = systemd_services.services([name])[name]
-    reason = start_obstacles.of_files(kind, variables, None) or start_obstacles.of_ports(kind, variables, own_ports(service))
+    reason = start_obstacles.of_files(kind, variables, None, made) or start_obstacles.of_ports(kind, variables, own_ports(service))
     return [f"{name}: the server would not start: {reason}."] if reason else []
 
 
@@ -129,7 +136,7 @@ def main() -> None:
         if not module.check_mode:
             warnings = act(name, kind)
         elif environment:
-            warnings = foresee(name, kind, environment)
+            warnings = foresee(name, kind, environment, module.params["made"])
     except HostStateError as error:
         if module.params["report_failure"] and not module.check_mode:
             module.exit_json(changed=False, failure={"reason": str(error).rstrip(".")})

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import http.client
 import json
@@ -34,11 +35,15 @@ class Table:
     evictable: tuple[str, ...] = ()
 
 
-def page(address: str, port: int, path: str) -> str:
-    """Return the body of ``path``. Raises NotServing for a status other than 200, OSError without an answer."""
+def page(address: str, port: int, path: str, user: tuple[str, str] | None = None) -> str:
+    """Return the body of ``path``. ``user``: name and password.
+
+    Raises NotServing for a status other than 200, OSError without an answer.
+    """
+    headers = {"Authorization": f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"} if user else {}
     connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read().decode()
         if answer.status != 200:
@@ -78,12 +83,13 @@ class Calls:
         """Return the message class of the answer to ``path`` (service/method)."""
         return message_factory.GetMessageClass(self._method(path).output_type)
 
-    def ask(self, address: str, port: int, path: str, **fields: Any) -> Any:
-        """Call ``path`` once, over a channel of its own. ``fields``: of the request. Raises grpc.RpcError."""
+    def ask(self, address: str, port: int, path: str, user: tuple[str, str] | None = None, **fields: Any) -> Any:
+        """Call ``path`` once, over a channel of its own. ``user``: name and password. ``fields``: of the request. Raises grpc.RpcError."""
+        metadata = tuple(zip(("username", "password"), user, strict=True)) if user else None
         request = message_factory.GetMessageClass(self._method(path).input_type)
         with grpc.insecure_channel(f"{address}:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
             ask = channel.unary_unary(f"/{path}", request.SerializeToString, self.answer(path).FromString)
-            return ask(request(**fields), timeout=PATIENCE)
+            return ask(request(**fields), timeout=PATIENCE, metadata=metadata)
 
     def _method(self, path: str) -> Any:
         service, method = path.split("/")

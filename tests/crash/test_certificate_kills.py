@@ -62,7 +62,7 @@ def traced(act: Callable[[], object], directory: Path) -> Traced:
 def moments(seen: Traced) -> Iterator[Moment]:
     for number, call in enumerate(seen.calls):
         yield Moment(number, BEFORE)
-        if call.startswith("write "):
+        if call.startswith(("write ", "pwrite64 ")):
             yield Moment(number, HALF)
         yield Moment(number, AFTER)
 

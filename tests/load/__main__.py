@@ -34,6 +34,14 @@ def positive(text: str) -> float:
     return number
 
 
+def user_in(text: str) -> tuple[str, str]:
+    try:
+        first = json.loads(pathlib.Path(text).read_text())["users"][0]
+        return first["username"], first["password"]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no readable file with users") from None
+
+
 def arguments() -> argparse.Namespace:
     defaults = Settings(())
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
@@ -46,6 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--group", default=defaults.group, help="group; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--measure", default=defaults.measure, help="measure; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--patience", type=positive, default=defaults.patience, help="seconds to look for missing points (%(default)s)")
+    parser.add_argument("--users", type=user_in, metavar="FILE", help='log in as the first user of {"users": [{"username": ..., "password": ...}]}')
     parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")
     parser.add_argument("--ready", type=pathlib.Path, help="file that the client makes when every liaison takes and finds points")
     parser.add_argument("--until", type=pathlib.Path, help="file that ends the load when it exists")
@@ -61,6 +70,7 @@ async def work(options: argparse.Namespace) -> dict[str, object]:
             group=options.group,
             measure=options.measure,
             patience=options.patience,
+            user=options.users,
         )
     )
     signalled = asyncio.Event()

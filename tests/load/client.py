@@ -57,7 +57,7 @@ class CountError(Exception):
 class Settings:
     """``liaisons``: host:port of each public port. ``rate``: points a second, over all liaisons. ``period``: seconds between
     two batches of a liaison. ``queries``: queries a second through each liaison. ``patience``: seconds without a newly found
-    point after which the count ends.
+    point after which the count ends. ``user``: name and password for the liaisons.
     """
 
     liaisons: tuple[str, ...]
@@ -67,6 +67,7 @@ class Settings:
     group: str = "load"
     measure: str = "points"
     patience: float = 20.0
+    user: tuple[str, str] | None = None
 
 
 class Load:
@@ -91,7 +92,7 @@ class Load:
     async def run(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Write and query until ``stopped()`` is true, then count. Return the figures of README.md. Raises SetUpError, CountError."""
         settings = self.settings
-        liaisons = [Liaison(address, settings.group, settings.measure) for address in settings.liaisons]
+        liaisons = [Liaison(address, settings.group, settings.measure, user=settings.user) for address in settings.liaisons]
         try:
             await self._set_up(liaisons)
             started = datetime.datetime.now(datetime.UTC)

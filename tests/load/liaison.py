@@ -68,12 +68,14 @@ async def _unless_there(creation: Awaitable[None]) -> None:
 
 class Liaison:
     """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
+    ``user``: name and password; a liaison without users ignores them.
 
     Its calls raise grpc.RpcError.
     """
 
-    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS) -> None:
+    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS, user: tuple[str, str] | None = None) -> None:
         self.address, self.group, self.measure, self.replicas = address, group, measure, replicas
+        self._user = tuple(zip(("username", "password"), user, strict=True)) if user else ()
         self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
 
     async def close(self) -> None:
@@ -134,7 +136,7 @@ class Liaison:
         path, request, answer = method("measure.v1.MeasureService/Write")
         write = self._channel.stream_stream(path, request.SerializeToString, answer.FromString)
         metadata = self._metadata()
-        stream = write((self._request(point, metadata) for point in points), timeout=timeout)
+        stream = write((self._request(point, metadata) for point in points), timeout=timeout, metadata=self._user)
         async for reply in stream:
             answered(reply.message_id, reply.status)
 
@@ -163,7 +165,7 @@ class Liaison:
     async def _ask(self, path: str, timeout: float, **request: Any) -> Any:
         full, request_class, answer = method(path)
         call = self._channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
-        return await call(request_class(**request), timeout=timeout)
+        return await call(request_class(**request), timeout=timeout, metadata=self._user)
 
     def _metadata(self) -> Any:
         return message("common.v1.Metadata")(group=self.group, name=self.measure)

@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
     given_environment,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import WITH_USERS, digest_of, users_path, users_text
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_directory
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
@@ -34,7 +35,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     parts = {name: plain(value) for name, value in variables.items() if name.startswith(PREFIX)}
     named = {name: value for name, value in variables.items() if name not in parts and name not in INTERNAL}
-    values, problems = validated(("install", "node"), named)
+    values, problems = validated(("install", "node"), named, optional=("banyandb_users",))
     try:
         values[BASE] = given_environment({**parts, BASE: values[BASE]})
     except GivenEnvironmentError as error:
@@ -52,6 +53,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
             "topology": wanted_host.topology_to_read(values),
             "topology_file": wanted_host.topology_file(values),
             "config_dir": values["banyandb_config_dir"],
+            "users_file": _users_file(values),
             "tls_dir": tls_directory(values["banyandb_config_dir"]) if values["banyandb_kind"] and values["banyandb_tls"] else "",
         }
         if values["banyandb_kind"]:
@@ -64,7 +66,26 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
                 ports=server_environment.ports(values),
                 flush_seconds=server_environment.flush_seconds(values),
                 paths=service_unit.paths(values),
+                users_text=_users_text(values),
             )
         return found
     except (BadEnvironment, BadLabel, BadUnitOptions) as error:
         return {"problems": [str(error)]}
+
+
+def _users_file(values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the option ``users_file`` of the module ``host_info``; None for a kind whose server has no users."""
+    if values["banyandb_kind"] not in WITH_USERS:
+        return None
+    text = _users_text(values)
+    return {
+        "path": users_path(values["banyandb_config_dir"]),
+        "owner": values["banyandb_user"],
+        "sha256": digest_of(text.encode()) if text else None,
+    }
+
+
+def _users_text(values: Mapping[str, Any]) -> str:
+    """Return the file with the users of a server; empty for a server without users."""
+    users = values["banyandb_users"] if values["banyandb_kind"] in WITH_USERS else None
+    return "" if users is None else users_text(users, values["banyandb_operator"])

@@ -15,7 +15,7 @@ from .discovery import AskingDiscovery, Backoff
 from .log import log
 from .tasks import background
 from .topology import InvalidEntry, InvalidFile, parse_topology
-from .watch import REMOVE, FileWatch
+from .watch import WRITE, FileWatch
 
 # Measured, section 1: 1.01 s after a rename, 0.21 s after a write in place.
 SETTLE_AFTER_RENAME = 1.0
@@ -114,7 +114,7 @@ class FileDiscovery(AskingDiscovery):
             if not event.done():
                 event.cancel()
                 return
-            if event.result() == REMOVE:
+            if event.result() != WRITE:
                 await self._watch_again()
             else:
                 await asyncio.sleep(SETTLE_AFTER_WRITE)

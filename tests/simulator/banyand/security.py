@@ -10,16 +10,20 @@ import asyncio
 import base64
 import os
 import ssl
+import time
 
 import yaml
 
 from .channel import client_tls
 from .log import log
+from .watch import RENAME, WRITE, FileWatch
 from .web import text_reply
 from .wire import UNAUTHENTICATED, Status, is_streaming, streaming
 
 # The server uses a replaced certificate after 2.0-2.5 s (measured, section 7).
 _CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
+# The server reads its users this many seconds after the last write (measured, section 7).
+_USERS_SETTLE = 0.5
 
 
 class ConfigError(Exception):
@@ -97,33 +101,74 @@ def trust(ca_cert):
 
 
 class Credentials:
-    """The users of the public ports. Without users, the ports are open to all."""
+    """The users of the public ports. Without --auth-config-file, the ports are open to all. An empty list refuses everybody."""
 
-    def __init__(self, users):
-        self.users = users
+    def __init__(self, path):
+        self.path = path
+        self.users = []
+        self._content = b""
 
     @classmethod
     def of(cls, flags):
         """Return the users of --auth-config-file. Raises ConfigError."""
-        path = flags["auth-config-file"]
-        if not path:
-            return cls({})
+        credentials = cls(flags["auth-config-file"])
+        if credentials.path:
+            credentials.load()
+        return credentials
+
+    def load(self):
+        """Read the file. Raises ConfigError: the users are then unchanged."""
         try:
-            mode = os.stat(path).st_mode & 0o777
+            mode = os.stat(self.path).st_mode & 0o777
             if mode != 0o600:
-                raise ConfigError(f"config file {path} has unsafe permissions: {mode:04o} (expected 0600)")
-            with open(path, encoding="utf-8") as file:
-                document = yaml.safe_load(file) or {}
-            return cls({user["username"]: user["password"] for user in document.get("users") or []})
-        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"cannot use {path}: {error}") from None
+                raise ConfigError(f"config file {self.path} has unsafe permissions: {mode:o} (expected 0600)")
+            with open(self.path, "rb") as file:
+                content = file.read()
+            document = yaml.safe_load(content)
+            document = {} if document is None else document
+            # The server compares without the blanks around.
+            users = [(str(user.get("username", "")).strip(), str(user.get("password", "")).strip()) for user in document.get("users") or []]
+        except (OSError, ValueError, yaml.YAMLError, TypeError, AttributeError) as error:
+            raise ConfigError(f"cannot use {self.path}: {error}") from None
+        self.users, self._content = users, content
+
+    def watch(self):
+        """Return a watch on the file, for follow(); None without a file."""
+        if not self.path:
+            return None
+        watch = FileWatch(self.path)
+        watch.add()
+        return watch
+
+    async def follow(self, watch):
+        """Read the file 0.5 s after the last write to it, or after its move to another name. Runs until cancelled."""
+        due = None
+        while True:
+            try:
+                event = await asyncio.wait_for(watch.events.get(), None if due is None else max(due - time.monotonic(), 0))
+            except asyncio.TimeoutError:
+                due = None
+                self._reload()
+                continue
+            if event in (WRITE, RENAME):
+                due = time.monotonic() + _USERS_SETTLE
+
+    def _reload(self):
+        try:
+            with open(self.path, "rb") as file:
+                if file.read() == self._content:
+                    return
+            self.load()
+            log("info", "AUTH", "auth config updated in memory")
+        except (OSError, ConfigError) as error:
+            log("error", "AUTH", "failed to reload config", error=str(error))
 
     def knows(self, username, password):
-        return username is not None and self.users.get(username) == password
+        return username is not None and password is not None and (username.strip(), password.strip()) in self.users
 
     def protect_services(self, services):
         """Return the methods with a guard. The health service has none."""
-        if not self.users:
+        if not self.path:
             return services
 
         def guarded(handler):
@@ -138,7 +183,7 @@ class Credentials:
 
     def protect_routes(self, routes):
         """Return the paths with HTTP Basic authentication. /api/healthz has none."""
-        if not self.users:
+        if not self.path:
             return routes
 
         def guarded(handler):

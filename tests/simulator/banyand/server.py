@@ -333,6 +333,9 @@ class _Front(_Process):
 
     async def listen(self):
         flags, guard = self.flags, self.credentials
+        watch = guard.watch()
+        if watch:
+            self.following.append(background(guard.follow(watch)))
         services = guard.protect_services(self.public_services())
         gateway = self._gateway(flags["http-grpc-addr"], self.gateway_tls)
         routes = guard.protect_routes(

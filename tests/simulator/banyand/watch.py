@@ -15,7 +15,7 @@ import ctypes
 import os
 import struct
 
-WRITE, REMOVE = "write", "remove"
+WRITE, REMOVE, RENAME = "write", "remove", "rename"
 
 _IN_MODIFY, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x400, 0x800
 _IN_NONBLOCK, _IN_CLOEXEC = 0o4000, 0o2000000
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FileWatch:
-    """Events of one path, in order, in the queue `events`: WRITE or REMOVE (removed, or renamed to another name)."""
+    """Events of one path, in order, in the queue `events`: WRITE, REMOVE, or RENAME (to another name). The last two end the watch."""
 
     def __init__(self, path):
         self.path = path
@@ -66,6 +66,6 @@ class FileWatch:
                 continue
             if mask & (_IN_DELETE_SELF | _IN_MOVE_SELF):
                 self.remove()
-                self.events.put_nowait(REMOVE)
+                self.events.put_nowait(RENAME if mask & _IN_MOVE_SELF else REMOVE)
             elif mask & _IN_MODIFY:
                 self.events.put_nowait(WRITE)

@@ -176,6 +176,10 @@ def test_a_ca_without_a_certificate_and_users_with_another_mode_are_obstacles(tm
     assert "has no certificate in PEM form" in of_files({"BYDB_DATA_CLIENT_TLS": "true", "BYDB_DATA_CLIENT_CA_CERT": str(path)}, kind="liaison")
     users = {"BYDB_AUTH_CONFIG_FILE": str(path)}
     assert "has mode 0644, expected 0600" in of_files(users, kind="liaison")
+    assert start_obstacles.of_files("liaison", users, None) == ""
+    missing = {"BYDB_AUTH_CONFIG_FILE": str(path) + ".none"}
+    assert "does not exist" in start_obstacles.of_files("liaison", missing, None)
+    assert start_obstacles.of_files("liaison", missing, None, [str(path) + ".none"]) == ""
     path.chmod(0o600)
     os.chown(path, UID, -1)
     assert of_files(users, kind="liaison") == ""

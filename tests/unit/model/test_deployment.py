@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps, unknown_past
 
+UNREAD = {"reason": "users_unread"}
 OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
 
@@ -34,6 +35,8 @@ def cluster(*nodes):
         ({"ready": False}, "start"),
         ({"ready": False, "needs_restart": [OTHER]}, "move"),
         ({"needs_restart": [OTHER]}, "restart"),
+        ({"needs_restart": [UNREAD]}, "restart"),
+        ({"needs_restart": [UNREAD, {"reason": "login_refused"}]}, "move"),
         ({}, "keep"),
     ],
 )
@@ -60,6 +63,25 @@ def test_a_host_that_differs_is_configured(lacks):
 def test_a_server_with_a_wrong_configuration_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
     assert found == {"a": ["__banyandb_cluster_members", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
+
+
+@pytest.mark.parametrize(
+    ("users", "service", "groups"),
+    [
+        (None, {}, set()),
+        ({"wanted": True, "differs": False}, {}, set()),
+        ({"wanted": True, "differs": True}, {}, {"__banyandb_users"}),
+        ({"wanted": True, "differs": True}, {"main_pid": 0, "ready": False}, {"__banyandb_users"}),
+        # All liaisons of a cluster get their users before the first wave.
+        ({"wanted": True, "differs": True}, {"needs_restart": [OTHER]}, {"__banyandb_users"}),
+        ({"wanted": True, "differs": True}, {"needs_restart": [UNREAD]}, {"__banyandb_users_in_wave"}),
+        ({"wanted": False, "differs": True}, {"needs_restart": [OTHER]}, {"__banyandb_users_left"}),
+        ({"wanted": False, "differs": False}, {}, set()),
+    ],
+)
+def test_when_a_host_gets_its_file_with_users(users, service, groups):
+    found = steps({"default": cluster(("l", "liaison"))}, {"l": {**probed(**service), **({"users_file": users} if users else {})}})
+    assert {group for group in found["l"] if "users" in group} == groups
 
 
 def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():

@@ -30,6 +30,8 @@ VARIABLES = {
     "banyandb_srv_interval": 30,
     "search_list": ("corp.example",),
     "banyandb_config_dir": "/etc/banyandb",
+    "banyandb_users": None,
+    "banyandb_operator": "",
     "banyandb_data_dir": "/var/lib/banyandb",
     "banyandb_storage": {},
     "banyandb_accept_empty_data": [],

@@ -179,6 +179,7 @@ def test_with_tls_every_entry_has_the_ca_of_the_host() -> None:
         ({"banyandb_tls": True}, {"banyandb_config_dir": "/srv"}, "banyandb_config_dir is /etc/banyandb for d1, /srv for d2. Set one"),
         ({"banyandb_tls": True, "banyandb_topology_source": "dns"}, {}, "banyandb_tls: true works only with the nodes of the inventory"),
         ({"banyandb_tls": True, "banyandb_discovery_mode": "dns"}, {}, "banyandb_tls: true works only with the nodes of the inventory"),
+        ({}, {"banyandb_env": {"BYDB_AUTH_CONFIG_FILE": "/x"}}, "d2: banyandb_env sets BYDB_AUTH_CONFIG_FILE, which banyandb_users decides"),
         ({}, {"banyandb_env": {"BYDB_TLS": "true"}}, "d2: banyandb_env sets BYDB_TLS, which banyandb_tls decides"),
         ({}, {"banyandb_env": {"BYDB_DATA_CLIENT_CA_CERT": "/x"}}, "d2: banyandb_env sets BYDB_DATA_CLIENT_CA_CERT, which banyandb_tls decides"),
     ],
@@ -192,3 +193,20 @@ def test_a_cluster_with_nodes_from_dns_sets_the_variables_of_the_server_itself()
     environment = {"banyandb_env": {"BYDB_TLS": "true", "BYDB_CERT_FILE": "/c"}}
     assert cluster(everywhere={"banyandb_discovery_mode": "dns", **environment}).problems == []
     assert cluster(everywhere=environment).problems != []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ"),
+    [
+        ({}, {}, False),
+        ({"banyandb_users": [{"username": "a", "password": "canary"}]}, {"banyandb_users": [{"username": "a", "password": "canary"}]}, False),
+        ({"banyandb_users": [{"username": "a", "password": "canary"}]}, {"banyandb_users": [{"username": "a", "password": "canary2"}]}, True),
+        ({"banyandb_users": [{"username": "a", "password": "canary"}]}, {}, True),
+        ({"banyandb_operator": "canary"}, {}, True),
+        ({"banyandb_users": object()}, {"banyandb_users": "canary"}, True),
+    ],
+)
+def test_all_liaisons_of_a_cluster_have_the_same_users(first: dict[str, Any], second: dict[str, Any], differ: bool) -> None:
+    found = cluster({"banyandb_data": ["d1"], "banyandb_liaison": ["l1", "l2"]}, d1={"banyandb_users": "other"}, l1=first, l2=second).problems
+    message = "banyandb_users and banyandb_operator differ on l1, l2. Set one value for all liaisons of the cluster default."
+    assert found == ([message] if differ else [])

@@ -35,8 +35,8 @@ def test_a_server_without_other_settings_is_asked_on_loopback_at_the_ports_of_th
     )
 
 
-SECURE = {"banyandb_tls": True, "banyandb_env": {"BYDB_AUTH_CONFIG_FILE": "/etc/banyandb/users.yml"}, "banyandb_node_host": "n.example.org"}
-CA, USERS = "/etc/banyandb/tls/ca.crt", "/etc/banyandb/users.yml"
+SECURE = {"banyandb_tls": True, "banyandb_env": {"BYDB_AUTH_CONFIG_FILE": "/etc/banyandb/users.json"}, "banyandb_node_host": "n.example.org"}
+CA, USERS = "/etc/banyandb/tls/ca.crt", "/etc/banyandb/users.json"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,13 @@ def test_a_secured_server_is_asked_by_the_protocol_that_shows_its_view(role, url
 def test_a_server_with_users_and_without_tls_is_asked_over_http(role, users):
     question = local_server(role, {**SECURE, "banyandb_tls": False}).question
     assert question == Question("http", "127.0.0.1:17913", users_path=users)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_server_with_users_asks_for_them_over_http_and_grpc(tls):
+    found = local_server("liaison", {**SECURE, "banyandb_tls": tls})
+    assert found.logins == (found.question, Question("grpc", "127.0.0.1:17912", CA if tls else "", "n.example.org" if tls else "", USERS))
+    assert local_server("data", SECURE).logins == local_server("liaison", {}).logins == ()
 
 
 @pytest.mark.parametrize("wildcard", ["", "0.0.0.0", "::", "[::]", None])

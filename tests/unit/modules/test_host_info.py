@@ -45,7 +45,7 @@ def test_a_host_as_it_should_be_differs_in_nothing(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= {"versions_dir": None, "storage": None, "topology": None, "topology_names": None, "push": None, "tls": None, "firewall": None}
+    nothing |= dict.fromkeys(("versions_dir", "storage", "topology", "topology_names", "push", "tls", "users_file", "firewall"))
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -225,7 +225,7 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
-    absent = str(tmp_path / "none")
-    found = look(storage=storage(tmp_path), topology=absent, topology_names=absent, tls=absent, firewall={"paths": [absent]})
+    none = str(tmp_path / "none")
+    found = look(storage=storage(tmp_path), topology=none, topology_names=none, tls=none, users_file={"path": none}, firewall={"paths": [none]})
     returned = set(found) - {"changed", "invocation"}
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type", "push"}

@@ -102,14 +102,14 @@ STARTS = [
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
 ]
-CERTIFY = "Give hosts their certificates"
+CERTIFY, USERS, FORGET = "Give hosts their certificates", "Give servers their users", "Remove users that no server has"
 OPEN, CLOSE = "Open the ports for new nodes on every host", "Close the ports for nodes that left"
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
     "preflight": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],
-    "configure": [CHECK, STOP, LOST, CONFIGURE, OPEN, CERTIFY],
-    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, OPEN, CERTIFY, *STARTS, "Change the running servers, one wave at a time"],
+    "configure": [CHECK, STOP, LOST, CONFIGURE, OPEN, CERTIFY, USERS],
+    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, OPEN, CERTIFY, USERS, *STARTS, "Change the running servers, one wave at a time", FORGET],
     "topology": [CHECK, STOP, LEAVES, OPEN, "Push the complete topology to every server", CLOSE],
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 
@@ -86,6 +87,23 @@ def test_nodes_are_grouped_by_what_they_report(show: Any, knot: Knot, tmp_path: 
     assert found["banyandb_label_type_hot"]["hosts"] == ["live-data1.example.test"]
     assert variables["live-data2.example.test"]["banyandb_apart"]["kind"] == "refused"
     assert "live-data2.example.test is in banyandb_apart" in said
+
+
+@pytest.mark.parametrize("password", ["canary-4711", "canary-wrong"])
+def test_a_target_that_asks_for_a_user_gets_the_user_of_the_options(show: Any, knot: Knot, tmp_path: Path, password: str) -> None:
+    def asks(context: Any) -> Any:
+        known = {("username", "ops"), ("password", "canary-4711")} <= {*context.invocation_metadata()}
+        return recorded("liaison-public")[NODE] if known else (grpc.StatusCode.UNAUTHENTICATED, "Invalid credentials")
+
+    async def run() -> tuple[dict[str, Any], str]:
+        async with grpc_server({NODE: asks}) as liaison, grpc_server(recorded("data")) as data:
+            live(knot, liaison, data)
+            return await show(configuration(knot, tmp_path, username="ops", password=password))
+
+    found, said = asyncio.run(run())
+    apart = found["_meta"]["hostvars"]["live-liaison1.example.test"].get("banyandb_apart", {})
+    assert apart.get("kind") == (None if password == "canary-4711" else "auth")
+    assert "canary" not in json.dumps(found) + said
 
 
 def test_one_node_with_an_odd_name_does_not_end_the_inventory(show: Any, knot: Knot, tmp_path: Path) -> None:

@@ -47,11 +47,12 @@ def _user(params: Mapping[str, Any], question: Question) -> tuple[str | None, st
     """Return name and password of the options, else of the first user of the server. Raises TermsError, without a password."""
     if params["username"] or not question.users_path:
         return params["username"], params["password"]
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import first_user
+    # Imported only here: only a server with users needs them.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.server_users_file import read_users
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import users_in
 
     try:
-        with open(question.users_path, encoding="utf-8") as file:
-            user = first_user(file.read())
+        user = users_in(read_users(question.users_path).decode("utf-8", "replace"))[0]
     except OSError as error:
         raise TermsError(f"{question.users_path}: cannot read the users of the server: {error.strerror}. Run this with become: true.") from None
     except ValueError as error:

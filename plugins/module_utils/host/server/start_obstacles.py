@@ -103,9 +103,12 @@ def of_conditions(unit_files: Sequence[str]) -> str:
     return f"{cut(first, SAID_LENGTH)} failed. Correct banyandb_unit_options, or mount the disk" if first else ""
 
 
-def of_files(kind: str, environment: Mapping[str, str], unit: Unit | None) -> str:
-    """Return which file of the environment the server could not use. ``unit``: its account and sandbox; None checks only that files exist."""
-    files = [file for file in named_files(kind, environment) if not is_below(file.path, _CREDENTIALS)]
+def of_files(kind: str, environment: Mapping[str, str], unit: Unit | None, made: Collection[str] = ()) -> str:
+    """Return which file of the environment the server could not use.
+
+    ``unit``: its account and sandbox; None checks only that files exist. ``made``: paths of files that a later step writes.
+    """
+    files = [file for file in named_files(kind, environment) if not is_below(file.path, _CREDENTIALS) and file.path not in made]
     unset = next((file.variable for file in files if not file.path), "")
     if unset:
         return f"TLS is on, and {unset} is not set. Set it in banyandb_env"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import concerns, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
@@ -32,6 +32,9 @@ ENTER_FILE_MODE = "__banyandb_enter_file_mode"
 PUSH = "__banyandb_push_hosts"
 # A process that was started with another value of this variable reads its nodes from another source.
 MODE_VARIABLE = "BYDB_NODE_DISCOVERY_MODE"
+USERS = "__banyandb_users"
+USERS_LATER = "__banyandb_users_in_wave"
+USERS_LEFT = "__banyandb_users_left"
 
 
 def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]], certified: Collection[str] = ()) -> dict[str, list[str]]:
@@ -55,6 +58,9 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_empty_disk_nodes``: data nodes that return without their data: a lost disk, or a new machine under the name of a listed node.
     ``__banyandb_empty_disk_check``: all hosts, when any host is in ``__banyandb_empty_disk_nodes``.
     ``__banyandb_push_hosts``: all hosts, unless the probe has proved that a push has nothing to do on each host that reads topology.yml.
+    ``__banyandb_users``: hosts that need another file with users, except those of the next group. A running server loads the file without a restart.
+    ``__banyandb_users_in_wave``: such hosts whose server does not see the file. Until its restart the collection logs in with the old file.
+    ``__banyandb_users_left``: hosts with a file with users, whose server is to have no users.
     ``__banyandb_enter_file_mode``: hosts whose server is to read topology.yml but runs without topology.yml. The file on these hosts is stale.
     """
     groups: dict[str, list[str]] = {}
@@ -73,6 +79,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
+            groups[name] += _users(probe, service)
             listed = any(name in found[other["name"]].get("topology_names", ()) for other in here if other is not node)
             if node["role"] == DATA and _lost_its_data(probe, listed):
                 groups[name].append(EMPTIED)
@@ -91,6 +98,16 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
         each.extend([PUSH] if pushes else [])
         each.extend([DRAINABLE] if rolls and name in liaisons else [])
     return groups
+
+
+def _users(probe: Mapping[str, Any], service: Mapping[str, Any]) -> list[str]:
+    """Return the group of a host for its file with users."""
+    found = probe.get("users_file") or {}
+    if not found.get("differs"):
+        return []
+    if not found["wanted"]:
+        return [USERS_LEFT]
+    return [USERS_LATER if any(reason.reason == Reason.USERS_UNREAD for reason in read(service["needs_restart"])) else USERS]
 
 
 def unknown_past(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -129,7 +146,8 @@ def need(service: Mapping[str, Any]) -> str:
 
     ``start``: the server has no process, or the process does not listen and a restart alone does not help.
     ``restart``: the server runs with a stale configuration.
-    ``move``: as ``restart``, but the server listens on another port than the inventory has. The collection cannot ask the server before the restart.
+    ``move``: as ``restart``, but the collection cannot ask the server before the restart. The server listens on another port than the inventory has,
+    or refuses the login of the collection.
     ``keep``: nothing.
     ``service``: as the module ``host_info`` returns it.
     """
@@ -137,4 +155,5 @@ def need(service: Mapping[str, Any]) -> str:
         return START
     if not service["needs_restart"]:
         return KEEP
-    return RESTART if service["ready"] else MOVE
+    refused = any(reason.reason == Reason.LOGIN_REFUSED for reason in read(service["needs_restart"]))
+    return RESTART if service["ready"] and not refused else MOVE

@@ -14,19 +14,21 @@ from typing import Any, NamedTuple
 
 
 class Reason(str, Enum):
-    """The kind of a reason. The module ``host_info`` reports the first four kinds; a request to restart adds the others."""
+    """The kind of a reason. The module ``host_info`` reports the first six kinds; a request to restart adds the others."""
 
     ENVIRONMENT_CHANGED = "environment_changed"
     ENVIRONMENT_LEFT_OVER = "environment_left_over"
     PROGRAM_CHANGED = "program_changed"
     PROGRAM_REPLACED = "program_replaced"
+    USERS_UNREAD = "users_unread"
+    LOGIN_REFUSED = "login_refused"
     REQUESTED = "requested"
     STOPPED = "stopped"
     NOT_RESPONDING = "not_responding"
 
 
-#: Reasons for which a server does not serve before the change.
-NOT_SERVING = (Reason.STOPPED, Reason.NOT_RESPONDING)
+#: Reasons for which a server does not serve the collection before the change.
+NOT_SERVING = (Reason.STOPPED, Reason.NOT_RESPONDING, Reason.LOGIN_REFUSED)
 
 
 class RestartReason(NamedTuple):
@@ -54,6 +56,8 @@ class RestartReason(NamedTuple):
             Reason.ENVIRONMENT_LEFT_OVER: f"started with {', '.join(self.variables)}, which should not be set",
             Reason.PROGRAM_CHANGED: f"runs {self.running} instead of {self.wanted}",
             Reason.PROGRAM_REPLACED: "its program was replaced after it was started",
+            Reason.USERS_UNREAD: "does not see changes of its file with users",
+            Reason.LOGIN_REFUSED: "refuses the operator of its file with users",
             Reason.REQUESTED: "restart requested",
             Reason.STOPPED: "not running",
             Reason.NOT_RESPONDING: "not responding",

@@ -66,7 +66,7 @@ def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Chang
     for host, service in services.items():
         if need(service) in (RESTART, MOVE):
             reasons = read(service["needs_restart"])
-            hangs = need(service) == MOVE and not concerns(reasons, PORT_VARIABLES)
+            hangs = not service["ready"] and not concerns(reasons, PORT_VARIABLES)
             found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs else reasons)
     return found
 

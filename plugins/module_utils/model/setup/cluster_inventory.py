@@ -21,11 +21,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import GivenEnvironmentError, given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel, labels_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import GOSSIP_TLS, READ, USERS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE, users_digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_entry, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER, DEFAULT_CONFIG_DIR
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import CHOICES, firewall_choices, firewall_of
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import (
@@ -68,6 +69,7 @@ DECIDED_ELSEWHERE = {
         for variable in (each.switch, *(name for name, what in each.variables.items() if what != USERS))
         if variable
     },
+    USERS_VARIABLE: "banyandb_users",
     "BYDB_NODE_DISCOVERY_DNS_TLS": "banyandb_srv_names",
     "BYDB_NODE_DISCOVERY_DNS_CA_CERTS": "banyandb_srv_names",
 }
@@ -108,7 +110,7 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         for host in groups.get(group, ()):
             kinds[host].append(role)
     found: dict[str, Cluster] = defaultdict(Cluster)
-    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, *_OF_TLS, *CHOICES)})
+    choices: dict[str, _Choices] = defaultdict(lambda: {variable: {} for variable in (*_SHARED, *_OF_TLS, "banyandb_users", *CHOICES)})
     for host in sorted(kinds):
         variables = hostvars[host]
         problems: list[str] = []
@@ -169,6 +171,9 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
         # Two sources of certificates, or two directories, make two CAs.
         choices["banyandb_tls_source"].setdefault(_text(variables.get("banyandb_tls_source") or "own_ca", f"{host}: banyandb_tls_source"), host)
         choices["banyandb_ca_dir"].setdefault(_text(variables.get("banyandb_ca_dir") or variables.get("inventory_dir") or "", host), host)
+    if LIAISON in roles:
+        # Only a digest, because the values are secret.
+        choices["banyandb_users"].setdefault(users_digest(variables.get("banyandb_users"), variables.get("banyandb_operator")), host)
     for variable, (default, expected) in _SHARED.items():
         value = _text(variables.get(variable) or default, f"{host}: {variable}")
         if value not in expected:
@@ -178,6 +183,10 @@ def _choose(host: str, roles: Sequence[str], variables: Mapping[str, Any], choic
 
 def _chosen(name: str, choices: _Choices, problems: list[str]) -> tuple[str, str]:
     """Return the mode and the source of a cluster. Hosts with different values become a problem."""
+    users = choices.pop("banyandb_users")
+    if len(users) > 1:
+        hosts = listed(sorted(users.values()), 3)
+        problems.append(f"banyandb_users and banyandb_operator differ on {hosts}. Set one value for all liaisons of the cluster {name}.")
     for variable, found in choices.items():
         if len(found) > 1 and (variable not in _SHARED or DNS in found):
             values = ", ".join(f"{value} for {host}" for value, host in sorted(found.items()))

@@ -20,7 +20,6 @@ PROOF_NEEDS = frozenset(
     {
         *DECIDED_ELSEWHERE,
         "BANYANDB_UNIT_SHA256",
-        "BYDB_AUTH_CONFIG_FILE",
         "BYDB_GRPC_HOST",
         "BYDB_HTTP_GRPC_ADDR",
         "BYDB_HTTP_HOST",

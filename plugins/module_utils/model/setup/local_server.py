@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import is_on
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE, WITH_USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT
@@ -31,6 +32,7 @@ class LocalServer(NamedTuple):
     """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets.
 
     ``internal_address``: where it serves the other nodes. ``question``: how a host asks it. ``tls_addresses``: where it speaks TLS.
+    ``logins``: how a host asks each port where the server asks for a user.
     """
 
     url: str
@@ -41,6 +43,7 @@ class LocalServer(NamedTuple):
     client_ports: tuple[int, int]
     question: Question
     tls_addresses: tuple[str, ...] = ()
+    logins: tuple[Question, ...] = ()
 
 
 def local_server(role: str, variables: Mapping[str, Any]) -> LocalServer:
@@ -93,9 +96,13 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
     # The certificate of an IPv6 host is compared with the address of the question.
     name = str(environment.get("BYDB_NODE_HOST") or "").rstrip(".")
     name = "" if ":" in name else name
-    users = str(environment.get("BYDB_AUTH_CONFIG_FILE") or "") if role != DATA else ""
+    users = str(environment.get(USERS_VARIABLE) or "") if role in WITH_USERS else ""
+    over_grpc = Question(GRPC, f"{grpc_host}:{grpc_port}", users_path=users)
+    if is_on(environment, "BYDB_TLS"):
+        ca = environment.get("BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT" if role == DATA else "BYDB_HTTP_GRPC_CERT_FILE")
+        over_grpc = over_grpc._replace(ca_path=str(ca or ""), server_name=name)
     if role == DATA and is_on(environment, "BYDB_TLS"):
-        question = Question(GRPC, f"{grpc_host}:{grpc_port}", str(environment.get("BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT") or ""), name)
+        question = over_grpc
     elif role != DATA and is_on(environment, "BYDB_HTTP_TLS"):
         question = Question(HTTP, f"{http_host}:{http_port}", str(environment.get("BYDB_HTTP_GRPC_CERT_FILE") or ""), name, users)
     else:
@@ -109,6 +116,7 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
         metrics_url=f"http://{reachable(metrics_host)}:{metrics_port}",
         client_ports=(grpc_port, http_port),
         question=question,
+        logins=(question, over_grpc) if users else (),
         tls_addresses=tuple(
             address
             for switch, address in (

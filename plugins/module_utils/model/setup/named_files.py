@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, ROLES, STANDALONE
 
 CERTIFICATE, KEY, CA, USERS = "certificate", "key", "CA", "users"
@@ -45,7 +46,7 @@ _GATEWAYS = (LIAISON, STANDALONE)
 READ = (
     _Files(ROLES, "BYDB_TLS", _pair("BYDB_")),
     _Files(_GATEWAYS, "BYDB_HTTP_TLS", _pair("BYDB_HTTP_")),
-    _Files(_GATEWAYS, "", {"BYDB_HTTP_GRPC_CERT_FILE": CA, "BYDB_AUTH_CONFIG_FILE": USERS}),
+    _Files(_GATEWAYS, "", {"BYDB_HTTP_GRPC_CERT_FILE": CA, USERS_VARIABLE: USERS}),
     _Files((LIAISON,), "BYDB_LIAISON_SERVER_TLS", _pair("BYDB_LIAISON_SERVER_")),
     _Files((LIAISON,), "BYDB_LIAISON_CLIENT_TLS", {"BYDB_LIAISON_CLIENT_CA_CERT": CA}),
     _Files((LIAISON,), "BYDB_DATA_CLIENT_TLS", {"BYDB_DATA_CLIENT_CA_CERT": CA}),

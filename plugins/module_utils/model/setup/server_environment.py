@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cl
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import labels_flag
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LOOPBACK, local_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import DISCOVERY_TLS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import users_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment
@@ -74,6 +75,7 @@ def environment(variables: Mapping[str, Any]) -> dict[str, Any]:
         **of_kind[variables["banyandb_kind"]],
         **of_mode[variables["banyandb_discovery_mode"]],
         **security_environment(variables["banyandb_kind"], variables),
+        **users_environment(variables["banyandb_kind"], variables["banyandb_config_dir"], variables["banyandb_users"]),
         **variables["banyandb_env"],
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import users_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.written_paths import written_path_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import VALUE, cut, without_credentials
@@ -77,6 +78,7 @@ def problems(variables: Mapping[str, Any]) -> list[str]:
     )
     found = [sentence for wrong, sentence in (*checks, *_host_checks(variables)) if wrong] + (_dns_problems(variables) if mode == DNS else [])
     # The other directories of the server depend on valid data directories.
+    found += users_problems(variables["banyandb_users"], variables["banyandb_operator"])
     return found + seconds_problems(variables) + (storage_problems(variables) or written_path_problems(variables))
 
 
