@@ -128,12 +128,15 @@ class Server:
         """Return whether the server's inotify watch is on the present topology file (proc(5), fdinfo). The server sets the watch after it has
         loaded its first file, and after its first answers. Only the poll sees a rename before that. Raises OSError when the answer is unknown.
         """
-        mark = f"ino:{self.topology.stat().st_ino:x} "
+        return self.watches_of(self.topology) > 0
+
+    def watches_of(self, path: pathlib.Path) -> int:
+        """Return how many inotify watches of the server are on the present file of ``path`` (proc(5), fdinfo)."""
+        mark, found = f"ino:{path.stat().st_ino:x} ", 0
         for descriptor in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
             with contextlib.suppress(FileNotFoundError):  # the file descriptor was closed
-                if any(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines()):
-                    return True
-        return False
+                found += sum(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines())
+        return found
 
     # Its answers
 

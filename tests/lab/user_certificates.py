@@ -8,7 +8,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
-from ..unit.certificates import Made
+from tests.unit.certificates import Made
 
 NODE = "node1"
 
