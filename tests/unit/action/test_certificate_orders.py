@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.skywalking.banyandb.plugins.action.preflight_report import certificate_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_wishes import wishes_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.node_certificates import REPLACE, TRUST, Wishes
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.certificate_rounds import groups_of, not_ended
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import Level
 
 HOSTS = ["a", "b"]
 
@@ -96,3 +98,9 @@ def test_hosts_that_need_a_change_after_the_last_round_are_a_failure(number: int
     said = not_ended({"a": RENEW, "b": KEEP}, number, rotates)
     assert bool(said) == fails and (not fails or "a, b still need a change (ca_changed, renewal_due)" in said)
     assert not_ended({}, number, rotates) == ""
+
+
+def test_the_report_of_preflight_has_the_problems_for_their_hosts() -> None:
+    (found,) = certificate_findings({"problems": [{"hosts": ["a"], "message": "a: its certificate expired."}]})
+    assert (found.hosts, found.level, found.message) == (("a",), Level.FAIL, "a: its certificate expired.")
+    assert certificate_findings(None) == certificate_findings({"skipped": True}) == []
