@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import LEAST_DAYS, Expiry, expiry
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.reachable_ports import open_line
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view import view_report
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
@@ -31,6 +33,8 @@ ARGUMENTS: dict[str, Any] = {
     "register": {"type": "list", "elements": "str", "required": True},
     "path": {"type": "path"},
     "failed_parts": {"type": "str"},
+    "certificates": {"type": "bool", "default": False},
+    "only": {"type": "list", "elements": "str"},
     "open_ports": {"type": "bool", "default": False},
     "accept": {"type": "list", "elements": "str", "choices": list(VERDICTS), "default": list(VERDICTS)},
 }
@@ -48,10 +52,16 @@ class ActionModule(ActionBase):
         reports = {}
         # The inventory lacks nodes that DNS has found; __banyandb_clusters has them.
         found = variables.get("__banyandb_clusters") or {name: asdict(one) for name, one in clusters(variables["groups"], hostvars).items()}
-        for name, cluster in sorted(found.items()):
+        expiring: dict[str, list[str]] = {}
+        wanted = found if arguments["only"] is None else {name: found[name] for name in arguments["only"]}
+        for name, cluster in sorted(wanted.items()):
             answers = {node["name"]: answer_of(node["name"], hostvars, arguments["register"]) for node in cluster["nodes"]}
             settle = cluster.get("settle", SETTLE_SECONDS)
             reports[name] = cluster_report(name, cluster["nodes"], answers, settle, cluster["mode"])
+            if arguments["certificates"]:
+                ends = expiry_of([node["name"] for node in cluster["nodes"]], hostvars, arguments["register"])
+                reports[name]["lines"] += ends.lines
+                expiring.update({name: ends.failing} if ends.failing else {})
             reports[name]["lines"] += given_up([node["name"] for node in cluster["nodes"]], hostvars, arguments["failed_parts"])
             reports[name]["lines"] += opened(cluster["nodes"], variables["__banyandb_local_servers"]) if arguments["open_ports"] else []
         show(line for one in reports.values() for line in one["lines"])
@@ -59,8 +69,11 @@ class ActionModule(ActionBase):
             _write(arguments["path"], reports)
         result.update(changed=False, clusters=reports)
         worst = [f"{name} is {one['verdict']}" for name, one in reports.items() if one["verdict"] not in arguments["accept"]]
-        if worst:
-            said = f"Not converged: {listed(worst, 3)}. The table of this task says which node lacks which, and what to do."
+        said = f"Not converged: {listed(worst, 3)}. The table of this task says which node lacks which, and what to do." if worst else ""
+        if expiring and not worst:
+            hosts = [host for failing in expiring.values() for host in failing]
+            said = naming("Certificates of ", hosts, " expire soon, or are not served. The table of this task says what to do.", 3)
+        if said:
             result.update(failed=True, msg=message(said))
             if not details_wanted():
                 del result["clusters"]
@@ -96,6 +109,23 @@ def opened(nodes: Sequence[Mapping[str, Any]], servers: Mapping[str, Any]) -> li
         ports.setdefault(server["kind"], []).extend(server["open_ports"])
     line = open_line(ports)
     return [f"  {line}"] if line else []
+
+
+def expiry_of(hosts: Sequence[str], hostvars: Mapping[str, Any], register: Sequence[str]) -> Expiry:
+    """Return when the certificates of a cluster end. Hosts without TLS, or without an answer, are left out. ``register``: as of answer_of()."""
+    ends: dict[str, datetime | None] = {}
+    least = {}
+    for host in filter(hostvars.__contains__, hosts):
+        variables = hostvars[host]
+        results = [variables.get(name) for name in register]
+        answers = [one["endpoints"][host] for one in results if isinstance(one, Mapping) and host in one.get("endpoints", {})]
+        served = answers[0].get("certificates") if answers else None
+        if served is not None:
+            moments = [datetime.fromisoformat(each["not_after"].replace("Z", "+00:00")) for each in served.values()]
+            ends[host] = min(moments, default=None)
+            days = str(variables.get("banyandb_certificate_least_days", LEAST_DAYS))
+            least[host] = int(days) if days.isdigit() else LEAST_DAYS  # preflight names a wrong number
+    return expiry(ends, datetime.now(timezone.utc), least)  # noqa: UP017
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},
     "register": {"type": "str", "required": True},
     "refusal": {"type": "str", "required": True},
+    "certificates": {"type": "str"},
     "table": {"type": "bool", "default": False},
 }
 
@@ -51,6 +52,7 @@ class ActionModule(ActionBase):
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)
+        findings += certificate_findings(hostvars[hosts[0]].get(arguments["certificates"]) if arguments["certificates"] else None)
         findings += unknown_variables({host: list(hostvars[host]) for host in variables["ansible_play_hosts_all"]}, declared())
         findings += unknown_groups(variables["groups"])
         lost = [host for host in variables["ansible_play_hosts_all"] if host not in hosts]
@@ -82,6 +84,12 @@ def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:
         for problem in problems:
             hosts.setdefault(problem, []).append(host)
     return [Finding(tuple(names), Check.HOST, Level.FAIL, f"{listed(names, FEW)}: {problem}") for problem, names in hosts.items()]
+
+
+def certificate_findings(decided: Any) -> list[Finding]:
+    """Return a finding for each problem of the certificates. ``decided``: result of certificate_orders, None in a run without this task."""
+    problems = decided.get("problems", ()) if isinstance(decided, Mapping) else ()
+    return [Finding(tuple(each["hosts"]), Check.VARIABLES, Level.FAIL, each["message"]) for each in problems]
 
 
 def limit_findings(clusters: Mapping[str, Mapping[str, Any]], hostvars: Mapping[str, Any]) -> list[Finding]:

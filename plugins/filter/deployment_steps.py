@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -19,7 +20,7 @@ short_description: "Internal: return the deployment steps of each host"
 version_added: 0.9.0
 description:
   - Internal to the playbook C(skywalking.banyandb.deploy).
-positional: _input, hostvars, clusters
+positional: _input, hostvars, clusters, certified
 options:
   _input:
     description: Names of the hosts with a result of M(skywalking.banyandb.probe). Refused hosts (C(__banyandb_refusal)) have no step.
@@ -54,7 +55,7 @@ _value:
 
 
 def deployment_steps(
-    hosts: Sequence[str], hostvars: Mapping[str, Any], clusters: Mapping[str, Any], certified: Collection[str] = ()
+    hosts: Sequence[str], hostvars: Mapping[str, Any], clusters: Mapping[str, Any], certified: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> dict[str, list[str]]:
     try:
         found = {host: hostvars[host]["__banyandb_host"] for host in hosts if "__banyandb_refusal" not in hostvars[host]}

@@ -33,6 +33,16 @@ options:
   failed_parts:
     description: Name of the variable in which liaisons registered the result of M(skywalking.banyandb.failed_parts_info). The report lists the parts.
     type: str
+  certificates:
+    description:
+      - Whether to report when the certificates of hosts with TLS end. The module fails if fewer days than C(banyandb_certificate_least_days) are
+        left, or if no TLS port of a host serves a certificate.
+    type: bool
+    default: false
+  only:
+    description: Names of the clusters to report. The default is all clusters.
+    type: list
+    elements: str
   open_ports:
     description: Whether the report says which ports answer every host without a password. Needs the result of the filter
       P(skywalking.banyandb.local_servers#filter) in the variable C(__banyandb_local_servers).

@@ -42,6 +42,12 @@ options:
         description: Protocol of this endpoint. The default is O(protocol).
         type: str
         choices: [grpc, http]
+      tls:
+        description:
+          - Whether the server of O(endpoints[].service) uses TLS. If the account may not read the environment of its process, the endpoint then
+            fails with C(auth), and the module sends no query.
+        type: bool
+        default: false
   protocol:
     description:
       - Protocol of the queries. V(grpc) needs the required Python libraries on the machine where the module runs. Run the module there on the
@@ -213,6 +219,11 @@ endpoints:
         - Why the endpoint gave no answer, or V(null). C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth), C(unimplemented),
           C(not_banyandb) or C(unavailable). C(message) has the details and the remedy.
       type: dict
+    certificates:
+      description:
+        - Only for a running server of O(endpoints[].service) with TLS. Address of each TLS port, with the C(serial) number and the end
+          (C(not_after), in UTC) of the certificate that the port serves.
+      type: dict
   sample:
     data1:
       address: node3:17912
@@ -308,9 +319,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import RunningServer, running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
@@ -329,6 +340,8 @@ if TYPE_CHECKING:
 PROTOCOLS = [GRPC, HTTP]
 SETTLED = "settled"
 LONGEST_PAUSE = 4.0
+# Seconds for the handshake with one port of this machine.
+CERTIFICATE_SECONDS = 2.0
 
 ARGUMENTS = dict(
     connection_options.CONNECTION,
@@ -336,7 +349,12 @@ ARGUMENTS = dict(
         type="list",
         elements="dict",
         required=True,
-        options=dict(connection_options.ENDPOINT, service=dict(type="str"), protocol=dict(type="str", choices=PROTOCOLS)),
+        options=dict(
+            connection_options.ENDPOINT,
+            service=dict(type="str"),
+            protocol=dict(type="str", choices=PROTOCOLS),
+            tls=dict(type="bool", default=False),
+        ),
     ),
     protocol=dict(type="str", choices=PROTOCOLS, default=GRPC),
     nodes=dict(
@@ -378,10 +396,12 @@ def main() -> None:
         terms = connection_options.terms(params)
         addresses = connection_options.addresses(params["endpoints"])
         protocols = {endpoint["name"]: endpoint["protocol"] or params["protocol"] for endpoint in params["endpoints"]}
-        questions = running_servers(params["endpoints"])
+        servers, closed = running_servers(params["endpoints"])
+        questions = {name: server.at.question for name, server in servers.items()}
         addresses.update({name: question.address for name, question in questions.items()})
         protocols.update({name: question.protocol for name, question in questions.items()})
         clients = {name: client_or_failure(params, question) for name, question in questions.items()}
+        clients.update(closed)
         nodes = expected_nodes(params["nodes"])
         # A topology entry needs an absolute path.
         ca_path = os.path.abspath(params["ca_path"]) if params["ca_path"] else ""
@@ -407,10 +427,17 @@ def main() -> None:
         return views, by_node(params["nodes"] or [], {**params["reached"], **here})
 
     verdict_of = partial(judge, settle=params["settle"], discovery=params["discovery"])
+    certificates = certificates_of(servers)
     views, verdict, stood, rounds = look(once, nodes, params["wait"], params["until"], verdict_of)
     module.exit_json(
         changed=False,
-        endpoints={name: report(view, addresses[name], protocols[name], params["tables"]) for name, view in views.items()},
+        endpoints={
+            name: {
+                **report(view, addresses[name], protocols[name], params["tables"]),
+                **({"certificates": certificates[name]} if name in certificates else {}),
+            }
+            for name, view in views.items()
+        },
         reach=reach,
         stood=round(stood, 3),
         rounds=rounds,
@@ -418,11 +445,30 @@ def main() -> None:
     )
 
 
-def running_servers(endpoints: list[dict[str, Any]]) -> dict[str, Question]:
-    """Return endpoint name -> how to ask its server, for endpoints whose unit runs on this machine. Raises HostStateError."""
-    units = {endpoint["name"]: endpoint["service"] for endpoint in endpoints if endpoint["service"]}
-    servers = {name: running_server(unit) for name, unit in units.items()}
-    return {name: server.at.question for name, server in servers.items() if server}
+def running_servers(endpoints: list[dict[str, Any]]) -> tuple[dict[str, RunningServer], dict[str, Failure]]:
+    """Return the servers whose unit runs on this machine, by endpoint name, and why a server with TLS cannot be asked. Raises HostStateError."""
+    found, closed = {}, {}
+    for endpoint in endpoints:
+        unit = endpoint["service"]
+        server = running_server(unit) if unit else None
+        if server:
+            found[endpoint["name"]] = server
+        elif unit and endpoint["tls"] and systemd_services.services([unit])[unit].main_pid:
+            text = f"{unit}: only root may read how this server with TLS listens. Run this with become: true."
+            closed[endpoint["name"]] = Failure(ErrorKind.AUTH, text)
+    return found, closed
+
+
+def certificates_of(servers: Mapping[str, RunningServer]) -> dict[str, dict[str, Any]]:
+    """Return endpoint name -> address of a TLS port -> serial number and end of the certificate that the port serves. Silent ports are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, server in servers.items():
+        if server.at.tls_addresses:
+            # Imported only here: a server without TLS needs no handshake.
+            from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import ends_of
+
+            found[name] = ends_of(server.at.tls_addresses, CERTIFICATE_SECONDS)
+    return found
 
 
 def client_or_failure(params: Mapping[str, Any], question: Question) -> ViewClient | Failure:

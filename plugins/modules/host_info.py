@@ -339,9 +339,10 @@ tls:
     - The files C(ca), C(certificate) and C(key), each with C(what), C(owner), C(group), C(mode), C(sha256) and C(text).
     - C(text) has certificates, never a key. C(pair) is true if certificate and key match.
     - C(served) has the certificate of each TLS port of the running server, as PEM text.
+    - C(expired) is true if the certificate has expired, by the clock of the host.
   returned: when O(tls) is given
   type: dict
-  sample: {"pair": true, "served": [], "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
+  sample: {"pair": true, "served": [], "expired": false, "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
 firewall:
   description:
     - C(differs) is V(true) if the host needs a change. C(problems) has the reasons why the host cannot load the firewall.
@@ -381,6 +382,7 @@ error_type:
 import os
 import platform
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -532,7 +534,17 @@ def certificates_now(directory: str, pid: int) -> dict[str, Any]:
         except NotServed:
             continue  # the server has just started, or hangs: the proof of its view says so
     files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
-    return {**files, "pair": found.pair, "served": served}
+    return {**files, "pair": found.pair, "served": served, "expired": has_ended(found.certificate.text)}
+
+
+def has_ended(text: str) -> bool:
+    """Return whether the first certificate of a PEM text has expired, by the clock of this host."""
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_der import BadDer, certificates_in, serial_and_end
+
+    try:
+        return any(serial_and_end(der)[1] <= time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) for der in certificates_in(text.encode())[:1])
+    except BadDer:
+        return False
 
 
 def firewall_now(options: Mapping[str, Any]) -> dict[str, Any]:

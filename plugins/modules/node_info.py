@@ -110,6 +110,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.grpc_client import ask_all
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import method, parse
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import identity

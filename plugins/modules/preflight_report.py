@@ -31,6 +31,9 @@ options:
     description: Name of the variable with the result of the task that refused the host.
     type: str
     required: true
+  certificates:
+    description: Name of the variable with the result of M(skywalking.banyandb.certificate_orders). The report has its problems.
+    type: str
   table:
     description: Whether to print a table with a row for each host of the play and a column for each check.
     type: bool

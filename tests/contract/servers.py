@@ -34,16 +34,6 @@ def listing(entries: dict[str, str]) -> str:
     return "nodes:\n" + "".join(lines) if entries else "nodes: []\n"
 
 
-def watches(pid: int, path: pathlib.Path) -> bool:
-    """Return whether a process has an inotify watch on the present file (proc(5), fdinfo). Raises OSError when the answer is unknown."""
-    mark = f"ino:{path.stat().st_ino:x} "
-    for descriptor in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the file descriptor was closed
-            if any(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines()):
-                return True
-    return False
-
-
 class Server:
     """One server of a ``kind`` (data, liaison, standalone) on ``host``. Its files are under ``folder``.
 
@@ -138,7 +128,15 @@ class Server:
         """Return whether the server's inotify watch is on the present topology file (proc(5), fdinfo). The server sets the watch after it has
         loaded its first file, and after its first answers. Only the poll sees a rename before that. Raises OSError when the answer is unknown.
         """
-        return watches(self.process.pid, self.topology)
+        return self.watches_of(self.topology) > 0
+
+    def watches_of(self, path: pathlib.Path) -> int:
+        """Return how many inotify watches of the server are on the present file of ``path`` (proc(5), fdinfo)."""
+        mark, found = f"ino:{path.stat().st_ino:x} ", 0
+        for descriptor in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # the file descriptor was closed
+                found += sum(line.startswith("inotify ") and mark in line for line in descriptor.read_text().splitlines())
+        return found
 
     # Its answers
 

@@ -16,7 +16,7 @@ import pytest
 from . import asking
 from .asking import Calls
 from .conftest import Cluster
-from .servers import GRPC, HTTP, INTERNAL, Server, listing, watches
+from .servers import GRPC, HTTP, INTERNAL, Server, listing
 from .waiting import SOON, holds, until
 
 OLD, NEW, OTHER = ("ops", "old-4711"), ("ops", "new-4712"), ("app", "other-4713")
@@ -72,7 +72,7 @@ class Guarded:
 
     @property
     def watched(self) -> bool:
-        return watches(self.server.process.pid, self.path)
+        return self.server.watches_of(self.path) > 0
 
 
 def code(calls: Calls, server: Server, port: int, path: str, user: tuple[str, str] | None = None) -> grpc.StatusCode | None:

@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import functools
 import itertools
+import pathlib
 import threading
 import time
 import uuid
@@ -57,7 +58,7 @@ class CountError(Exception):
 class Settings:
     """``liaisons``: host:port of each public port. ``rate``: points a second, over all liaisons. ``period``: seconds between
     two batches of a liaison. ``queries``: queries a second through each liaison. ``patience``: seconds without a newly found
-    point after which the count ends. ``user``: name and password for the liaisons.
+    point after which the count ends. ``user``: name and password for the liaisons. ``ca``: file of CAs for TLS.
     """
 
     liaisons: tuple[str, ...]
@@ -68,6 +69,7 @@ class Settings:
     measure: str = "points"
     patience: float = 20.0
     user: tuple[str, str] | None = None
+    ca: pathlib.Path | None = None
 
 
 class Load:
@@ -92,7 +94,9 @@ class Load:
     async def run(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Write and query until ``stopped()`` is true, then count. Return the figures of README.md. Raises SetUpError, CountError."""
         settings = self.settings
-        liaisons = [Liaison(address, settings.group, settings.measure, user=settings.user) for address in settings.liaisons]
+        liaisons = [
+            Liaison(address, settings.group, settings.measure, user=settings.user, ca=settings.ca) for address in settings.liaisons
+        ]
         try:
             await self._set_up(liaisons)
             started = datetime.datetime.now(datetime.UTC)

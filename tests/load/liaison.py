@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -70,16 +71,38 @@ class Liaison:
     """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
     ``user``: name and password; a liaison without users ignores them.
 
+    ``ca``: file of CAs for TLS, None without TLS. After a change of the file, new calls use a new connection.
     Its calls raise grpc.RpcError.
     """
 
-    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS, user: tuple[str, str] | None = None) -> None:
-        self.address, self.group, self.measure, self.replicas = address, group, measure, replicas
+    def __init__(
+        self,
+        address: str,
+        group: str,
+        measure: str,
+        replicas: int = REPLICAS,
+        user: tuple[str, str] | None = None,
+        ca: pathlib.Path | None = None,
+    ) -> None:
+        self.address, self.group, self.measure, self.replicas, self._ca = address, group, measure, replicas, ca
         self._user = tuple(zip(("username", "password"), user, strict=True)) if user else ()
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        # Text of the CAs -> channel. Calls of an earlier channel end by themselves.
+        self._channels: dict[bytes, grpc.aio.Channel] = {}
+
+    @property
+    def _channel(self) -> grpc.aio.Channel:
+        trusted = self._ca.read_bytes() if self._ca else b""
+        if trusted not in self._channels:
+            self._channels[trusted] = (
+                grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(trusted), options=OPTIONS)
+                if self._ca
+                else grpc.aio.insecure_channel(self.address, options=OPTIONS)
+            )
+        return self._channels[trusted]
 
     async def close(self) -> None:
-        await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
 
     # The registry
 

@@ -56,7 +56,7 @@ class Host:
 
     @property
     def held(self) -> Held:
-        return Held(self.certificate, False, self.certificate is not None, self.bundle, frozenset({self.served} - {""}))
+        return Held(self.certificate, self.certificate is not None, self.bundle, frozenset({self.served} - {""}))
 
     @property
     def shows(self) -> set[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -61,3 +62,16 @@ def test_each_file_of_this_collection_is_compiled_once(tmp_path: Path) -> None:
     once, plain = run(tmp_path, "once")[0], run(tmp_path, "plain")[0]
     assert {name: once[name] for name in ("first.py", "second.py", "other.py")} == {"first.py": 1, "second.py": 1, "other.py": plain["other.py"]}
     assert plain["first.py"] >= 1, "the count sees the compilation of a file in an archive"
+
+
+def test_every_module_that_runs_on_a_host_imports_compile_once_before_the_rest_of_this_collection() -> None:
+    modules = [path for path in (ROOT / "plugins" / "modules").glob("*.py") if ".module_utils.host." in path.read_text()]
+    assert len(modules) > 10
+    for path in modules:
+        names = [
+            f"{node.module}.{alias.name}"
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible_collections.skywalking")
+            for alias in node.names
+        ]
+        assert names[0].endswith("plugins.module_utils.compile_once"), path.name

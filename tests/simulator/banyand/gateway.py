@@ -36,6 +36,11 @@ class Gateway:
     def close(self):
         self.channel.close()
 
+    def use(self, tls):
+        """Connect again with other CAs."""
+        self.channel.close()
+        self.channel = Channel(self.channel.address, tls)
+
     async def cluster_state(self, headers):
         try:
             reply = await self.channel.call(CLUSTER_STATE, b"", _TIMEOUT, _credentials(headers))

@@ -20,6 +20,10 @@ from .watch import RENAME, WRITE, FileWatch
 from .web import text_reply
 from .wire import UNAUTHENTICATED, Status, is_streaming, streaming
 
+# The server uses replaced CAs 2.2 s after the rename: it watches the new file after 1.65 s (measured), and loads the file 0.5 s later.
+_CA_REMOVED, _CA_SETTLE, _CA_PAUSE = 1.65, 0.5, 0.5
+# Seconds without the file after which the server panics: 5 tries of 6 s, and their pauses (read in pkg/tls/reloader.go).
+_CA_ABSENT = 32.0
 # The server uses a replaced certificate after 2.0-2.5 s (measured, section 7).
 _CERTIFICATE_POLL, _CERTIFICATE_SETTLE = 0.25, 2.0
 # The server reads its users this many seconds after the last write (measured, section 7).
@@ -90,6 +94,41 @@ def client_context(flags, prefix):
         raise ConfigError(f"--{prefix}-tls is set, but no CA certificate file was provided (--{prefix}-ca-cert is required)")
     trust(ca_cert)
     return lambda: client_tls(ca_cert)
+
+
+async def follow_ca(ca_cert, use):
+    """Call the coroutine function `use` after each change of a CA file. A file that stays away ends the process, as in the real server.
+
+    Runs until cancelled.
+    """
+    watch = FileWatch(ca_cert)
+    watch.add()
+    try:
+        while True:
+            if await watch.events.get() != WRITE:
+                await asyncio.sleep(_CA_REMOVED)
+                await _watch_again(watch)
+            await asyncio.sleep(_CA_SETTLE)
+            try:
+                trust(ca_cert)
+            except ConfigError as error:
+                log("error", "TLS-RELOADER", str(error))
+                continue
+            log("info", "TLS-RELOADER", "CA certificate updated, reconnecting clients", path=ca_cert)
+            await use()
+    finally:
+        watch.close()
+
+
+async def _watch_again(watch):
+    for _ in range(int(_CA_ABSENT / _CA_PAUSE)):
+        try:
+            watch.add()
+            return
+        except FileNotFoundError:
+            await asyncio.sleep(_CA_PAUSE)
+    log("panic", "TLS-RELOADER", "Failed to re-add file to watcher after 5 attempts")
+    os._exit(2)
 
 
 def trust(ca_cert):

@@ -26,7 +26,7 @@ from .metrics import DNS_DISCOVERY, FILE_DISCOVERY, Metrics
 from .points import make_private, measure_root
 from .registry import Registry, SchemaStore
 from .schema_sync import SchemaSync
-from .security import Credentials, ServerTls, client_context, trust
+from .security import Credentials, ServerTls, client_context, follow_ca, trust
 from .store import Store
 from .tables import Peers, Roster
 from .tasks import background
@@ -120,6 +120,7 @@ class _Process:
                 continue
             self.schema = schema
             self.discovery.handlers.append(schema)
+            self.follow_ca("schema-property-client", schema.reconnect)
             return
         raise StartError(f"failed to create property schema registry after {REGISTRY_TRIES} attempts")
 
@@ -190,6 +191,11 @@ class _Process:
     def _follow(self, tls):
         if tls:
             self.following.append(background(tls.follow()))
+
+    def follow_ca(self, prefix, use):
+        """Use replaced CAs of one kind of client."""
+        if self.flags[prefix + "-tls"]:
+            self.following.append(background(follow_ca(self.flags[prefix + "-ca-cert"], use)))
 
     def _gateway(self, address, tls=None):
         gateway = Gateway(address, tls)
@@ -338,6 +344,13 @@ class _Front(_Process):
             self.following.append(background(guard.follow(watch)))
         services = guard.protect_services(self.public_services())
         gateway = self._gateway(flags["http-grpc-addr"], self.gateway_tls)
+        ca_cert = flags["http-grpc-cert-file"]
+        if ca_cert:
+
+            async def use():
+                gateway.use(trust(ca_cert))
+
+            self.following.append(background(follow_ca(ca_cert, use)))
         routes = guard.protect_routes(
             {
                 "/api/v1/cluster/state": gateway.cluster_state,
@@ -380,6 +393,8 @@ class Liaison(_Front):
     async def prepare(self):
         await super().prepare()
         self.discovery.handlers += [self.liaisons, self.data_nodes]
+        self.follow_ca("liaison-client", self.liaisons.reconnect)
+        self.follow_ca("data-client", self.data_nodes.reconnect)
 
     async def listen(self):
         flags = self.flags

@@ -103,6 +103,15 @@ class Peers:
             elif name in self.active and not await self._drop_unhealthy(name, self.active[name]):
                 self._run(self._drop_later(name, self.active[name]))
 
+    async def reconnect(self):
+        """Close every connection and connect again, as after a change of the CA file."""
+        async with self.lock:
+            for name in [*self.active, *self.evictable]:
+                self._forget(name)
+            nodes = list(self.registered.values())
+        for node in nodes:
+            await self.added(node)
+
     async def check(self, name):
         """Handle a failed call to this node: an unhealthy node becomes evictable."""
         async with self.lock:

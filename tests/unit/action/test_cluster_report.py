@@ -131,3 +131,17 @@ def test_a_cluster_that_was_stopped_is_one_line_and_no_finding_for_each_server()
     assert len(found["pairs"]) == 2
     one_runs = cluster_report.cluster_report("default", ENTRIES, {"d1": refused, "d2": cluster_report.Answer(view("d1", "d2"))})
     assert not [line for line in one_runs["lines"] if "No server of this cluster runs" in line]
+
+
+def test_the_certificates_of_hosts_with_tls_are_counted_and_hosts_without_an_answer_are_left_out() -> None:
+    ends = {"127.0.0.1:17912": {"not_after": "2099-01-31T12:00:00Z", "serial": "1"}, "127.0.0.1:17916": {"not_after": "2001-01-31T12:00:00Z"}}
+    hostvars = {
+        "d1": {"state": state(view("d1"))},
+        "d2": {"state": {"endpoints": {"d2": {"tables": None, "certificates": ends}}}, "banyandb_certificate_least_days": 5},
+        "d3": {"state": {"endpoints": {"d3": {"tables": None, "certificates": {}}}}},
+        "d4": {"state": {"unreachable": True}},
+    }
+    found = cluster_report.expiry_of(["d1", "d2", "d3", "d4", "of dns"], hostvars, ["state"])
+    assert found.failing == ["d2", "d3"]
+    assert "the first has expired, on 2001-01-31 12:00 UTC (d2)" in found.lines[0] and "d3: no TLS port serves a certificate" in found.lines[2]
+    assert cluster_report.expiry_of(["d1"], hostvars, ["state"]) == ([], [])

@@ -194,9 +194,9 @@ def test_what_a_host_holds_names_the_ca_that_signed_even_without_key_identifiers
     found = held(LEAF.pem, other.pem + CA.pem, True, [LEAF.pem, Made("self").pem])
     ids = [authority_id(each.certificate) for each in (CA, other)]
     assert found.certificate is not None and found.certificate.issuer_key_id == ids[0] and len(ids[0]) == 64
-    assert (found.pair, found.unreadable, found.bundle, found.served) == (True, False, frozenset(ids), frozenset({ids[0], ""}))
+    assert (found.pair, found.bundle, found.served) == (True, frozenset(ids), frozenset({ids[0], ""}))
     assert held("", "", False) == Held()
-    assert held("garbage", CA.pem[:100], False, ["garbage"]) == Held(unreadable=True)
+    assert held("garbage", CA.pem[:100], False, ["garbage"]) == Held()
 
 
 def test_without_the_library_the_import_works_and_says_what_is_missing():

@@ -25,7 +25,10 @@ OF_A_RUN = {
     "banyandb_override",
     "banyandb_remove",
     "banyandb_remove_data",
+    "banyandb_renew",
+    "banyandb_renew_key",
     "banyandb_restart",
+    "banyandb_rotate_ca",
     "banyandb_status_file",
     "banyandb_status_wait",
 }

@@ -16,9 +16,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.ce
     KEY_VARIABLE,
     Fault,
     Given,
-    Health,
+    expiry,
     file_findings,
-    status,
+    files_of_others,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import (
     Action,
@@ -27,8 +27,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.ce
     Plan,
     Reason,
     Step,
+    after,
     plan,
-    stale_ports,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import (
     Certificate,
@@ -86,7 +86,7 @@ WANTED = {"one": identity(["one"]), "two": identity(["two"])}
 
 
 def held(host: str, bundle: str, issuer: str, served: str = "", **changed: Any) -> Held:
-    return Held(certificate(host, issuer_key_id=issuer), False, True, frozenset(bundle), frozenset(served or issuer))._replace(**changed)
+    return Held(certificate(host, issuer_key_id=issuer), True, frozenset(bundle), frozenset(served or issuer))._replace(**changed)
 
 
 def steps(found: Plan) -> dict[str, tuple[Any, ...]]:
@@ -94,11 +94,11 @@ def steps(found: Plan) -> dict[str, tuple[Any, ...]]:
 
 
 def test_new_hosts_get_a_key_and_a_certificate():
-    found = plan(WANTED, {"one": Held(), "two": Held(unreadable=True)}, ["a"], NOW)
+    found = plan(WANTED, {"one": Held(), "two": Held()}, ["a"], NOW)
     assert found.step is Step.STABLE and found.changes
     assert steps(found) == {
         "one": (Action.ISSUE, "a", "a", (Reason.NO_CERTIFICATE,)),
-        "two": (Action.ISSUE, "a", "a", (Reason.UNREADABLE,)),
+        "two": (Action.ISSUE, "a", "a", (Reason.NO_CERTIFICATE,)),
     }
 
 
@@ -162,8 +162,24 @@ def test_a_ca_that_hosts_trust_and_the_directory_lacks_stops_everything():
     assert len(found.problem) <= MOST and message(found.problem) == found.problem
 
 
-def test_ports_that_serve_another_certificate_are_stale():
-    assert stale_ports(certificate("one"), {17932: "old", 17912: "leaf", 17916: "older"}) == (17916, 17932)
+def test_a_renewal_on_request_keeps_the_key_and_a_new_key_is_a_second_request():
+    now_held = {host: held(host, "a", "a") for host in WANTED}
+    found = plan(WANTED, now_held, ["a"], NOW, renewed=["one", "two"], new_keys=["two"])
+    assert steps(found) == {
+        "one": (Action.RENEW, "a", "a", (Reason.RENEWAL_REQUESTED,)),
+        "two": (Action.ISSUE, "a", "a", (Reason.KEY_REQUESTED, Reason.RENEWAL_REQUESTED)),
+    }
+
+
+def test_check_mode_predicts_each_step_of_a_rotation():
+    now_held = {host: held(host, "a", "a") for host in WANTED}
+    seen = []
+    while not seen or seen[-1] is not Step.RETIRE:
+        found = plan(WANTED, now_held, ["a", "b"], NOW)
+        seen.append(found.step)
+        assert {order.host for order in found.orders if order.changes} == (set() if found.step is Step.RETIRE else set(WANTED))
+        now_held = {order.host: after(now_held[order.host], order, WANTED[order.host], NOW) for order in found.orders}
+    assert seen == [Step.TRUST_BOTH, Step.REISSUE, Step.TRUST_NEW, Step.RETIRE]
 
 
 def test_a_single_host_may_change_to_another_ca():
@@ -227,30 +243,44 @@ def test_a_certificate_that_is_itself_in_the_ca_file_is_trusted():
     assert file_findings(HOST, Given([own], "key", [own]), NEEDED, NOW, 30) == []
 
 
-# ---- status
+# ---- status and foreign files
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "health", "fails", "text"),
+    ("days", "failing", "text"),
     [
-        (-10, 355, Health.GOOD, False, ""),
-        (-300, 65, Health.DUE, False, "expires in 65 days"),
-        (-360, 7, Health.DUE, False, "expires in 7 days"),
-        (-360, 6, Health.SOON, True, "expires in 6 days, on 2026-06-07 00:00 UTC, expected 7 days or more"),
-        (-365, 0, Health.EXPIRED, True, "expired on 2026-06-01 00:00 UTC"),
-        (1, 366, Health.NOT_YET_VALID, True, "Correct the clocks."),
+        ({"one": 355, "two": 8}, [], "the first expires in 8 days, on 2026-06-09 00:00 UTC (two)"),
+        ({"one": 1, "two": 7}, ["one"], "the first expires in 1 day, on"),
+        ({"one": 355, "two": 0}, ["two"], "the first has expired, on 2026-06-01 00:00 UTC (two)"),
+        ({"one": 355, "two": None}, ["two"], "two: no TLS port serves a certificate"),
+        ({"one": None, "two": None}, ["one", "two"], "one, two: no TLS port serves a certificate"),
     ],
 )
-def test_status_fails_under_seven_days(start, end, health, fails, text):
-    found = status(f"{HOST}:17912", certificate(start=start, end=end), NOW)
-    assert (found.health, found.days, found.fails) == (health, end, fails) and text in found.message
-    assert len(found.message) <= MOST and message(found.message) == found.message
+def test_status_fails_under_the_least_days(days, failing, text):
+    found = expiry({host: None if left is None else NOW + timedelta(days=left) for host, left in days.items()}, NOW, {"one": 7, "two": 7})
+    assert found.failing == failing and any(text in line for line in found.lines), found.lines
+    assert all(len(line) <= MOST for line in found.lines)
 
 
-def test_status_without_a_certificate_fails():
-    found = status(HOST, None, NOW, remedy="Do this.")
-    assert found.fails and found.days is None and found.message == f"{HOST}: no certificate. Do this."
+def test_the_least_days_belong_to_a_host_and_a_cluster_without_tls_has_no_line():
+    found = expiry({"one": NOW + timedelta(days=20), "two": NOW + timedelta(days=20)}, NOW, {"one": 7, "two": 30})
+    assert found.failing == ["two"] and "fewer than 30 days. Run skywalking.banyandb.certificates." in found.lines[1]
+    assert expiry({}, NOW, {}) == ([], [])
 
 
-def test_the_limit_of_status_is_a_setting():
-    assert status(HOST, certificate(start=-360, end=6), NOW, least_days=5).health is Health.DUE
+FILE, ABSENT = ({"what": what, "readable": True} for what in ("file", "absent"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, []),
+        ({"ca": ABSENT}, []),
+        ({"key": {"what": "other", "readable": True}}, ["/tls/node.key: expected a file, found a link or a directory"]),
+        ({"certificate": {"what": "file", "readable": False}}, ["/tls/node.crt: has no certificate"]),
+        ({"ca": ABSENT, "certificate": ABSENT}, ["/tls/node.key: a key without node.crt and ca.crt"]),
+    ],
+)
+def test_a_file_that_this_collection_did_not_write_is_named(changed, says):
+    found = files_of_others("/tls", {**dict.fromkeys(("ca", "certificate", "key"), FILE), **changed})
+    assert len(found) == len(says) and all(said in message and "Move it away" in message for said, message in zip(says, found, strict=True))

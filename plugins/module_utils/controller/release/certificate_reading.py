@@ -219,14 +219,13 @@ def held(certificate: str, bundle: str, pair: bool, served: Sequence[str] = ()) 
     ``certificate``, ``bundle``: texts of ``node.crt`` and ``ca.crt`` as the host returns them, empty without the file or without a certificate in it.
     ``pair``: as the host returns it. ``served``: PEM text of the certificate that each port of the server serves now.
     """
-    trusted = _readable(bundle)
-    own = _readable(certificate)[:1]
+    trusted = readable(bundle)
+    own = readable(certificate)[:1]
     return Held(
         certificate=_with_issuer(own[0], trusted) if own else None,
-        unreadable=not own and bool(certificate),
         pair=pair,
         bundle=frozenset(authority_id(each) for each in trusted),
-        served=frozenset(_with_issuer(each, trusted).issuer_key_id for text in served for each in _readable(text)[:1]),
+        served=frozenset(_with_issuer(each, trusted).issuer_key_id for text in served for each in readable(text)[:1]),
     )
 
 
@@ -243,12 +242,18 @@ def _with_issuer(certificate: x509.Certificate, trusted: Sequence[x509.Certifica
     return values if issuer is None else values._replace(issuer_key_id=authority_id(issuer))
 
 
-def _readable(text: str) -> list[x509.Certificate]:
+def readable(text: str) -> list[x509.Certificate]:
     """Return the certificates of a text, none when one of them is damaged."""
     try:
         return certificates(text.encode("utf-8", "surrogateescape")) if text else []
     except ReadingError:
         return []
+
+
+def name_of(name: x509.Name) -> str:
+    """Return the common name of a subject or an issuer, or the whole name when it has none."""
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(common[0].value) if common else name.rfc4514_string()
 
 
 def pem_of(found: Sequence[x509.Certificate]) -> str:

@@ -91,6 +91,21 @@ def served_certificate(address: str, server_name: str = "localhost", timeout: fl
     return Served(hashlib.sha256(der).hexdigest(), f"{serial:x}", end, ssl.DER_cert_to_PEM_cert(der))
 
 
+def ends_of(addresses: Sequence[str], timeout: float) -> dict[str, dict[str, str]]:
+    """Return address -> serial number and end of the certificate that it serves. An address without one is left out.
+
+    ``timeout``: seconds for each address.
+    """
+    found = {}
+    for address in addresses:
+        try:
+            served = served_certificate(address, timeout=timeout)
+        except NotServed:
+            continue  # a server that stops or hangs has no view either, and its view decides
+        found[address] = {"serial": served.serial, "not_after": served.not_after}
+    return found
+
+
 def await_served(addresses: Sequence[str], sha256: str, timeout: float) -> dict[str, Served]:
     """Wait until each address serves the certificate ``sha256``, and return what it serves. ``timeout``: seconds for all together.
 

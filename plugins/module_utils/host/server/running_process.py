@@ -69,22 +69,27 @@ def kind_of(pid: int, proc: str = "/proc") -> str:
 
 
 def watches(pid: int, path: str, proc: str = "/proc") -> bool:
-    """Return whether this process has an inotify watch on the file of ``path`` (proc(5), fdinfo). Raises HostStateError.
+    """Return whether this process has an inotify watch on the file of ``path``. Raises HostStateError."""
+    return watch_count(pid, path, proc) > 0
 
-    Return False if the process has ended.
+
+def watch_count(pid: int, path: str, proc: str = "/proc") -> int:
+    """Return how many inotify watches this process has on the file that ``path`` names now (proc(5), fdinfo). Raises HostStateError.
+
+    Return 0 without the file, or if the process has ended.
     """
+    found = 0
     try:
         mark = f"ino:{os.stat(path).st_ino:x} "
         for descriptor in os.listdir(f"{proc}/{pid}/fdinfo"):
             with contextlib.suppress(FileNotFoundError):  # closed since listdir()
                 lines = read_file(f"{proc}/{pid}/fdinfo/{descriptor}").splitlines()
-                if any(line.startswith("inotify ") and mark in line for line in lines):
-                    return True
+                found += sum(line.startswith("inotify ") and mark in line for line in lines)
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return 0
     except OSError as error:
         raise cannot_read(f"{proc}/{pid}", error) from error
-    return False
+    return found
 
 
 def port_holder(port: int, proc: str = "/proc") -> str:

@@ -8,6 +8,7 @@ The inventory has the settings of the next start. The process still listens with
 
 from __future__ import annotations
 
+import os.path
 from typing import NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
@@ -16,10 +17,15 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.lo
 
 
 class RunningServer(NamedTuple):
-    """A running server. ``at``: where it listens. ``node_name``: the name that it reports; empty if its environment does not set the name."""
+    """A running server. ``at``: where it listens. ``node_name``: the name that it reports; empty if its environment does not set the name.
+
+    ``pid``: its process. ``tls_directory``: directory of the certificate that it loads; empty without TLS.
+    """
 
     at: LocalServer
     node_name: str
+    pid: int
+    tls_directory: str
 
 
 def server_of_process(pid: int) -> RunningServer | None:
@@ -28,7 +34,8 @@ def server_of_process(pid: int) -> RunningServer | None:
     if not environment:
         return None
     kind = running_process.kind_of(pid)
-    return RunningServer(server_of(kind, environment), node_name(kind, environment))
+    directory = os.path.dirname(environment.get("BYDB_CERT_FILE", ""))
+    return RunningServer(server_of(kind, environment), node_name(kind, environment), pid, directory)
 
 
 def running_server(service: str) -> RunningServer | None:

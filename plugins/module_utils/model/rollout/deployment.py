@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
@@ -17,7 +18,6 @@ STAY = "__banyandb_cluster_members"
 CONFIGURE = "__banyandb_configure"
 CHANGE = "__banyandb_change"
 INSTALL = "__banyandb_install"
-CERTIFY = "__banyandb_certify"
 FIREWALL = "__banyandb_firewall"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
@@ -37,19 +37,22 @@ USERS_LATER = "__banyandb_users_in_wave"
 USERS_LEFT = "__banyandb_users_left"
 
 
-def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]], certified: Collection[str] = ()) -> dict[str, list[str]]:
+def steps(
+    clusters: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Mapping[str, Any]],
+    certified: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, list[str]]:
     """Return the groups of the playbook ``deploy`` for each host: host -> names of groups.
 
     ``clusters``: the clusters of the inventory. When the nodes come from DNS, the key ``hosts`` of a cluster has the nodes of the inventory.
     ``found``: host -> result of the module ``probe``.
-    ``certified``: hosts that get a certificate.
+    ``certified``: host that gets a certificate -> its groups, of certificate_rounds.groups_of().
     A host that is in no cluster (a host in ``banyandb_remove``) has no groups, and the playbook does not change the host.
 
     ``__banyandb_cluster_members``: all hosts of the clusters.
     ``__banyandb_change``: hosts whose server runs with other settings than the inventory has. The playbook changes these hosts wave by wave.
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
     ``__banyandb_install``: the hosts of ``__banyandb_change`` and ``__banyandb_configure``.
-    ``__banyandb_certify``: hosts that get a certificate.
     ``__banyandb_firewall``: hosts whose firewall needs a change.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
     ``__banyandb_start_first_liaison``: one liaison of each cluster.
@@ -91,7 +94,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     loses = any(EMPTIED in each for each in groups.values())
     for name, each in groups.items():
         each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
-        each.extend([CERTIFY] if name in certified else [])
+        each.extend(certified.get(name, ()))
         each.extend([FIREWALL] if (found[name].get("firewall") or {}).get("differs") else [])
         each.extend([ROLLOUT] if rolls else [])
         each.extend([DISK_LOST] if loses else [])

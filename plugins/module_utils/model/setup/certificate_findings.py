@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import (
+    CA_FILE,
+    CERTIFICATE_FILE,
+    DAY,
+    KEY_FILE,
     Certificate,
     Identity,
     days_left,
-    is_due,
     missing,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed, naming
 
 CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE = "banyandb_tls_ca", "banyandb_tls_certificate", "banyandb_tls_key"
 
+#: Days left under which ``status`` fails and ``deploy`` warns.
+LEAST_DAYS = 7
 #: Characters for the names in a message. The message also needs room for the host and for what to do.
 ROOM = 60
 
@@ -121,54 +126,53 @@ def file_findings(host: str, given: Given, wanted: Identity, now: datetime, leas
     return found
 
 
-class Health(str, Enum):
-    """How long a certificate still works. Status fails with SOON, EXPIRED, NOT_YET_VALID and ABSENT."""
+def files_of_others(directory: str, found: Mapping[str, Any]) -> list[str]:
+    """Return a message for each file that this collection did not write. A deployment must not replace such a file.
 
-    GOOD = "good"
-    DUE = "due"
-    SOON = "soon"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    ABSENT = "absent"
-
-
-class Status(NamedTuple):
-    """The state of one certificate for ``status``. ``days``: whole days left, negative after the end, None without a certificate.
-
-    ``message``: one line with what to do, empty when nothing is to do.
+    ``directory``: directory of the files on the host. ``found``: ``tls`` as the module ``host_info`` returned it.
     """
+    paths = {"ca": f"{directory}/{CA_FILE}", "certificate": f"{directory}/{CERTIFICATE_FILE}", "key": f"{directory}/{KEY_FILE}"}
+    remedy = ". Move it away, then run this again."
+    problems = [
+        fitted("", path, ": expected a file, found a link or a directory" + remedy)
+        if found[name]["what"] == "other"
+        else fitted("", path, ": has no certificate, so this collection did not write it" + remedy)
+        for name, path in paths.items()
+        if found[name]["what"] == "other" or not found[name]["readable"]
+    ]
+    if found["key"]["what"] == "file" and found["ca"]["what"] == found["certificate"]["what"] == "absent":
+        problems.append(fitted("", paths["key"], ": a key without node.crt and ca.crt, so this collection did not write it" + remedy))
+    return problems
 
-    health: Health
-    days: int | None
-    message: str
 
-    @property
-    def fails(self) -> bool:
-        """Whether ``status`` must fail."""
-        return self.health not in (Health.GOOD, Health.DUE)
+class Expiry(NamedTuple):
+    """When the certificates of a cluster end. ``lines``: for a person. ``failing``: hosts with too few days left, or without a certificate."""
+
+    lines: list[str]
+    failing: list[str]
 
 
-def status(where: str, certificate: Certificate | None, now: datetime, least_days: int = 7, remedy: str = "") -> Status:
-    """Return the state of a certificate.
+def expiry(ends: Mapping[str, datetime | None], now: datetime, least_days: Mapping[str, int]) -> Expiry:
+    """Return the line of ``status`` on the certificates of a cluster, and a line for each group of hosts that must act.
 
-    ``where``: the host, and the port or the file. ``now``: UTC. ``least_days``: fewer days make status fail. ``remedy``: what to do, default the
-    playbook ``certificates``.
+    ``ends``: host -> first end of the certificates that its server serves, in UTC; None if no port serves one. ``least_days``: host -> least days.
     """
-    remedy = remedy or "Run skywalking.banyandb.certificates."
-    if certificate is None:
-        return Status(Health.ABSENT, None, fitted("", where, f": no certificate. {remedy}"))
-    days = days_left(certificate, now)
-    if now < certificate.not_before:
-        text = f"the certificate is valid from {_shown(certificate.not_before)}, now is {_shown(now)}. Correct the clocks."
-        return Status(Health.NOT_YET_VALID, days, fitted("", where, f": {text}"))
-    if certificate.not_after <= now:
-        return Status(Health.EXPIRED, days, fitted("", where, f": the certificate expired on {_shown(certificate.not_after)}. {remedy}"))
-    if days < least_days:
-        text = f"the certificate expires in {days} days, on {_shown(certificate.not_after)}, expected {least_days} days or more. {remedy}"
-        return Status(Health.SOON, days, fitted("", where, f": {text}"))
-    if is_due(certificate, now):
-        return Status(Health.DUE, days, fitted("", where, f": the certificate expires in {days} days. {remedy}"))
-    return Status(Health.GOOD, days, "")
+    known = sorted((end, host) for host, end in ends.items() if end is not None)
+    lines = []
+    if known:
+        end, host = known[0]
+        days = (end - now) // DAY
+        left = f"the first expires in {days} day{'' if days == 1 else 's'}" if end > now else "the first has expired"
+        lines.append(fitted(f"  certificates: {left}, on {_shown(end)} (", host, ")"))
+    silent = [host for host, end in ends.items() if end is None]
+    short = [host for end, host in known if end < now + least_days[host] * DAY]
+    if short:
+        most = max(least_days[host] for host in short)
+        remedy = f": the certificate expires in fewer than {most} days. Run skywalking.banyandb.certificates."
+        lines.append(naming("  fail: ", short, remedy))
+    if silent:
+        lines.append(naming("  fail: ", silent, ": no TLS port serves a certificate. Look into the log of the server."))
+    return Expiry(lines, [*short, *silent])
 
 
 def _shown(moment: datetime) -> str:

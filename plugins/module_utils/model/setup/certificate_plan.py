@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -46,10 +46,10 @@ class Reason(str, Enum):
     """Why a host does not keep its certificate."""
 
     NO_CERTIFICATE = "no_certificate"
-    UNREADABLE = "unreadable"
     KEY_MISMATCH = "key_mismatch"
     KEY_TYPE = "key_type"
     KEY_REQUESTED = "key_requested"
+    RENEWAL_REQUESTED = "renewal_requested"
     NAME_MISSING = "name_missing"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
@@ -58,7 +58,7 @@ class Reason(str, Enum):
 
 
 #: Reasons that need a new key.
-NEW_KEY = frozenset({Reason.NO_CERTIFICATE, Reason.UNREADABLE, Reason.KEY_MISMATCH, Reason.KEY_TYPE, Reason.KEY_REQUESTED})
+NEW_KEY = frozenset({Reason.NO_CERTIFICATE, Reason.KEY_MISMATCH, Reason.KEY_TYPE, Reason.KEY_REQUESTED})
 
 
 class Step(str, Enum):
@@ -87,14 +87,13 @@ class Blocked(str, Enum):
 class Held(NamedTuple):
     """What a host holds. CAs are named by their key identifiers, in hexadecimal.
 
-    ``certificate``: of ``node.crt``, None without the file or when the file has no certificate. ``unreadable``: the file has no certificate.
+    ``certificate``: of ``node.crt``, None without the file.
     ``pair``: the certificate matches the key on the host. ``bundle``: CAs in ``ca.crt``.
     ``served``: CAs of the certificates that the ports of the running server serve now, empty without a server. Each TLS port counts: the gossip port
     17932 serves its old certificate until a restart, all other ports load a new one in 2.2 s (measured).
     """
 
     certificate: Certificate | None = None
-    unreadable: bool = False
     pair: bool = False
     bundle: frozenset[str] = frozenset()
     served: frozenset[str] = frozenset()
@@ -153,7 +152,8 @@ class Plan:
             after = ": use a CA that banyandb_ca_dir does not have. Restore this directory from its backup."
             return naming("", self.blocking, after)
         if self.blocked is Blocked.UNKNOWN_HOST:
-            return naming("CA rotation: waits for ", self.blocking, ". Make each host reachable, or list it in banyandb_remove, then run this again.")
+            remedy = " are unreachable or not in this run. Run without --limit. List hosts that are gone in banyandb_remove."
+            return naming("CA rotation: waits, because ", self.blocking, remedy)
         return ""
 
 
@@ -162,13 +162,14 @@ def plan(
     held: Mapping[str, Held | None],
     authorities: Sequence[str],
     now: datetime,
+    renewed: Collection[str] = (),
     new_keys: Collection[str] = (),
 ) -> Plan:
     """Return what each host must do now.
 
     ``wanted``: host -> its Identity, for every host that shares the CA, also with ``--limit``. ``held``: host -> what the host holds; None or no
     entry for an unreachable host. ``authorities``: key identifiers of the CAs in the CA directory, oldest first, at least one; the last
-    one is the CA to use. ``now``: UTC. ``new_keys``: hosts that must get a new key.
+    one is the CA to use. ``now``: UTC. ``renewed``: hosts that must get a new certificate. ``new_keys``: hosts that must get a new key too.
     """
     known = {host: found for host in sorted(wanted) for found in [held.get(host)] if found is not None}
     unknown = tuple(host for host in sorted(wanted) if host not in known)
@@ -181,7 +182,8 @@ def plan(
     signer = _signer(joined, in_use, bool(unknown), step, authorities)
     orders = []
     for host, found in known.items():
-        reasons, lacking = _reasons(found, wanted[host], now, host in new_keys, step, authorities)
+        requested = [Reason.KEY_REQUESTED] * (host in new_keys) + [Reason.RENEWAL_REQUESTED] * (host in renewed)
+        reasons, lacking = _reasons(found, wanted[host], now, requested, step, authorities)
         bundle = _bundle(found, {*in_use, signer} if reasons else in_use, step, authorities)
         if not reasons:
             action, issuer = Action.KEEP, ""
@@ -197,12 +199,17 @@ def plan(
     return Plan(step, tuple(orders), blocked, unknown if blocked else ())
 
 
-def stale_ports(certificate: Certificate, served: Mapping[int, str]) -> tuple[int, ...]:
-    """Return the ports that serve another certificate than ``node.crt``. A port that stays stale for 10 s needs a restart of the server.
+def after(found: Held, order: Order, wanted: Identity, now: datetime) -> Held:
+    """Return what a host holds after it has carried out its order, so that check mode can plan the next step.
 
-    ``served``: port -> SHA-256 of the certificate in DER form that the port serves.
+    ``found``: what the host holds before the order. ``wanted`` and ``now``: as of plan().
     """
-    return tuple(sorted(port for port, sha256 in served.items() if sha256 != certificate.sha256))
+    found = found._replace(bundle=frozenset(order.bundle))
+    if not order.issuer:
+        return found
+    years = now + timedelta(days=36_500)
+    made = Certificate(wanted.names, wanted.addresses, 0, now, years, "", order.issuer, "", "")
+    return found._replace(certificate=made, pair=True, served=frozenset({order.issuer}) if found.served else found.served)
 
 
 def _strangers(joined: Mapping[str, Held], authorities: Sequence[str]) -> tuple[str, ...]:
@@ -254,19 +261,20 @@ def _signer(joined: Mapping[str, Held], in_use: Collection[str], unknown: bool, 
 
 
 def _reasons(
-    found: Held, wanted: Identity, now: datetime, new_key: bool, step: Step, authorities: Sequence[str]
+    found: Held, wanted: Identity, now: datetime, requested: Collection[Reason], step: Step, authorities: Sequence[str]
 ) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
     """Return why the host needs another certificate, and the names that the present certificate lacks."""
     certificate = found.certificate
     if certificate is None:
-        return (Reason.UNREADABLE if found.unreadable else Reason.NO_CERTIFICATE,), ()
+        return (Reason.NO_CERTIFICATE,), ()
     lacking = missing(certificate, wanted)
     # In the first step each CA of the directory still signs.
     usable = authorities if step is Step.TRUST_BOTH else authorities[-1:]
     checks = {
         Reason.KEY_MISMATCH: not found.pair,
         Reason.KEY_TYPE: certificate.key_type != CURVE,
-        Reason.KEY_REQUESTED: new_key,
+        Reason.KEY_REQUESTED: Reason.KEY_REQUESTED in requested,
+        Reason.RENEWAL_REQUESTED: Reason.RENEWAL_REQUESTED in requested,
         Reason.NAME_MISSING: bool(lacking),
         Reason.EXPIRED: certificate.not_after <= now,
         Reason.NOT_YET_VALID: now < certificate.not_before,
