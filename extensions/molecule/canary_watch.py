@@ -2,11 +2,11 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look for secrets in processes and temporary files until the file STOP exists: ``canary_watch.py SECRETS READY STOP LAB``.
+"""Look for secrets in processes and temporary files until the file STOP exists: ``canary_watch.py SECRETS READY STOP LAB TEMPORARY``.
 
 SECRETS is a JSON file with a list of texts. The command line of no process has one, since this program would find itself.
 Looks at the command line and the environment of every process of the machine, with those of all lab hosts, and at the temporary files of Ansible on
-the controller and on the hosts of the lab LAB. Prints the findings as a JSON list: place, and number of the secret in SECRETS.
+the hosts of the lab LAB and in the directory TEMPORARY. Prints the findings as a JSON list: place, and number of the secret in SECRETS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SECONDS_BETWEEN = 0.03
-TEMPORARY = (".ansible/tmp", ".ansible/cp")
+ON_HOSTS = ("root/.ansible/tmp", "home/ops/.ansible/tmp", "tmp")
 
 
 def processes() -> Iterator[tuple[str, bytes]]:
@@ -33,21 +33,19 @@ def processes() -> Iterator[tuple[str, bytes]]:
                 yield f"{name} of {Path(f'/proc/{pid}/comm').read_text().strip()}", content
 
 
-def temporary_files(homes: list[Path]) -> Iterator[tuple[str, bytes]]:
+def temporary_files(folders: list[Path]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each temporary file of Ansible."""
-    for home in homes:
-        for folder, _folders, names in os.walk(home):
+    for top in folders:
+        for folder, _folders, names in os.walk(top):
             for name in names:
                 with contextlib.suppress(OSError):  # removed since the listing
-                    yield f"{home}: {name}", (Path(folder) / name).read_bytes()
+                    yield f"{top}: {name}", (Path(folder) / name).read_bytes()
 
 
-def main(secrets_file: str, ready: str, stop: str, lab: str) -> None:
+def main(secrets_file: str, ready: str, stop: str, lab: str, temporary: str) -> None:
     secrets = [secret.encode() for secret in json.loads(Path(secrets_file).read_text())]
     state = json.loads(subprocess.run([sys.executable, "-m", "tests.lab", "--lab", lab, "list"], capture_output=True, check=True).stdout)
-    roots = [Path(host["root"]) for host in state["hosts"]]
-    homes = [root / home for root in roots for home in ("root", "home/ops")]
-    folders = [*(home / each for home in [*homes, Path.home()] for each in TEMPORARY), *(root / "tmp" for root in roots)]
+    folders = [Path(temporary), *(Path(host["root"]) / folder for host in state["hosts"] for folder in ON_HOSTS)]
     found: dict[tuple[str, int], None] = {}
     Path(ready).touch()
     while not Path(stop).exists():
