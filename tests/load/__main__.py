@@ -46,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--group", default=defaults.group, help="group; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--measure", default=defaults.measure, help="measure; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--patience", type=positive, default=defaults.patience, help="seconds to look for missing points (%(default)s)")
+    parser.add_argument("--ca", type=pathlib.Path, help="CA of liaisons that turn TLS on or off; the file may appear during the run")
     parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")
     parser.add_argument("--ready", type=pathlib.Path, help="file that the client makes when every liaison takes and finds points")
     parser.add_argument("--until", type=pathlib.Path, help="file that ends the load when it exists")
@@ -61,6 +62,7 @@ async def work(options: argparse.Namespace) -> dict[str, object]:
             group=options.group,
             measure=options.measure,
             patience=options.patience,
+            ca=options.ca,
         )
     )
     signalled = asyncio.Event()

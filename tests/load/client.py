@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import functools
 import itertools
+import pathlib
 import threading
 import time
 import uuid
@@ -57,7 +58,7 @@ class CountError(Exception):
 class Settings:
     """``liaisons``: host:port of each public port. ``rate``: points a second, over all liaisons. ``period``: seconds between
     two batches of a liaison. ``queries``: queries a second through each liaison. ``patience``: seconds without a newly found
-    point after which the count ends.
+    point after which the count ends. ``ca``: file with the CA of liaisons that turn TLS on or off during the run.
     """
 
     liaisons: tuple[str, ...]
@@ -67,6 +68,7 @@ class Settings:
     group: str = "load"
     measure: str = "points"
     patience: float = 20.0
+    ca: pathlib.Path | None = None
 
 
 class Load:
@@ -91,7 +93,7 @@ class Load:
     async def run(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Write and query until ``stopped()`` is true, then count. Return the figures of README.md. Raises SetUpError, CountError."""
         settings = self.settings
-        liaisons = [Liaison(address, settings.group, settings.measure) for address in settings.liaisons]
+        liaisons = [Liaison(address, settings.group, settings.measure, ca=settings.ca) for address in settings.liaisons]
         try:
             await self._set_up(liaisons)
             started = datetime.datetime.now(datetime.UTC)

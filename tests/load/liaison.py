@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -69,15 +70,29 @@ async def _unless_there(creation: Awaitable[None]) -> None:
 class Liaison:
     """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
 
-    Its calls raise grpc.RpcError.
+    ``ca``: file with the CA of the liaison. While the file exists, a call after a refused call changes between TLS and no TLS, since the liaison may
+    have changed. Its calls raise grpc.RpcError.
     """
 
-    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS) -> None:
+    def __init__(self, address: str, group: str, measure: str, replicas: int = REPLICAS, ca: pathlib.Path | None = None) -> None:
         self.address, self.group, self.measure, self.replicas = address, group, measure, replicas
+        self._ca = ca
         self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._other: grpc.aio.Channel | None = None
 
     async def close(self) -> None:
         await self._channel.close()
+        if self._other:
+            await self._other.close()
+
+    def _change_after(self, error: grpc.RpcError, used: grpc.aio.Channel) -> None:
+        """Use the other channel than ``used`` from now on, if the liaison was not reached and its CA is known.
+
+        Many calls fail together. Only the first failure changes the channel.
+        """
+        if used is self._channel and error.code() == grpc.StatusCode.UNAVAILABLE and self._ca and self._ca.exists():
+            other = self._other or grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(self._ca.read_bytes()), options=OPTIONS)
+            self._channel, self._other = other, self._channel
 
     # The registry
 
@@ -132,11 +147,16 @@ class Liaison:
     async def write(self, points: Iterable[Point], timeout: float, answered: Callable[[int, str], None]) -> None:
         """Write points and call ``answered(number, status)`` for each answer. The answers come after the last point."""
         path, request, answer = method("measure.v1.MeasureService/Write")
-        write = self._channel.stream_stream(path, request.SerializeToString, answer.FromString)
+        channel = self._channel
+        write = channel.stream_stream(path, request.SerializeToString, answer.FromString)
         metadata = self._metadata()
         stream = write((self._request(point, metadata) for point in points), timeout=timeout)
-        async for reply in stream:
-            answered(reply.message_id, reply.status)
+        try:
+            async for reply in stream:
+                answered(reply.message_id, reply.status)
+        except grpc.RpcError as error:
+            self._change_after(error, channel)
+            raise
 
     async def query(self, begin: int, end: int, timeout: float) -> set[tuple[str, int]]:
         """Return the points of the times [begin, end), in milliseconds: (series, number)."""
@@ -162,8 +182,13 @@ class Liaison:
 
     async def _ask(self, path: str, timeout: float, **request: Any) -> Any:
         full, request_class, answer = method(path)
-        call = self._channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
-        return await call(request_class(**request), timeout=timeout)
+        channel = self._channel
+        call = channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
+        try:
+            return await call(request_class(**request), timeout=timeout)
+        except grpc.RpcError as error:
+            self._change_after(error, channel)
+            raise
 
     def _metadata(self) -> Any:
         return message("common.v1.Metadata")(group=self.group, name=self.measure)

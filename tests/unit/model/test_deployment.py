@@ -13,7 +13,7 @@ OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
 
 def probed(install=False, node=False, push=True, **service):
-    found = {"main_pid": 7, "ready": True, "needs_restart": [], **service}
+    found = {"main_pid": 7, "ready": True, "needs_restart": [], "switches_tls": False, **service}
     return {
         "install_needed": install,
         "node_needed": node,
@@ -64,6 +64,19 @@ def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
         "b": ["__banyandb_cluster_members", "__banyandb_rollout"],
         "l": ["__banyandb_cluster_members", "__banyandb_rollout", "__banyandb_drainable"],
     }
+
+
+def test_a_change_of_tls_is_no_wave_and_stops_and_starts_every_running_server():
+    described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"), ("s", "standalone"))
+    switches = {"needs_restart": [{"reason": "environment_changed", "variables": ["BYDB_TLS"]}], "switches_tls": True}
+    found = steps({"default": described}, {"a": probed(node=True, **switches), "b": probed(main_pid=0), "l": probed(**switches)})
+    switch = ["__banyandb_tls_switch", "__banyandb_install"]
+    assert found == {
+        "a": ["__banyandb_cluster_members", "__banyandb_start_data", *switch],
+        "b": ["__banyandb_cluster_members", "__banyandb_start_data"],
+        "l": ["__banyandb_cluster_members", "__banyandb_start_first_liaison", *switch, "__banyandb_drainable"],
+    }
+    assert "__banyandb_change" in steps({"default": described}, {"s": probed(**switches)})["s"]
 
 
 def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():

@@ -102,13 +102,13 @@ STARTS = [
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
 ]
-CERTIFY = "Give hosts their certificates"
+CERTIFY, SWITCH = "Give hosts their certificates", "Stop the servers of clusters that change TLS"
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
     "preflight": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],
     "configure": [CHECK, STOP, LOST, CONFIGURE, CERTIFY],
-    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, CERTIFY, *STARTS, "Change the running servers, one wave at a time"],
+    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, CERTIFY, SWITCH, *STARTS, "Change the running servers, one wave at a time"],
     "topology": [CHECK, STOP, LEAVES, "Push the complete topology to every server"],
 }
 
