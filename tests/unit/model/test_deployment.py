@@ -13,7 +13,7 @@ OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
 
 def probed(install=False, node=False, push=True, **service):
-    found = {"main_pid": 7, "ready": True, "needs_restart": [], "switches_tls": False, **service}
+    found = {"main_pid": 7, "ready": True, "needs_restart": [], "switches_tls": False, "exists": True, **service}
     return {
         "install_needed": install,
         "node_needed": node,
@@ -91,6 +91,12 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
         "l3": "__banyandb_start_liaison",
         "m1": "__banyandb_start_first_liaison",
     }
+
+
+@pytest.mark.parametrize(("service", "reopens"), [({"main_pid": 0}, True), ({"main_pid": 0, "exists": False}, False), ({}, False)])
+def test_the_ports_of_a_stopped_liaison_are_reopened_unless_the_host_is_new(service, reopens):
+    groups = steps({"default": cluster(("l", "liaison"), ("d", "data"))}, {"l": probed(**service), "d": probed(**service)})
+    assert ["__banyandb_reopen" in groups[host] for host in ("l", "d")] == [reopens, False]
 
 
 def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():

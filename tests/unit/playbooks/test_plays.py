@@ -101,6 +101,7 @@ STARTS = [
     "Start the data nodes without the META role that do not run",
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
+    "Reopen the ports of started liaisons",
 ]
 CERTIFY, SWITCH = "Give hosts their certificates", "Stop the servers of clusters that change TLS"
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"

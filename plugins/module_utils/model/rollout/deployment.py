@@ -22,6 +22,7 @@ CERTIFY = "__banyandb_certify"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
 SWITCH = "__banyandb_tls_switch"
+REOPEN = "__banyandb_reopen"
 EMPTIED = "__banyandb_empty_disk_nodes"
 DISK_LOST = "__banyandb_empty_disk_check"
 # The results of need().
@@ -48,6 +49,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
     ``__banyandb_tls_switch``: hosts that the playbook configures and stops before it starts the stopped servers, to change TLS in the whole cluster.
     These hosts are also in a group ``__banyandb_start_<kind>``.
+    ``__banyandb_reopen``: stopped liaisons of an earlier deployment. An interrupted run may have left their ports blocked.
     ``__banyandb_install``: the hosts of ``__banyandb_change``, ``__banyandb_configure`` and ``__banyandb_tls_switch``.
     ``__banyandb_certify``: hosts that get a certificate.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
@@ -74,6 +76,7 @@ def steps(clusters: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping
             if need(service) == START or stops:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
                 groups[name].append(f"__banyandb_start_{before}{node['role']}")
+                groups[name].extend([REOPEN] if node["role"] == LIAISON and service["exists"] and not stops else [])
             if stops:
                 groups[name].append(SWITCH)
             elif need(service) in (RESTART, MOVE):
