@@ -12,7 +12,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import problems_of, refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import wrong_limits
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import tls_switch
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import limits_of, wrong_limits
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
     FEW,
@@ -33,6 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "refusal": {"type": "str", "required": True},
     "certificates": {"type": "str"},
     "table": {"type": "bool", "default": False},
+    "changes_tls": {"type": "bool", "default": False},
 }
 
 
@@ -53,6 +55,7 @@ class ActionModule(ActionBase):
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)
         findings += certificate_findings(hostvars[hosts[0]].get(arguments["certificates"]) if arguments["certificates"] else None)
+        findings += switch_findings(arguments["clusters"], looked_at, hostvars, hosts, arguments["changes_tls"])
         findings += unknown_variables({host: list(hostvars[host]) for host in variables["ansible_play_hosts_all"]}, declared())
         findings += unknown_groups(variables["groups"])
         lost = [host for host in variables["ansible_play_hosts_all"] if host not in hosts]
@@ -99,3 +102,19 @@ def limit_findings(clusters: Mapping[str, Mapping[str, Any]], hostvars: Mapping[
         Finding(tuple(node["name"] for node in nodes[name]), Check.VARIABLES, Level.FAIL, problem)
         for name, problem in wrong_limits(nodes, hostvars).items()
     ]
+
+
+def switch_findings(
+    clusters: Mapping[str, Mapping[str, Any]],
+    looked_at: Mapping[str, Mapping[str, Any]],
+    hostvars: Mapping[str, Any],
+    reached: Sequence[str],
+    changes_tls: bool,
+) -> list[Finding]:
+    """Return why the run must not change TLS. ``looked_at``: host -> result of the probe. ``changes_tls``: whether the playbook can change TLS."""
+    nodes = {name: cluster.get("hosts", cluster["nodes"]) for name, cluster in clusters.items()}
+    services = {host: service for host, found in looked_at.items() for service in found.get("services", {}).values()}
+    found = tls_switch.switches(nodes, services, reached)
+    wrong = wrong_limits(nodes, hostvars)  # has findings of its own
+    limits = limits_of({name: nodes[name] for name in found if name not in wrong}, hostvars)
+    return tls_switch.findings(found, {name: name in wrong or limits[name].allow_downtime for name in found}, changes_tls)

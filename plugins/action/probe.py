@@ -15,10 +15,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import switch_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import seconds_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import host_firewall
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
@@ -74,10 +72,8 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return {"failed": True, "msg": message(failure_reason(result))}
         found = foreign_state.findings(setup, result) if node["services"] else []
-        switched = [problem for service in result["services"].values() for problem in switch_problems(read(service["needs_restart"]))]
         refusals = [
             *changed_kind.problems(kind, result["beside"]),
-            *switched,
             *(finding.message for finding in found if finding.refuses),
             *result["problems"],
             *(result.get("firewall") or {}).get("problems", ()),

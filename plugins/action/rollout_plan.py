@@ -19,6 +19,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     requested_restarts,
     wanted_changes,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import lines as switch_lines
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.waves import lines, waves
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
@@ -49,9 +51,11 @@ class ActionModule(ActionBase):
         found = {host: service for host, service in looked_at.items() if host in members}
         serving = {host for host, service in found.items() if need(service) not in (START, MOVE)}
         away = set(variables.get("ansible_play_hosts_all", ())) - set(looked_at)
+        switching = switches(nodes, found, variables.get("ansible_play_hosts", ()))
+        switched = {host for switch in switching.values() for host in switch.stops}
         try:
             if restart is None:
-                changes = wanted_changes(found)
+                changes = wanted_changes({host: service for host, service in found.items() if host not in switched})
             else:
                 serving &= {host for host in found if answers(host, hostvars[host].get(arguments["answers"]))}
                 changes = requested_restarts(found, restart, serving, members)
@@ -67,7 +71,7 @@ class ActionModule(ActionBase):
             if not refused and not isinstance(error, WrongLimits):
                 return {**result, "failed": True, "msg": message(error)}
             planned, changes, limits = [], {}, {}
-        printed = lines(planned, changes)
+        printed = switch_lines(switching) + lines(planned, changes)
         show(printed)
         warnings = []
         for name in dict.fromkeys(wave.cluster for wave in planned):
@@ -92,6 +96,7 @@ class ActionModule(ActionBase):
                 )
             )
         liaisons = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts]
+        liaisons += [host for switch in switching.values() for host in switch.liaisons]
         undrained = [host for host in liaisons if variables["__banyandb_local_servers"][host]["drain"] == NO_DRAIN]
         if undrained:
             warnings.append(
@@ -107,6 +112,8 @@ class ActionModule(ActionBase):
             **({"warnings": list(map(message, warnings))} if warnings else {}),
             "changed": False,
             "waves": [wave.to_mapping() for wave in planned],
+            "stops": {name: {"liaisons": list(switch.liaisons), "others": list(switch.others)} for name, switch in switching.items()},
+            "drained": liaisons,
             "watchers": {name: watchers(each, serving) for name, each in nodes.items()},
             "liaisons": {name: [node["name"] for node in each if node["role"] == LIAISON] for name, each in nodes.items()},
             "gates": {name: {"soak": limit.soak, "stall": limit.stall} for name, limit in limits.items()},

@@ -241,6 +241,7 @@ services:
       names of the variables. With V(program_changed), C(running) and C(wanted) have the paths. V(program_replaced) means that the link of a
       script changed after the start. V(users_unread) means that the server cannot see changes of O(users_file), and V(login_refused) that the
       server refuses the first user of the file.
+    - C(switches_tls) means that the server runs, or was last configured, with a different value of C(BYDB_TLS).
   returned: success
   type: dict
   sample:
@@ -266,6 +267,7 @@ services:
       needs_restart:
         - reason: environment_changed
           variables: [BYDB_GRPC_PORT]
+      switches_tls: false
 beside:
   description: Name of each unit in O(beside), then its C(main_pid) and its state C(enabled) of systemd. C(main_pid) is 0 if the unit does not run.
   returned: success
@@ -394,7 +396,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files imp
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.machine_identity import machine_identity
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons, switches_tls
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 
 # Seconds to reach one address of a topology. The module topology has the same default.
@@ -657,6 +659,7 @@ def _facts(unit: systemd_services.Service, item: Mapping[str, Any]) -> dict[str,
         "silent_ports": silent,
         "ready": unit.active_state == "active" and bool(unit.main_pid) and not silent,
         "needs_restart": [reason.to_mapping() for reason in restart_reasons(unit, item["environment"], item["program"], item["program_target"])],
+        "switches_tls": switches_tls(unit, item["environment"]),
     }
 
 

@@ -38,6 +38,12 @@ options:
     description: Whether to print a table with a row for each host of the play and a column for each check.
     type: bool
     default: false
+  changes_tls:
+    description:
+      - Whether the playbook can change C(banyandb_tls) of servers that were already configured. If not, such a change fails.
+      - The run must reach every host of the cluster. If a server runs, the cluster also needs C(banyandb_allow_downtime=true).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - skywalking.banyandb.on_controller
 seealso:

@@ -71,6 +71,19 @@ waves:
       stands: [data1, data2, data3, liaison1]
       identities: [data1]
       pushes: false
+stops:
+  description:
+    - Cluster name, then the hosts whose servers the run stops before the waves, because TLS changes in the whole cluster. C(liaisons) stop one after
+      another, each after its drain. Then C(others) stop together. The waves have none of these hosts.
+  type: dict
+  returned: success
+  sample: {default: {liaisons: [liaison1, liaison2], others: [data1, data2]}}
+drained:
+  description: The liaisons that the run drains.
+  type: list
+  elements: str
+  returned: success
+  sample: [liaison1, liaison2]
 watchers:
   description: Cluster name, then the hosts whose cluster views judge the waves. These are the liaisons, or without liaisons the data nodes.
   type: dict

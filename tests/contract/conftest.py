@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.unit.peers import Certificate
+
 from .asking import Calls
 from .names import IMPATIENT, QUICK, Finder, Names, SrvName
 from .network import Network
-from .servers import Server, listing
+from .servers import GRPC, Server, listing
 from .waiting import SOON, until
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,6 +29,16 @@ ROOT = pathlib.Path(__file__).parents[2]
 def entries(servers: list[Server]) -> dict[str, str]:
     """Return the lines of these servers in a topology: entry name -> address."""
     return {name: address for server in servers for name, address in server.entry.items()}
+
+
+def secured(add: Callable[..., Server], number: int, folder: pathlib.Path, name: str) -> tuple[Server, Certificate]:
+    """Return a data node with TLS on its gRPC port, and its certificate for ``name``."""
+    certificate = Certificate(folder, name, address=None)
+    server = add("data", number, tls="true", **{"cert-file": str(certificate.path), "key-file": str(certificate.key_path)})
+    server.rename(listing({}))
+    server.start()
+    until(lambda: server.listens(GRPC), 30, f"{server} listens")
+    return server, certificate
 
 
 class Cluster:

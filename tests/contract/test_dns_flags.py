@@ -11,11 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.peers import Certificate
-
-from .conftest import Cluster
+from .conftest import Cluster, secured
 from .names import PATIENT, ZONE, Finder, Names, failed, record, worked_through
-from .servers import GRPC, Server, listing
+from .servers import GRPC, Server
 from .waiting import until
 
 NAME, OTHER = f"_grpc._tcp.here.{ZONE}", f"_grpc._tcp.there.{ZONE}"
@@ -46,22 +44,11 @@ def test_a_ca_bundle_without_certificates_is_refused(finder: Finder, tmp_path: p
     assert server.process.returncode != 0
 
 
-def secured(add: Callable[..., Server], number: int, folder: pathlib.Path) -> tuple[Server, Certificate]:
-    """Return a data node with TLS on its gRPC port, and its certificate."""
-    certificate = Certificate(folder, f"node{number}.{ZONE}".rstrip("."), address=None)
-    files = {"cert-file": str(certificate.path), "key-file": str(certificate.key_path)}
-    server = add("data", number, tls="true", **files)
-    server.rename(listing({}))
-    server.start()
-    until(lambda: server.listens(GRPC), PATIENT, f"{server} listens")
-    return server, certificate
-
-
 def test_each_name_has_a_ca_bundle_of_its_own_which_is_read_at_each_try(
     add: Callable[..., Server], cluster: Cluster, finder: Finder, names: Names, tmp_path: pathlib.Path
 ) -> None:
     services = [names.srv(), names.srv()]
-    nodes = [secured(add, number, tmp_path) for number in (8, 9)]
+    nodes = [secured(add, number, tmp_path, f"node{number}.{ZONE}".rstrip(".")) for number in (8, 9)]
     for service, (node, _) in zip(services, nodes, strict=True):
         service.lists(record(node))
     bundles = [tmp_path / "first-ca.pem", tmp_path / "second-ca.pem"]

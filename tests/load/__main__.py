@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=positive, default=defaults.queries, help="queries a second, through each liaison (%(default)s)")
     parser.add_argument("--group", default=defaults.group, help="group; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--measure", default=defaults.measure, help="measure; the client makes it when it is missing (%(default)s)")
-    parser.add_argument("--ca", type=pathlib.Path, help="file of CAs for TLS; the client reads a changed file again")
+    parser.add_argument("--ca", type=pathlib.Path, help="file of CAs for TLS, which may appear or change during the run")
     parser.add_argument("--patience", type=positive, default=defaults.patience, help="seconds to look for missing points (%(default)s)")
     parser.add_argument("--users", type=user_in, metavar="FILE", help='log in as the first user of {"users": [{"username": ..., "password": ...}]}')
     parser.add_argument("--out", type=pathlib.Path, help="file for the figures as JSON")

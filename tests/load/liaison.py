@@ -71,8 +71,8 @@ class Liaison:
     """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
     ``user``: name and password; a liaison without users ignores them.
 
-    ``ca``: file of CAs for TLS, None without TLS. After a change of the file, new calls use a new connection.
-    Its calls raise grpc.RpcError.
+    ``ca``: file of CAs for TLS; None never uses TLS. After a change of the file, new calls use a new connection. While the file exists, a call after a
+    refused call changes between TLS and no TLS, since the liaison may have changed. Its calls raise grpc.RpcError.
     """
 
     def __init__(
@@ -86,16 +86,17 @@ class Liaison:
     ) -> None:
         self.address, self.group, self.measure, self.replicas, self._ca = address, group, measure, replicas, ca
         self._user = tuple(zip(("username", "password"), user, strict=True)) if user else ()
-        # Text of the CAs -> channel. Calls of an earlier channel end by themselves.
+        self._secure = ca is not None and ca.exists()
+        # Text of the CAs, empty without TLS -> channel. Calls of an earlier channel end by themselves.
         self._channels: dict[bytes, grpc.aio.Channel] = {}
 
     @property
     def _channel(self) -> grpc.aio.Channel:
-        trusted = self._ca.read_bytes() if self._ca else b""
+        trusted = self._ca.read_bytes() if self._secure and self._ca else b""
         if trusted not in self._channels:
             self._channels[trusted] = (
                 grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(trusted), options=OPTIONS)
-                if self._ca
+                if trusted
                 else grpc.aio.insecure_channel(self.address, options=OPTIONS)
             )
         return self._channels[trusted]
@@ -103,6 +104,14 @@ class Liaison:
     async def close(self) -> None:
         for channel in self._channels.values():
             await channel.close()
+
+    def _change_after(self, error: grpc.RpcError, used: grpc.aio.Channel) -> None:
+        """Change between TLS and no TLS if the liaison was not reached through the present channel.
+
+        Many calls fail together. Only the first failure changes the channel.
+        """
+        if error.code() == grpc.StatusCode.UNAVAILABLE and self._ca and self._ca.exists() and used is self._channel:
+            self._secure = not self._secure
 
     # The registry
 
@@ -157,11 +166,16 @@ class Liaison:
     async def write(self, points: Iterable[Point], timeout: float, answered: Callable[[int, str], None]) -> None:
         """Write points and call ``answered(number, status)`` for each answer. The answers come after the last point."""
         path, request, answer = method("measure.v1.MeasureService/Write")
-        write = self._channel.stream_stream(path, request.SerializeToString, answer.FromString)
+        channel = self._channel
+        write = channel.stream_stream(path, request.SerializeToString, answer.FromString)
         metadata = self._metadata()
         stream = write((self._request(point, metadata) for point in points), timeout=timeout, metadata=self._user)
-        async for reply in stream:
-            answered(reply.message_id, reply.status)
+        try:
+            async for reply in stream:
+                answered(reply.message_id, reply.status)
+        except grpc.RpcError as error:
+            self._change_after(error, channel)
+            raise
 
     async def query(self, begin: int, end: int, timeout: float) -> set[tuple[str, int]]:
         """Return the points of the times [begin, end), in milliseconds: (series, number)."""
@@ -187,8 +201,13 @@ class Liaison:
 
     async def _ask(self, path: str, timeout: float, **request: Any) -> Any:
         full, request_class, answer = method(path)
-        call = self._channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
-        return await call(request_class(**request), timeout=timeout, metadata=self._user)
+        channel = self._channel
+        call = channel.unary_unary(full, request_class.SerializeToString, answer.FromString)
+        try:
+            return await call(request_class(**request), timeout=timeout, metadata=self._user)
+        except grpc.RpcError as error:
+            self._change_after(error, channel)
+            raise
 
     def _metadata(self) -> Any:
         return message("common.v1.Metadata")(group=self.group, name=self.measure)

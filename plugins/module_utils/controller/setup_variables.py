@@ -21,7 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.gi
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.labels import BadLabel
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import WITH_USERS, digest_of, users_path, users_text
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_directory
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_directory, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unit_options import BadUnitOptions, drop_in
 
 #: Variables that belong to no role: the inventory name, and whether the inventory sets the server's user.
@@ -67,6 +67,7 @@ def setup(variables: Mapping[str, Any]) -> dict[str, Any]:
                 flush_seconds=server_environment.flush_seconds(values),
                 paths=service_unit.paths(values),
                 users_text=_users_text(values),
+                made=_made(values),
             )
         return found
     except (BadEnvironment, BadLabel, BadUnitOptions) as error:
@@ -83,6 +84,12 @@ def _users_file(values: Mapping[str, Any]) -> dict[str, Any] | None:
         "owner": values["banyandb_user"],
         "sha256": digest_of(text.encode()) if text else None,
     }
+
+
+def _made(values: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the files beside the environment file that a run makes before it starts the server."""
+    files = [users_path(values["banyandb_config_dir"])] if _users_text(values) else []
+    return [*files, *(tls_files(values["banyandb_config_dir"]) if values["banyandb_tls"] else ())]
 
 
 def _users_text(values: Mapping[str, Any]) -> str:

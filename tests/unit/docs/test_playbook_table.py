@@ -21,6 +21,7 @@ OF_A_RUN = {
     "banyandb_accept_data_loss",
     "banyandb_accept_empty_data",
     "banyandb_adopt_data",
+    "banyandb_allow_downtime",
     "banyandb_confirm",
     "banyandb_override",
     "banyandb_remove",
@@ -33,7 +34,7 @@ OF_A_RUN = {
     "banyandb_status_wait",
 }
 # The roles give all variables of a host to a filter or to a module. So no task names these variables.
-READ_WITHOUT_NAME = {"banyandb_accept_empty_data", "banyandb_adopt_data", "banyandb_remove"}
+READ_WITHOUT_NAME = {"banyandb_accept_empty_data", "banyandb_adopt_data", "banyandb_allow_downtime", "banyandb_remove"}
 PLAYBOOKS = sorted(path.stem for path in ROOT.glob("playbooks/*.yml"))
 MESSAGES = ("fail_msg", "msg", "name", "success_msg")
 

@@ -14,7 +14,7 @@ OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
 
 
 def probed(install=False, node=False, push=True, **service):
-    found = {"main_pid": 7, "ready": True, "needs_restart": [], **service}
+    found = {"main_pid": 7, "ready": True, "needs_restart": [], "switches_tls": False, "exists": True, **service}
     return {
         "install_needed": install,
         "node_needed": node,
@@ -94,6 +94,19 @@ def test_every_host_takes_part_in_a_rollout_and_its_liaisons_are_drained():
     }
 
 
+def test_a_change_of_tls_is_no_wave_and_stops_and_starts_every_running_server():
+    described = cluster(("a", "data"), ("b", "data"), ("l", "liaison"), ("s", "standalone"))
+    switches = {"needs_restart": [{"reason": "environment_changed", "variables": ["BYDB_TLS"]}], "switches_tls": True}
+    found = steps({"default": described}, {"a": probed(node=True, **switches), "b": probed(main_pid=0), "l": probed(**switches)})
+    switch = ["__banyandb_tls_switch", "__banyandb_install"]
+    assert found == {
+        "a": ["__banyandb_cluster_members", "__banyandb_start_data", *switch],
+        "b": ["__banyandb_cluster_members", "__banyandb_start_data"],
+        "l": ["__banyandb_cluster_members", "__banyandb_start_first_liaison", *switch, "__banyandb_drainable"],
+    }
+    assert "__banyandb_change" in steps({"default": described}, {"s": probed(**switches)})["s"]
+
+
 def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
     clusters = {
         "one": cluster(("l3", "liaison"), ("l2", "liaison"), ("l1", "liaison"), ("d", "data")),
@@ -106,6 +119,12 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
         "l3": "__banyandb_start_liaison",
         "m1": "__banyandb_start_first_liaison",
     }
+
+
+@pytest.mark.parametrize(("service", "reopens"), [({"main_pid": 0}, True), ({"main_pid": 0, "exists": False}, False), ({}, False)])
+def test_the_ports_of_a_stopped_liaison_are_reopened_unless_the_host_is_new(service, reopens):
+    groups = steps({"default": cluster(("l", "liaison"), ("d", "data"))}, {"l": probed(**service), "d": probed(**service)})
+    assert ["__banyandb_reopen" in groups[host] for host in ("l", "d")] == [reopens, False]
 
 
 def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():

@@ -145,6 +145,26 @@ def test_a_server_with_a_directory_in_home_may_read_home(name):
     assert "ProtectHome=read-only" in unit({**VARIABLES, name: "/home/b/x"}).splitlines()
 
 
+def test_the_sandbox_of_the_unit_has_no_exception_beside_a_low_port():
+    lines = unit(VARIABLES).splitlines()
+    assert {"MemoryDenyWriteExecute=true", "PrivateMounts=true", "ProtectProc=invisible"} <= {*lines}
+    # In this order: the second filter takes calls from the first one.
+    assert [line for line in lines if line.startswith("SystemCallFilter=")] == [
+        "SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+    ]  # fmt: skip
+    # The metrics read /proc/meminfo, and a user namespace cannot listen on a low port.
+    assert not [line for line in lines if line.startswith(("ProcSubset=", "PrivateUsers="))]
+
+
+@pytest.mark.parametrize("port", ["banyandb_grpc_port", "banyandb_http_port"])
+def test_only_a_server_with_a_low_port_gets_a_capability(port):
+    def capabilities(number):
+        return {line for line in unit({**VARIABLES, port: number}).splitlines() if "Capabilit" in line}
+
+    assert capabilities(1024) == {"CapabilityBoundingSet=", "AmbientCapabilities="}
+    assert capabilities(1023) == {"CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "AmbientCapabilities=CAP_NET_BIND_SERVICE"}
+
+
 NAMES = ["_data._tcp.lab.test.", "_liaison._tcp.lab.test."]
 DNS = {**VARIABLES, "banyandb_artifact": "", "banyandb_discovery_mode": "dns", "banyandb_srv_names": NAMES}
 

@@ -5,11 +5,9 @@
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import named_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import (
     security_environment,
-    switch_problems,
     tls_entry,
     tls_environment,
     tls_files,
@@ -66,9 +64,3 @@ def test_without_the_variables_nothing_is_set(off):
 
 def test_an_entry_of_the_topology_names_the_ca_of_the_host():
     assert tls_entry(FILES) == {"tls_enabled": True, "ca_cert_path": "/etc/banyandb/tls/ca.crt"}
-
-
-@pytest.mark.parametrize("kind", [Reason.ENVIRONMENT_CHANGED, Reason.ENVIRONMENT_LEFT_OVER])
-def test_a_running_server_keeps_its_tls(kind):
-    assert "Run destroy" in switch_problems([RestartReason(kind, ("BYDB_TLS", "GOGC"))])[0]
-    assert switch_problems([RestartReason(kind, ("BYDB_CERT_FILE",))]) == []

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests, marked_file
 from ansible_collections.skywalking.banyandb.plugins.modules import host_info
 from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
@@ -143,6 +143,24 @@ def test_why_a_server_has_to_be_restarted_is_reported_without_its_values(systemd
         {"reason": "program_changed", "running": os.path.realpath(sleep), "wanted": "/opt/t"},
     ]
     assert "hunter" not in str(found) and environment["BYDB_A"] not in str(found)
+
+
+@pytest.mark.parametrize(("found", "wanted", "switches"), [({}, {}, False), ({"BYDB_TLS": "true"}, {}, True), ({}, {"BYDB_TLS": "true"}, True)])
+def test_another_value_of_tls_is_reported_for_a_process_and_for_the_file_of_a_stopped_server(systemd, tmp_path, found, wanted, switches):
+    def switched():
+        return look(services=[{"name": UNIT, "environment": digests(wanted)}])["services"][UNIT]["switches_tls"]
+
+    with subprocess.Popen([shutil.which("sleep"), "60"], env=found) as server:
+        try:
+            systemd.unit(UNIT, MainPID=server.pid)
+            assert switched() is switches
+        finally:
+            server.kill()
+    file = tmp_path / "data.env"
+    systemd.unit(UNIT, EnvironmentFiles=f"{file} (ignore_errors=no)")
+    assert switched() is False, "a host without the file was never configured"
+    file.write_text(marked_file(found))
+    assert switched() is switches
 
 
 def test_other_units_are_reported_from_the_same_call(systemd):

@@ -103,16 +103,17 @@ STARTS = [
     "Start the data nodes without the META role that do not run",
     "Start the first liaison of each cluster",
     "Start the other liaisons that do not run",
+    "Reopen the ports of started liaisons",
 ]
 CERTIFY, USERS, FORGET = "Give hosts their certificates", "Give servers their users", "Remove users that no server has"
-WAVES = "Change the running servers, one wave at a time"
+SWITCH, WAVES = "Stop the servers of clusters that change TLS", "Change the running servers, one wave at a time"
 OPEN, CLOSE = "Open the ports for new nodes on every host", "Close the ports for nodes that left"
 LEAVES, LOST = "Check the leaving nodes", "Check the points of lost disks"
 TAGS = {
     "preflight": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST],
     "install": [CHECK, RELEASES, STOP, CONFIGURE],
     "configure": [CHECK, STOP, LOST, CONFIGURE, OPEN, CERTIFY, USERS],
-    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, OPEN, CERTIFY, USERS, *STARTS, WAVES, FORGET],
+    "rollout": [CHECK, DRAINABLE, RELEASES, STOP, LEAVES, LOST, OPEN, CERTIFY, USERS, SWITCH, *STARTS, WAVES, FORGET],
     "topology": [CHECK, STOP, LEAVES, OPEN, "Push the complete topology to every server", CLOSE],
 }
 

@@ -18,8 +18,10 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.systemd_services import Service
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digest, read_back
 
+#: The variable that turns TLS on for the port of a server that all others connect to.
+_TLS = "BYDB_TLS"
 #: Prefixes of variables that only our environment files set. An extra variable therefore means that the file has changed since the start.
 _OURS = ("BYDB_", "BANYANDB_")
 
@@ -48,6 +50,24 @@ def restart_reasons(
     except OSError as error:
         raise cannot_read(f"{proc}/{service.main_pid}", error) from error
     return reasons
+
+
+def switches_tls(service: Service, environment: Mapping[str, str] | None, proc: str = "/proc") -> bool:
+    """Return whether the server runs with another value of ``BYDB_TLS`` than the wanted value.
+
+    For a server that does not run, its environment file counts; without a file nothing changes. ``environment``: as of restart_reasons(). Raises
+    HostStateError.
+    """
+    path = f"{proc}/{service.main_pid}" if service.main_pid else next(iter(service.environment_files), "")
+    if environment is None or not path:
+        return False
+    try:
+        found = running_process.read_environment(service.main_pid, proc) if service.main_pid else read_back(running_process.read_file(path))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    return (digest(found[_TLS]) if _TLS in found else None) != environment.get(_TLS)
 
 
 def _environment_reasons(service: Service, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[RestartReason]:

@@ -28,11 +28,11 @@ ARGUMENT = "--show-rungroup-units"
 TRIED = (
     "AmbientCapabilities", "AppArmorProfile", "BindPaths", "BindReadOnlyPaths", "CapabilityBoundingSet", "CPUQuota", "Environment",
     "EnvironmentFile", "Group", "InaccessiblePaths", "LimitAS", "LimitNOFILE", "LimitNPROC", "LoadCredential", "LockPersonality",
-    "MemoryDenyWriteExecute", "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "PrivateUsers", "ProtectClock", "ProtectControlGroups",
-    "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectSystem", "ReadOnlyPaths",
-    "ReadWritePaths", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SELinuxContext",
-    "SupplementaryGroups", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "TasksMax", "TemporaryFileSystem", "UMask",
-    "UnsetEnvironment", "User", "WorkingDirectory",
+    "MemoryDenyWriteExecute", "MemoryMax", "NoNewPrivileges", "PrivateDevices", "PrivateMounts", "PrivateTmp", "PrivateUsers", "ProtectClock",
+    "ProtectControlGroups", "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc",
+    "ProtectSystem", "ReadOnlyPaths", "ReadWritePaths", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID",
+    "SELinuxContext", "SupplementaryGroups", "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "TasksMax",
+    "TemporaryFileSystem", "UMask", "UnsetEnvironment", "User", "WorkingDirectory",
 )  # fmt: skip
 # Exit codes of systemd (systemd.exec(5)). With these codes systemd has not started the program.
 STAGES = {

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import stopped_by_switch, switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
@@ -21,6 +22,8 @@ INSTALL = "__banyandb_install"
 FIREWALL = "__banyandb_firewall"
 ROLLOUT = "__banyandb_rollout"
 DRAINABLE = "__banyandb_drainable"
+SWITCH = "__banyandb_tls_switch"
+REOPEN = "__banyandb_reopen"
 EMPTIED = "__banyandb_empty_disk_nodes"
 DISK_LOST = "__banyandb_empty_disk_check"
 # The results of need().
@@ -52,7 +55,10 @@ def steps(
     ``__banyandb_cluster_members``: all hosts of the clusters.
     ``__banyandb_change``: hosts whose server runs with other settings than the inventory has. The playbook changes these hosts wave by wave.
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
-    ``__banyandb_install``: the hosts of ``__banyandb_change`` and ``__banyandb_configure``.
+    ``__banyandb_tls_switch``: hosts that the playbook configures and stops before it starts the stopped servers, to change TLS in the whole cluster.
+    These hosts are also in a group ``__banyandb_start_<kind>``.
+    ``__banyandb_reopen``: stopped liaisons of an earlier deployment. An interrupted run may have left their ports blocked.
+    ``__banyandb_install``: the hosts of ``__banyandb_change``, ``__banyandb_configure`` and ``__banyandb_tls_switch``.
     ``__banyandb_firewall``: hosts whose firewall needs a change.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
     ``__banyandb_start_first_liaison``: one liaison of each cluster.
@@ -68,17 +74,23 @@ def steps(
     """
     groups: dict[str, list[str]] = {}
     pushes = False
-    for cluster in clusters.values():
+    services = {name: service for name, probe in found.items() for service in probe["services"].values()}
+    switching = switches({name: each.get("hosts", each["nodes"]) for name, each in clusters.items()}, services, found)
+    for cluster_name, cluster in clusters.items():
         here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
             groups[name] = [STAY]
-            if need(service) == START:
+            stops = cluster_name in switching and node["role"] != STANDALONE and stopped_by_switch(service)
+            if need(service) == START or stops:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
                 groups[name].append(f"__banyandb_start_{before}{node['role']}")
-            if need(service) in (RESTART, MOVE):
+                groups[name].extend([REOPEN] if node["role"] == LIAISON and service["exists"] and not stops else [])
+            if stops:
+                groups[name].append(SWITCH)
+            elif need(service) in (RESTART, MOVE):
                 groups[name].append(CHANGE)
             elif probe["install_needed"] or probe["node_needed"]:
                 groups[name].append(CONFIGURE)
@@ -91,15 +103,16 @@ def steps(
                 pushes = pushes or not probe.get("push")
     liaisons = {node["name"] for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["role"] == LIAISON}
     rolls = any(CHANGE in each for each in groups.values())
+    drains = rolls or any(SWITCH in each for each in groups.values())
     loses = any(EMPTIED in each for each in groups.values())
     for name, each in groups.items():
-        each.extend([INSTALL] if CHANGE in each or CONFIGURE in each else [])
+        each.extend([INSTALL] if {CHANGE, CONFIGURE, SWITCH} & {*each} else [])
         each.extend(certified.get(name, ()))
         each.extend([FIREWALL] if (found[name].get("firewall") or {}).get("differs") else [])
         each.extend([ROLLOUT] if rolls else [])
         each.extend([DISK_LOST] if loses else [])
         each.extend([PUSH] if pushes else [])
-        each.extend([DRAINABLE] if rolls and name in liaisons else [])
+        each.extend([DRAINABLE] if drains and name in liaisons else [])
     return groups
 
 

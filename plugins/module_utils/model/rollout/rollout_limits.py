@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SOAK_SECONDS, STALL_SECONDS
@@ -40,6 +41,7 @@ class Limits:
     ``data_at_once``: data nodes that may be down together; at most the number of replicas of the shards.
     ``minimum``: group -> number of servers that must stay.
     ``soak``: seconds without a finding before a gate opens. ``stall``: seconds without progress before a gate fails.
+    ``allow_downtime``: whether a change that needs a stop of all servers may stop them.
     """
 
     stages: tuple[int | str, ...] = STAGES
@@ -47,6 +49,7 @@ class Limits:
     minimum: Mapping[str, int] = field(default_factory=dict)
     soak: float = SOAK_SECONDS
     stall: float = STALL_SECONDS
+    allow_downtime: bool = False
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, Any]) -> Limits:
@@ -74,11 +77,12 @@ class Limits:
             {str(group): int(number) for group, number in minimum.items()},
             _seconds("banyandb_soak", given.get("banyandb_soak", SOAK_SECONDS)),
             _seconds("banyandb_stall", given.get("banyandb_stall", STALL_SECONDS)),
+            is_true(given.get("banyandb_allow_downtime", False)),
         )
 
 
 #: The variables with the limits.
-VARIABLES = ("banyandb_waves", "banyandb_data_at_once", "banyandb_minimum", "banyandb_soak", "banyandb_stall")
+VARIABLES = ("banyandb_waves", "banyandb_data_at_once", "banyandb_minimum", "banyandb_soak", "banyandb_stall", "banyandb_allow_downtime")
 
 
 def limits_of(clusters: Mapping[str, Sequence[Mapping[str, Any]]], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Limits]:

@@ -43,6 +43,8 @@ TimeoutStopSec={stop_timeout}s
 UnsetEnvironment={proxies}
 
 # The server needs its ports and its data, and nothing else of the host. No ExecReload: the server exits on SIGHUP.
+# Not ProcSubset=pid: the server reads /proc/meminfo, /proc/stat and /proc/net/dev for its metrics. Not PrivateUsers: some hosts have no user
+# namespaces, and a server in a user namespace cannot listen on a port below 1024. AF_NETLINK finds addresses of the host, AF_UNIX name services.
 UMask=0077
 ReadWritePaths={data_dirs}
 ProtectSystem=strict
@@ -53,12 +55,15 @@ NoNewPrivileges=true
 CapabilityBoundingSet={capabilities}
 AmbientCapabilities={capabilities}
 LockPersonality=true
+MemoryDenyWriteExecute=true
+PrivateMounts=true
 ProtectClock=true
 ProtectControlGroups=true
 ProtectHostname=true
 ProtectKernelLogs=true
 ProtectKernelModules=true
 ProtectKernelTunables=true
+ProtectProc=invisible
 RemoveIPC=true
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictNamespaces=true
@@ -66,6 +71,7 @@ RestrictRealtime=true
 RestrictSUIDSGID=true
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import RestartReason, concerns
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import (
@@ -65,16 +64,6 @@ def security_environment(role: str, variables: Mapping[str, Any]) -> dict[str, s
     """
     config_dir = variables.get("banyandb_config_dir") or DEFAULT_CONFIG_DIR
     return tls_environment(role, tls_files(config_dir)) if is_true(variables.get("banyandb_tls", False)) else {}
-
-
-def switch_problems(reasons: Sequence[RestartReason]) -> list[str]:
-    """Return a message when the running server was started with another value of ``banyandb_tls``.
-
-    A server and its neighbours with another value cannot connect, so no wave can change it. ``reasons``: why the server needs a restart.
-    """
-    if not concerns(reasons, ["BYDB_TLS"]):
-        return []
-    return ["banyandb_tls is not what the running server has, and a cluster cannot run with both. Run destroy, which keeps the data, then deploy."]
 
 
 def tls_entry(files: TlsFiles) -> Mapping[str, Any]:

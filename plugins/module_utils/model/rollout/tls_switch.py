@@ -1,0 +1,101 @@
+# Copyright (c) The skywalking.banyandb contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide how a running cluster turns TLS on or off. Pure.
+
+No order of restarts keeps a cluster serving. One flag of a liaison (``data-client-tls``) decides for its connections to all data nodes, and a data
+node listens either with or without TLS. The key ``tls_enabled`` of a topology entry decides only how a server asks for the name of the node
+(measured: tests/contract/test_tls_flags.py). So all servers change between two stops: the liaisons are drained and stopped one after another, then
+the data nodes are stopped, and then all servers start as on a stopped cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
+
+ALLOW = "banyandb_allow_downtime"
+
+
+class Switch(NamedTuple):
+    """The change of one cluster.
+
+    ``liaisons`` and ``others``: hosts whose running server the run stops. ``away``: hosts of the cluster that the run does not reach.
+    """
+
+    liaisons: tuple[str, ...]
+    others: tuple[str, ...]
+    away: tuple[str, ...]
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Return the hosts whose server the run stops, in the order of the stops."""
+        return (*self.liaisons, *self.others)
+
+
+def switches(
+    clusters: Mapping[str, Sequence[Mapping[str, Any]]], services: Mapping[str, Mapping[str, Any]], reached: Collection[str]
+) -> dict[str, Switch]:
+    """Return cluster -> its change, for each cluster with a server that runs, or was last configured, with another value of ``banyandb_tls``.
+
+    A running server with another change stops too, since no gate can judge a wave of such a cluster. A standalone server has no neighbours, so its
+    change is an ordinary wave.
+    ``clusters``: cluster name -> its nodes. ``services``: host -> service, as the module ``host_info`` returns it. ``reached``: hosts of the run.
+    """
+    found = {}
+    for cluster, nodes in sorted(clusters.items()):
+        members = [node for node in nodes if node["role"] != STANDALONE]
+        here = {node["name"]: services[node["name"]] for node in members if node["name"] in services}
+        if any(service["switches_tls"] for service in here.values()):
+            stops = [node for node in members if stopped_by_switch(here.get(node["name"], {}))]
+            found[cluster] = Switch(
+                tuple(sorted(node["name"] for node in stops if node["role"] == LIAISON)),
+                tuple(sorted(node["name"] for node in stops if node["role"] != LIAISON)),
+                tuple(sorted(node["name"] for node in members if node["name"] not in reached)),
+            )
+    return found
+
+
+def stopped_by_switch(service: Mapping[str, Any]) -> bool:
+    """Return whether the server runs with other settings than the inventory has. ``service``: empty for an unknown server."""
+    return bool(service and service["main_pid"] and service["needs_restart"])
+
+
+def findings(found: Mapping[str, Switch], allowed: Mapping[str, bool], changes_tls: bool) -> list[Finding]:
+    """Return why the run must not change TLS.
+
+    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the playbook can change TLS; only deploy can, and check predicts it.
+    """
+    problems = {}
+    for cluster, switch in found.items():
+        if not changes_tls:
+            problems[cluster] = f"cluster {cluster}: banyandb_tls is not what the servers have, and only deploy can change it. Run deploy first."
+        elif switch.away:
+            problems[cluster] = naming(
+                f"cluster {cluster}: this run does not reach ",
+                switch.away,
+                ". A change of banyandb_tls needs every host of the cluster. Make them reachable, and run without --limit.",
+                FEW,
+            )
+        elif switch.stops and not allowed[cluster]:
+            problems[cluster] = (
+                f"cluster {cluster}: a change of banyandb_tls stops all servers for a short time. "
+                f"Accept this with {ALLOW}: true, or set banyandb_tls back."
+            )
+    return [Finding(found[cluster].stops, Check.VARIABLES, Level.FAIL, problem) for cluster, problem in problems.items()]
+
+
+def lines(found: Mapping[str, Switch]) -> list[str]:
+    """Return the plan as lines."""
+    result = []
+    for cluster, switch in found.items():
+        if switch.stops:
+            result.append(f"cluster {cluster}: banyandb_tls changes, so all servers stop; no server serves until the liaisons start again")
+            result += [f"  drain and stop: {', '.join(switch.liaisons)}, one after another"] if switch.liaisons else []
+            result += [f"  then stop: {', '.join(switch.others)}"] if switch.others else []
+            result.append("  then start the data nodes, and then the liaisons")
+    return result
