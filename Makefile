@@ -18,6 +18,13 @@ ifneq ($(DISCOVERY),dns)
 $(error DISCOVERY is $(DISCOVERY): expected file or dns)
 endif
 endif
+# SECURE=1: the demo turns on TLS, passwords and the firewall.
+SECURE ?=
+ifneq ($(SECURE),)
+ifeq ($(DISCOVERY),dns)
+$(error SECURE does not work with DISCOVERY=dns: TLS and the firewall need the nodes of the inventory)
+endif
+endif
 BIN := $(VENV)/bin
 COLLECTIONS := .cache/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/skywalking/banyandb/MANIFEST.json
@@ -41,8 +48,8 @@ UNIT := tests/unit $(if $(filter oldest,$(CONTROLLER)),tests/simulator tests/loa
 help: ## show this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
 
-demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show the cluster views; DISCOVERY=dns adds the host by a DNS record
-	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh $(DISCOVERY)
+demo: setup install ## deploy a cluster onto lab hosts, add a host by hot reload, show the cluster views; DISCOVERY=dns adds the host by a DNS record, SECURE=1 turns on TLS, passwords and the firewall
+	BANYANDB_ARTIFACT=$(ARTIFACT) tests/demo/demo.sh $(DISCOVERY) $(SECURE)
 
 demo-down: ## delete the hosts of the demo
 	[ ! -e .cache/demo/dns ] || $(BIN)/python -m tests.dns .cache/demo/dns stop

@@ -42,7 +42,8 @@ _value:
     - C(config_dir) is the directory of the host's configuration.
     - C(topology) is the path of the topology file whose entries the role needs, or V(null).
     - C(users_file) is an option of M(skywalking.banyandb.host_info), or V(null).
-    - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds), C(paths), C(users_text) and C(made).
+    - A host with a node also has C(environment), C(environment_text), C(unit), C(drop_in), C(ports), C(flush_seconds), C(paths), C(users_text)
+      and C(made).
   type: dict
 """
 

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Run the demo of `make demo`. It starts from empty hosts and removes the rest of an earlier run.
-# The argument is the discovery mode: a topology.yml on each host (`file`), or servers that ask DNS (`dns`).
+# The first argument is the discovery mode: a topology.yml on each host (`file`), or servers that ask DNS (`dns`).
+# With a second argument, the cluster has TLS, passwords and a firewall.
 # Copyright (c) The skywalking.banyandb contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -eu
 cd "$(dirname "$0")/../.."
 discovery=$1
+secure=${2:-}
 lab="python -m tests.lab --lab demo"
 work=.cache/demo
 dns="python -m tests.dns $work/dns"
@@ -46,6 +48,9 @@ find_by_dns() { # write inventories for servers that ask DNS, and `found`: an in
         sed -n '/^    node1:/,/^    node2:/{/^      ansible_host:/d;s/^      /    /p}' "$work/six/hosts.yml"
     } > "$work/found/ssh.yml"
 }
+reached() { # print whether this machine connects to port 17912 of a host
+    if timeout 5 bash -c "exec 3<> /dev/tcp/$(address "$1")/17912" 2> /dev/null; then echo "$1: port 17912 is open"; else echo "$1: port 17912 is closed"; fi
+}
 
 say "Start six hosts, each with its own systemd, sshd and disk"
 $dns stop
@@ -57,6 +62,14 @@ for inventory in five six; do
     $lab inventory --output "$work/$inventory/hosts.yml"
     cp "tests/demo/$inventory.yml" "$work/$inventory/cluster.yml"
 done
+if [ "$secure" ]; then
+    say "Use TLS, passwords and the firewall, with this machine as the only client: $work/five/secure.yml"
+    for inventory in five six; do
+        cp tests/demo/secure.yml "$work/$inventory/"
+        echo "all: {vars: {banyandb_firewall_clients: [$(address controller)], banyandb_ca_dir: '$PWD/$work/ca'}}" > "$work/$inventory/client.yml"
+    done
+    cat "$work/five/secure.yml"
+fi
 if [ "$discovery" = dns ]; then
     say "Serve the zone $zone with Knot, an authoritative nameserver"
     nameserver=$(address controller)
@@ -87,6 +100,14 @@ if [ "$discovery" = dns ]; then
 fi
 say "Show the cluster view of every node: ansible-playbook -i $inventory skywalking.banyandb.status"
 ansible-playbook -i "$inventory" skywalking.banyandb.status -e "banyandb_status_file=$PWD/$work/status.json"
+
+if [ "$secure" ]; then
+    say "Show the certificates: ansible-playbook -i $inventory skywalking.banyandb.certificates"
+    ansible-playbook -i "$inventory" skywalking.banyandb.certificates
+    say "Connect from this machine to a liaison and to a data node"
+    reached node1
+    reached node3
+fi
 
 cat <<END
 

@@ -71,8 +71,8 @@ class Liaison:
     """``address``: host:port. ``group`` and ``measure``: names of the target. ``replicas``: of a group that this client makes.
     ``user``: name and password; a liaison without users ignores them.
 
-    ``ca``: file of CAs for TLS; None never uses TLS. After a change of the file, new calls use a new connection. While the file exists, a call after a
-    refused call changes between TLS and no TLS, since the liaison may have changed. Its calls raise grpc.RpcError.
+    ``ca``: file of CAs for TLS; None never uses TLS. After a change of the file, new calls use a new connection. While the file exists, a call
+    after a refused call changes between TLS and no TLS, since the liaison may have changed. Its calls raise grpc.RpcError.
     """
 
     def __init__(
