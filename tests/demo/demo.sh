@@ -19,7 +19,7 @@ say() { printf '\n=== %s\n' "$*"; }
 started() { # print host -> start time of its server
     for host in node1 node2 node3 node4 node5; do
         printf '%s ' "$host"
-        $lab ssh "$host" "systemctl show --property=ExecMainStartTimestampMonotonic --value 'banyandb-*.service'" | tr -d '\n'
+        $lab ssh "$host" "systemctl show --property=ExecMainStartTimestampMonotonic --value 'banyandb-[dls]*.service'" | tr -d '\n'
         echo
     done
 }
