@@ -29,7 +29,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_table import lines
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
-from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
+from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import details_wanted, show
 
 ARGUMENTS: dict[str, Any] = {
     "clusters": {"type": "dict", "required": True},
@@ -98,7 +98,8 @@ class ActionModule(ActionBase):
         if decisions.warnings and step <= 1:
             result["warnings"] = list(map(message, decisions.warnings))
         if decisions.problems and step:
-            result.update(refused([each.message for each in decisions.problems]))
+            details = result if details_wanted() else {"warnings": result.get("warnings", [])}
+            return {**details, **refused([each.message for each in decisions.problems])}
         return result
 
 

@@ -62,23 +62,23 @@ RETURN = r"""
 orders:
   description: Host, then what the host does (C(action)), why (C(reasons)), the CAs that it trusts (C(bundle)) and the CA that signs (C(issuer)).
   type: dict
-  returned: always
+  returned: success; on failure only with -v or with a callback for programs
   sample: {"data1": {"action": "issue", "reasons": ["no_certificate"], "bundle": ["first"], "issuer": "first", "ca_changes": false}}
 groups:
   description: Host, then the groups for the plays that change the host and for the next round.
   type: dict
-  returned: always
+  returned: success; on failure only with -v or with a callback for programs
   sample: {"data1": ["__banyandb_certify_0"]}
 problems:
   description: Why hosts get no certificate. Each has C(hosts) and a C(message).
   type: list
   elements: dict
-  returned: always
+  returned: success; on failure only with -v or with a callback for programs
   sample: []
 lines:
   description: The table, line by line.
   type: list
   elements: str
-  returned: with O(round) above 0
+  returned: with O(round) above 0; on failure only with -v or with a callback for programs
   sample: ["certificates of cluster default"]
 """
