@@ -116,5 +116,5 @@ def switch_findings(
     services = {host: service for host, found in looked_at.items() for service in found.get("services", {}).values()}
     found = tls_switch.switches(nodes, services, reached)
     wrong = wrong_limits(nodes, hostvars)  # has findings of its own
-    limits = limits_of({name: nodes[name] for name in found if name not in wrong}, hostvars)
-    return tls_switch.findings(found, {name: name in wrong or limits[name].allow_downtime for name in found}, changes_tls)
+    limits = limits_of({name: each for name, each in nodes.items() if name not in wrong}, hostvars)
+    return tls_switch.findings(found, {name: name in wrong or limits[name].allow_downtime for name in nodes}, changes_tls)

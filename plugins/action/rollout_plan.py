@@ -112,7 +112,7 @@ class ActionModule(ActionBase):
             **({"warnings": list(map(message, warnings))} if warnings else {}),
             "changed": False,
             "waves": [wave.to_mapping() for wave in planned],
-            "stops": {name: {"liaisons": list(switch.liaisons), "others": list(switch.others)} for name, switch in switching.items()},
+            "stops": [{"liaisons": list(switch.liaisons), "others": list(switch.others)} for switch in switching.values()],
             "drained": liaisons,
             "watchers": {name: watchers(each, serving) for name, each in nodes.items()},
             "liaisons": {name: [node["name"] for node in each if node["role"] == LIAISON] for name, each in nodes.items()},

@@ -73,11 +73,12 @@ waves:
       pushes: false
 stops:
   description:
-    - Cluster name, then the hosts whose servers the run stops before the waves, because TLS changes in the whole cluster. C(liaisons) stop one after
-      another, each after its drain. Then C(others) stop together. The waves have none of these hosts.
-  type: dict
+    - The hosts whose servers the run stops before the waves, because TLS changes in a whole cluster. C(liaisons) stop one after another, each after
+      its drain. Then C(others) stop together. The waves have none of these hosts.
+  type: list
+  elements: dict
   returned: success
-  sample: {default: {liaisons: [liaison1, liaison2], others: [data1, data2]}}
+  sample: [{liaisons: [liaison1, liaison2], others: [data1, data2]}]
 drained:
   description: The liaisons that the run drains.
   type: list

@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=positive, help="seconds to write (default: until a signal, or --until)")
     parser.add_argument("--rate", type=positive, default=defaults.rate, help="points a second, over all liaisons (%(default)s)")
+    parser.add_argument("--period", type=positive, default=defaults.period, help="seconds between two batches of a liaison (%(default)s)")
     parser.add_argument("--queries", type=positive, default=defaults.queries, help="queries a second, through each liaison (%(default)s)")
     parser.add_argument("--group", default=defaults.group, help="group; the client makes it when it is missing (%(default)s)")
     parser.add_argument("--measure", default=defaults.measure, help="measure; the client makes it when it is missing (%(default)s)")
@@ -67,6 +68,7 @@ async def work(options: argparse.Namespace) -> dict[str, object]:
         Settings(
             tuple(options.liaison),
             rate=options.rate,
+            period=options.period,
             queries=options.queries,
             group=options.group,
             measure=options.measure,

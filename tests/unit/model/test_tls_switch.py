@@ -19,12 +19,12 @@ def service(switches_tls=True, pid=7, reasons=CHANGED):
 
 
 def switch_of(services, nodes=NODES, reached=ALL):
-    return switches({"default": nodes}, services, reached).get("default")
+    return switches({"default": nodes}, services, reached).get("cluster default")
 
 
 def test_all_servers_stop_and_the_liaisons_before_the_data_nodes():
     found = switch_of({host: service() for host in ALL})
-    assert found == Switch(("l1", "l2"), ("d1", "d2"), ()) and found.stops == ("l1", "l2", "d1", "d2")
+    assert found == Switch("default", ("l1", "l2"), ("d1", "d2"), ()) and found.stops == ("l1", "l2", "d1", "d2")
 
 
 def test_without_a_server_with_the_other_value_nothing_stops():
@@ -34,37 +34,40 @@ def test_without_a_server_with_the_other_value_nothing_stops():
 
 def test_after_an_interruption_the_rest_of_the_servers_stop():
     changed, stopped = service(False, reasons=[]), service(False, pid=0)
-    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch((), ("d2",), ())
+    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch("default", (), ("d2",), ())
 
 
 def test_a_server_with_another_change_stops_with_the_others():
     other = service(False, reasons=[{"reason": "program_replaced"}])
-    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch(("l1", "l2"), ("d2",), ())
+    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch("default", ("l1", "l2"), ("d2",), ())
 
 
 def test_a_stopped_server_that_was_configured_with_the_other_value_needs_all_hosts_and_no_stop():
     found = switch_of({"d1": service(pid=0)}, reached=["d1"])
-    assert found == Switch((), (), ("d2", "l1", "l2")) and lines({"default": found}) == []
+    assert found == Switch("default", (), (), ("d2", "l1", "l2")) and lines({"cluster default": found}) == []
 
 
-def test_a_standalone_server_changes_like_any_setting():
+def test_a_standalone_server_is_a_cluster_of_its_own():
     alone = [{"name": "s", "role": "standalone"}]
-    assert switch_of({"s": service()}, alone, ["s"]) is None
-    assert switch_of({"s": service(), **{host: service() for host in ALL}}, NODES + alone).stops == ("l1", "l2", "d1", "d2")
+    found = switches({"default": NODES + alone}, {"s": service(), **{host: service(False, reasons=[]) for host in ALL}}, ["s"])
+    assert found == {"s": Switch("default", (), ("s",), ())}
+    (finding,) = findings(found, {"default": False}, True)
+    assert finding.message.startswith("s: a change of banyandb_tls stops all servers")
+    assert lines(found)[-1] == "  stop: s"
 
 
 def said(found, allowed=False, changes_tls=True):
-    return [finding.message for finding in findings({"default": found}, {"default": allowed}, changes_tls)]
+    return [finding.message for finding in findings({"cluster default": found}, {"default": allowed}, changes_tls)]
 
 
 @pytest.mark.parametrize(
     ("found", "allowed", "changes_tls", "words"),
     [
-        (Switch(("l1",), ("d1",), ()), False, True, "stops all servers for a short time. Accept this with banyandb_allow_downtime: true, or"),
-        (Switch(("l1",), ("d1",), ("d2",)), True, True, "this run does not reach d2. A change of banyandb_tls needs every host of the cluster."),
-        (Switch((), (), ("d2",)), False, True, "this run does not reach d2."),
-        (Switch(("l1",), (), ()), True, False, "only deploy can change it. Run deploy first."),
-        (Switch((), (), ()), True, False, "only deploy can change it."),
+        (Switch("default", ("l1",), ("d1",), ()), False, True, "stops all servers for a short time. Accept this with banyandb_allow_downtime: true"),
+        (Switch("default", ("l1",), ("d1",), ("d2",)), True, True, "this run does not reach d2. A change of banyandb_tls needs every host"),
+        (Switch("default", (), (), ("d2",)), False, True, "this run does not reach d2."),
+        (Switch("default", ("l1",), (), ()), True, False, "only deploy can change it. Run deploy first."),
+        (Switch("default", (), (), ()), True, False, "only deploy can change it."),
     ],
 )
 def test_a_change_is_refused_with_what_to_do(found, allowed, changes_tls, words):
@@ -72,15 +75,15 @@ def test_a_change_is_refused_with_what_to_do(found, allowed, changes_tls, words)
     assert message.startswith("cluster default: ") and words in message and len(message) <= 200
 
 
-@pytest.mark.parametrize("found", [Switch(("l1",), ("d1",), ()), Switch((), (), ())])
+@pytest.mark.parametrize("found", [Switch("default", ("l1",), ("d1",), ()), Switch("default", (), (), ())])
 def test_an_accepted_change_has_no_finding(found):
     assert said(found, allowed=True) == []
-    assert said(Switch((), (), ())) == [], "nothing runs, so nothing stops"
+    assert said(Switch("default", (), (), ())) == [], "nothing runs, so nothing stops"
 
 
 def test_the_plan_has_the_order_of_the_stops():
-    assert lines({"default": Switch(("l1", "l2"), ("d1",), ())}) == [
-        "cluster default: banyandb_tls changes, so all servers stop; no server serves until the liaisons start again",
+    assert lines({"cluster default": Switch("default", ("l1", "l2"), ("d1",), ())}) == [
+        "cluster default: banyandb_tls changes, so all its servers stop; clients wait until they start again",
         "  drain and stop: l1, l2, one after another",
         "  then stop: d1",
         "  then start the data nodes, and then the liaisons",

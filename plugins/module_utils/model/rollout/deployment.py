@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import stopped_by_switch, switches
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
@@ -76,14 +76,15 @@ def steps(
     pushes = False
     services = {name: service for name, probe in found.items() for service in probe["services"].values()}
     switching = switches({name: each.get("hosts", each["nodes"]) for name, each in clusters.items()}, services, found)
-    for cluster_name, cluster in clusters.items():
+    stopping = {host for switch in switching.values() for host in switch.stops}
+    for cluster in clusters.values():
         here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
             groups[name] = [STAY]
-            stops = cluster_name in switching and node["role"] != STANDALONE and stopped_by_switch(service)
+            stops = name in stopping
             if need(service) == START or stops:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
                 groups[name].append(f"__banyandb_start_{before}{node['role']}")

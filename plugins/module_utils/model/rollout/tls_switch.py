@@ -11,7 +11,7 @@ the data nodes are stopped, and then all servers start as on a stopped cluster.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
@@ -22,11 +22,12 @@ ALLOW = "banyandb_allow_downtime"
 
 
 class Switch(NamedTuple):
-    """The change of one cluster.
+    """The change of one cluster, or of a standalone server.
 
-    ``liaisons`` and ``others``: hosts whose running server the run stops. ``away``: hosts of the cluster that the run does not reach.
+    ``cluster``: its name. ``liaisons`` and ``others``: hosts whose running server the run stops. ``away``: hosts that the run does not reach.
     """
 
+    cluster: str
     liaisons: tuple[str, ...]
     others: tuple[str, ...]
     away: tuple[str, ...]
@@ -40,24 +41,32 @@ class Switch(NamedTuple):
 def switches(
     clusters: Mapping[str, Sequence[Mapping[str, Any]]], services: Mapping[str, Mapping[str, Any]], reached: Collection[str]
 ) -> dict[str, Switch]:
-    """Return cluster -> its change, for each cluster with a server that runs, or was last configured, with another value of ``banyandb_tls``.
+    """Return subject of a message -> its change, where a server runs, or was last configured, with another value of ``banyandb_tls``.
 
-    A running server with another change stops too, since no gate can judge a wave of such a cluster. A standalone server has no neighbours, so its
-    change is an ordinary wave.
+    The subject is a cluster, or a standalone server, which is a cluster of its own. A running server with another change stops too, since no gate can
+    judge a wave of such a cluster.
     ``clusters``: cluster name -> its nodes. ``services``: host -> service, as the module ``host_info`` returns it. ``reached``: hosts of the run.
     """
     found = {}
-    for cluster, nodes in sorted(clusters.items()):
-        members = [node for node in nodes if node["role"] != STANDALONE]
+    for subject, cluster, members in _subjects(clusters):
         here = {node["name"]: services[node["name"]] for node in members if node["name"] in services}
         if any(service["switches_tls"] for service in here.values()):
             stops = [node for node in members if stopped_by_switch(here.get(node["name"], {}))]
-            found[cluster] = Switch(
+            found[subject] = Switch(
+                cluster,
                 tuple(sorted(node["name"] for node in stops if node["role"] == LIAISON)),
                 tuple(sorted(node["name"] for node in stops if node["role"] != LIAISON)),
                 tuple(sorted(node["name"] for node in members if node["name"] not in reached)),
             )
     return found
+
+
+def _subjects(clusters: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[tuple[str, str, list[Mapping[str, Any]]]]:
+    for cluster, nodes in sorted(clusters.items()):
+        yield f"cluster {cluster}", cluster, [node for node in nodes if node["role"] != STANDALONE]
+        for node in nodes:
+            if node["role"] == STANDALONE:
+                yield node["name"], cluster, [node]
 
 
 def stopped_by_switch(service: Mapping[str, Any]) -> bool:
@@ -71,31 +80,31 @@ def findings(found: Mapping[str, Switch], allowed: Mapping[str, bool], changes_t
     ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the playbook can change TLS; only deploy can, and check predicts it.
     """
     problems = {}
-    for cluster, switch in found.items():
+    for subject, switch in found.items():
         if not changes_tls:
-            problems[cluster] = f"cluster {cluster}: banyandb_tls is not what the servers have, and only deploy can change it. Run deploy first."
+            problems[subject] = f"{subject}: banyandb_tls is not what the servers have, and only deploy can change it. Run deploy first."
         elif switch.away:
-            problems[cluster] = naming(
-                f"cluster {cluster}: this run does not reach ",
+            problems[subject] = naming(
+                f"{subject}: this run does not reach ",
                 switch.away,
                 ". A change of banyandb_tls needs every host of the cluster. Make them reachable, and run without --limit.",
                 FEW,
             )
-        elif switch.stops and not allowed[cluster]:
-            problems[cluster] = (
-                f"cluster {cluster}: a change of banyandb_tls stops all servers for a short time. "
+        elif switch.stops and not allowed[switch.cluster]:
+            problems[subject] = (
+                f"{subject}: a change of banyandb_tls stops all servers for a short time. "
                 f"Accept this with {ALLOW}: true, or set banyandb_tls back."
             )
-    return [Finding(found[cluster].stops, Check.VARIABLES, Level.FAIL, problem) for cluster, problem in problems.items()]
+    return [Finding(found[subject].stops, Check.VARIABLES, Level.FAIL, problem) for subject, problem in problems.items()]
 
 
 def lines(found: Mapping[str, Switch]) -> list[str]:
     """Return the plan as lines."""
     result = []
-    for cluster, switch in found.items():
+    for subject, switch in found.items():
         if switch.stops:
-            result.append(f"cluster {cluster}: banyandb_tls changes, so all servers stop; no server serves until the liaisons start again")
+            result.append(f"{subject}: banyandb_tls changes, so all its servers stop; clients wait until they start again")
             result += [f"  drain and stop: {', '.join(switch.liaisons)}, one after another"] if switch.liaisons else []
-            result += [f"  then stop: {', '.join(switch.others)}"] if switch.others else []
-            result.append("  then start the data nodes, and then the liaisons")
+            result += [f"  {'then stop' if switch.liaisons else 'stop'}: {', '.join(switch.others)}"] if switch.others else []
+            result += ["  then start the data nodes, and then the liaisons"] if switch.liaisons else []
     return result
