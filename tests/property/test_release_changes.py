@@ -4,7 +4,7 @@
 """Clusters that change their release server by server, are interrupted, change their mind, and write segments meanwhile.
 
 Each host asks again for the formats of its segments, between the stop and the start of its server. In each state that the rules permit, every server
-starts with its files, and every liaison reads the answers of every data node.
+starts with its files, and every data node takes what every liaison sends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 from .draw import Choices, made
 
 RELEASES = tuple(Release(0, minor, patch) for minor, patch in ((9, 0), (10, 0), (10, 2), (10, 3), (11, 0), (11, 1), (12, 0)))
-FRAMES = Release(0, 11)
+PARTS = Release(0, 11)
 
 
 class Cluster:
@@ -73,7 +73,7 @@ class Cluster:
             assert self.formats[host] <= {*file_format(release).reads}, (host, release, self.formats)
         for data in self.runs["data"].values():
             for liaison in self.runs["liaison"].values():
-                assert not (data >= FRAMES > liaison), (data, liaison)
+                assert not (liaison >= PARTS > data), (liaison, data)
 
 
 @given(made(80, Cluster))

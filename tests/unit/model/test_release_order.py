@@ -41,24 +41,32 @@ def refused(running, target, **found):
     [
         ("0.10.0", "0.10.2", Order.DATA_FIRST, False),
         ("0.10.2", "0.10.3", Order.DATA_FIRST, False),
-        ("0.10.3", "0.11.0", Order.LIAISON_FIRST, False),
-        ("0.10.2", "0.11.0", Order.LIAISON_FIRST, False),
+        ("0.10.3", "0.11.0", Order.DATA_FIRST, False),
+        ("0.10.2", "0.11.0", Order.DATA_FIRST, False),
         ("0.11.0", "0.11.1", Order.DATA_FIRST, False),
         ("0.11.1", "0.12.0", Order.DATA_FIRST, False),
         # The way back passes through the same mixed clusters.
         ("0.11.1", "0.11.0", Order.LIAISON_FIRST, True),
-        ("0.11.0", "0.10.3", Order.DATA_FIRST, True),
+        ("0.11.0", "0.10.3", Order.LIAISON_FIRST, True),
         # An interrupted change goes on, or back, in the order in which it began.
-        ("0.10.3 0.11.0", "0.11.0", Order.LIAISON_FIRST, False),
-        ("0.10.3 0.11.0", "0.10.3", Order.DATA_FIRST, True),
-        ("0.10.2 0.10.3", "0.11.0", Order.LIAISON_FIRST, False),
-        ("0.11.0 0.10.3", "0.11.1", Order.LIAISON_FIRST, False),
+        ("0.10.3 0.11.0", "0.11.0", Order.DATA_FIRST, False),
+        ("0.10.3 0.11.0", "0.10.3", Order.LIAISON_FIRST, True),
+        ("0.10.2 0.10.3", "0.11.0", Order.DATA_FIRST, False),
+        ("0.11.0 0.10.3", "0.11.1", Order.DATA_FIRST, False),
     ],
 )
 def test_the_order_comes_from_the_releases(running, target, order, backward):
     found = change(running, target)
     assert (found.order, found.backward) == (order, backward)
-    assert found.why and found.source
+    assert found.rule.why and found.rule.source
+
+
+@pytest.mark.parametrize(
+    "running, target, mixed", [("0.10.3", "0.11.0", True), ("0.11.1", "0.10.3", True), ("0.11.0", "0.11.1", False), ("0.10.2", "0.10.3", False)]
+)
+def test_servers_before_and_after_0_11_answer_each_other_row_by_row(running, target, mixed):
+    settings = change(running, target).rule.settings
+    assert settings == ({f"BYDB_{each}_VECTORIZED_ENABLED": "false" for each in ("MEASURE", "STREAM", "TRACE")} if mixed else {})
 
 
 def test_a_cluster_of_the_target_release_does_not_change():
@@ -69,8 +77,8 @@ def test_a_cluster_of_the_target_release_does_not_change():
 def test_other_api_versions_need_the_least_downtime_order_in_both_directions():
     for running, target in (("0.10.3", "0.11.0"), ("0.11.0", "0.10.3")):
         found = change(running, target, apis=["0.10", "0.11"])
-        assert found.order is Order.LEAST_DOWNTIME and "API version" in found.why
-    assert change("0.10.3", "0.11.0", apis=["0.10", "0.10"]).order is Order.LIAISON_FIRST
+        assert found.order is Order.LEAST_DOWNTIME and "API version" in found.rule.why
+    assert change("0.10.3", "0.11.0", apis=["0.10", "0.10"]).order is Order.DATA_FIRST
 
 
 def test_0_9_cannot_become_0_10_in_place_and_the_message_says_what_to_do():

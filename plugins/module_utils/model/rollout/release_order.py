@@ -10,7 +10,7 @@ docs/installation/versions.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.release_versions import (
@@ -53,21 +53,29 @@ PHASES: Mapping[Order, tuple[tuple[str, Act], ...]] = {
 
 @dataclass(frozen=True)
 class OrderRule:
-    """The order of an upgrade. ``into``: the rule counts for upgrades into this release or a later one, from a release before it."""
+    """The order of an upgrade. ``into``: the rule counts for upgrades into this release or a later one, from a release before it.
+
+    ``settings``: environment of the servers of ``into`` and later, while older servers are in the cluster.
+    """
 
     into: Release
     order: Order
     why: str
     source: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
+
+#: A measure query fails when these settings of a liaison and of a data node are different (measured). A restart of all servers removes them.
+ROW_QUERIES = {f"BYDB_{catalog}_VECTORIZED_ENABLED": "false" for catalog in ("MEASURE", "STREAM", "TRACE")}
 
 #: The first rule that counts decides.
 ORDER_RULES = (
     OrderRule(
         Release(0, 11),
-        Order.LIAISON_FIRST,
-        "a liaison before 0.11 cannot read the answers of a data node of 0.11",
-        "upgrade.md, Vectorized query paths",
+        Order.DATA_FIRST,
+        "a data node before 0.11 refuses the parts and the schemas of a liaison of 0.11, and acknowledged points are lost",
+        "measured between a05c3ef6e and 9ebac4516, section 9; upgrade.md names the opposite order, in which points were lost",
+        ROW_QUERIES,
     ),
     OrderRule(Release(0, 0), Order.DATA_FIRST, "data nodes read what older liaisons send", "upgrade.md, Rolling Strategy"),
 )
@@ -111,12 +119,14 @@ class ChangeRefused(ValueError):
 
 @dataclass(frozen=True)
 class ReleaseChange:
-    """A permitted change to another release. ``backward``: whether the change goes to an older release. ``why``, ``source``: of the order."""
+    """A permitted change to another release. ``order``: backwards from the order of the rule, when ``backward`` is true.
+
+    The cluster then passes through the same mixed states as the upgrade. The settings of the rule must be in effect before the first change.
+    """
 
     order: Order
     backward: bool
-    why: str
-    source: str
+    rule: OrderRule
 
 
 def release_change(
@@ -151,9 +161,9 @@ def release_change(
     _check_files(others, target, formats)
     oldest, newest = min(others[0], target), max(others[-1], target)
     if len({*apis}) > 1:
-        return ReleaseChange(API_CHANGED.order, backward, API_CHANGED.why, API_CHANGED.source)
+        return ReleaseChange(API_CHANGED.order, backward, API_CHANGED)
     rule = next(rule for rule in ORDER_RULES if oldest < rule.into <= newest or rule is ORDER_RULES[-1])
-    return ReleaseChange(rule.order.backwards if backward else rule.order, backward, rule.why, rule.source)
+    return ReleaseChange(rule.order.backwards if backward else rule.order, backward, rule)
 
 
 def not_ready(order: Order, role: str, behind: Mapping[str, Sequence[str]]) -> str:
