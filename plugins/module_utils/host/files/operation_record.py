@@ -61,5 +61,5 @@ def change(path: str, decide: Decision, check: bool = False) -> bool:
 
 
 def moment() -> Moment:
-    """Return the time on the clock that nobody sets. The clock runs while the machine sleeps (clock_gettime(2), CLOCK_BOOTTIME)."""
+    """Return the time since the boot. A change of the date does not change it, and it runs while the machine sleeps (clock_gettime(2))."""
     return Moment(machine_identity()["boot_id"], time.clock_gettime(time.CLOCK_BOOTTIME))

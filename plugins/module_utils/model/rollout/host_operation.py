@@ -67,7 +67,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Moment:
-    """A time on the clock of the host. ``seconds`` since the boot with the id ``boot``. Nobody sets this clock."""
+    """A time on the clock of the host. ``seconds`` since the boot with the id ``boot``. A change of the date leaves this clock unchanged."""
 
     boot: str
     seconds: float
