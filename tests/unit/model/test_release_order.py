@@ -96,7 +96,7 @@ def test_0_9_cannot_become_0_10_in_place_and_the_message_says_what_to_do():
 def test_a_release_goes_back_only_while_no_segment_has_a_newer_format():
     assert refused("0.10.3", "0.10.2").refusal is Refusal.UNREADABLE_FILES
     assert str(refused("0.10.3", "0.10.2", formats=["1.4.0", "1.5.0"])) == (
-        "0.10.2 does not start with data files of format 1.5.0: expected 1.4.0. Restore a backup from before the change to 0.10.3."
+        "0.10.2 cannot read data files of format 1.5.0: expected 1.4.0. Restore a backup from before the change to 0.10.3."
     )
     assert change("0.10.3", "0.10.2", formats=["1.4.0"]).backward
     assert change("0.10.3", "0.10.2", formats=[]).backward

@@ -197,11 +197,11 @@ def _check_break(other: Release, target: Release, older: Release, newer: Release
 
 
 def _check_files(others: Sequence[Release], target: Release, formats: Collection[str] | None) -> None:
-    """Check that the target starts with the files of the cluster. Source: upgrade.md, Server and File Versioning. Raises ChangeRefused."""
+    """Check that the target reads the files of the cluster. Source: upgrade.md, Server and File Versioning. Raises ChangeRefused."""
     found = {file_format(other).writes for other in others} if formats is None else {*formats}
     wrong = unreadable(found, target)
     if wrong:
-        what = f"{target} does not start with data files of format {', '.join(wrong)}: expected {', '.join(file_format(target).reads)}."
+        what = f"{target} cannot read data files of format {', '.join(wrong)}: expected {', '.join(file_format(target).reads)}."
         raise ChangeRefused(Refusal.UNREADABLE_FILES, f"{what} {_instead(others[-1], target)}")
 
 

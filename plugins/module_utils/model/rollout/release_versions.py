@@ -39,7 +39,7 @@ class Release:
 class FileFormat:
     """The formats of segments from release ``since`` on, until the next entry of FILE_FORMATS.
 
-    ``writes``: format of each new segment. ``reads``: formats with which the server starts.
+    ``writes``: format of each new segment. ``reads``: formats of segments that the server loads.
     """
 
     since: Release
@@ -85,7 +85,10 @@ def file_format(release: Release) -> FileFormat:
 
 
 def unreadable(formats: Collection[str], release: Release) -> list[str]:
-    """Return the formats of segments with which a release does not start. Raises BadVersion."""
+    """Return the formats of segments that a release does not load. Raises BadVersion.
+
+    From 0.11 on, the server does not start with such a segment. Before, the server starts and reports health, without the data of the group.
+    """
     return sorted({*formats} - {*file_format(release).reads})
 
 
