@@ -4,7 +4,7 @@
 """Clusters that change their release server by server, are interrupted, change their mind, and write segments meanwhile.
 
 Each host asks again for the formats of its segments, between the stop and the start of its server. In each state that the rules permit, every server
-starts with its files, and every data node takes what every liaison sends.
+reads its files and all schemas, and every data node takes what every liaison sends.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ class Cluster:
             role: {f"{role}{number}": first for number in range(1 + choices.below(3))} for role in ("data", "liaison")
         }
         self.formats: dict[str, set[str]] = {host: set() for host in self.runs["data"]}
+        self.schemas: set[str] = set()  # groups that a liaison of 0.11 or later made
         self.steps = [
-            (choices.pick(RELEASES), choices.below(8), choices.below(2), [choices.once_in(3) for _ in range(8)]) for _ in range(1 + choices.below(5))
+            (choices.pick(RELEASES), choices.below(8), choices.below(4), [choices.once_in(3) for _ in range(8)]) for _ in range(1 + choices.below(5))
         ]
 
     def __repr__(self) -> str:
@@ -49,6 +50,10 @@ class Cluster:
     def write(self) -> None:
         for host, release in self.runs["data"].items():
             self.formats[host].add(file_format(release).writes)
+
+    def make_group(self) -> None:
+        if max(self.runs["liaison"].values()) >= PARTS:
+            self.schemas.add("group")
 
     def behind(self, target: Release) -> Mapping[str, list[str]]:
         return {role: [host for host, release in servers.items() if release != target] for role, servers in self.runs.items()}
@@ -63,6 +68,7 @@ class Cluster:
                     return False
                 most -= 1
                 self.runs[role][host] = target
+                assert target >= PARTS or not self.schemas, (host, target)
                 self.check()
                 if writes[number]:
                     self.write()
@@ -79,17 +85,20 @@ class Cluster:
 @given(made(80, Cluster))
 def test_no_permitted_change_passes_through_a_cluster_that_does_not_work(cluster: Cluster) -> None:
     for target, most, day, writes in cluster.steps:
-        if day:
+        if day % 2:
             cluster.write()
+        if day // 2:
+            cluster.make_group()
         running = [release for servers in cluster.runs.values() for release in servers.values()]
         formats = set().union(*cluster.formats.values())
         try:
-            change = release_change(running, target, formats)
+            change = release_change(running, target, formats, cluster.schemas)
         except ChangeRefused as refused:
             below, above = min(running), max(running)
             assert (refused.refusal is Refusal.BOTH_WAYS) == (below < target < above)
             if refused.refusal is Refusal.UNREADABLE_FILES:
                 assert formats - {*file_format(target).reads}
+            assert cluster.schemas or refused.refusal is not Refusal.UNREADABLE_SCHEMAS
             continue
         assert (change is None) == ({*running} == {target})
         if change is None:

@@ -26,6 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 
 def change(running, target, **found):
+    found.setdefault("schemas", [])
     return release_change([release_of(each) for each in running.split()], release_of(target), **found)
 
 
@@ -100,6 +101,17 @@ def test_a_release_goes_back_only_while_no_segment_has_a_newer_format():
     )
     assert change("0.10.3", "0.10.2", formats=["1.4.0"]).backward
     assert change("0.10.3", "0.10.2", formats=[]).backward
+
+
+def test_a_release_goes_back_only_while_it_reads_all_schemas():
+    for schemas in (None, ["load"]):
+        assert refused("0.11.0", "0.10.3", schemas=schemas).refusal is Refusal.UNREADABLE_SCHEMAS
+        assert change("0.10.3", "0.11.0", schemas=schemas).backward is False
+        assert change("0.11.1", "0.11.0", schemas=schemas).backward is True
+    assert str(refused("0.11.0", "0.10.3", schemas=["c" * 99, "b", "a"])) == (
+        "0.10.3 cannot read schemas of a, b and 1 more that were made with 0.11.0. Restore a backup from before the change to 0.11.0."
+    )
+    assert refused("0.11.0", "0.10.3", schemas=None).args[0].startswith("0.10.3 cannot read schemas that were made with 0.11.0.")
 
 
 def test_a_cluster_with_a_segment_that_the_target_cannot_read_does_not_change():

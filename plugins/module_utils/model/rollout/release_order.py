@@ -18,7 +18,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     file_format,
     unreadable,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
 
 
@@ -100,12 +100,18 @@ class Break:
 BREAKS = (Break(Release(0, 10), "0.10 has properties in other directories than releases before it", "upgrade.md, Property on-disk path change"),)
 
 
+#: A schema that servers of this release or a later one made has a field that earlier servers refuse (``createdAt``). Measured: a liaison of the
+#: 0.10 line does not start when its internal groups have such schemas, and data nodes do not know the group. Older schemas stay readable.
+SCHEMAS_CHANGED = Release(0, 11)
+
+
 class Refusal(Enum):
     """Why a cluster may not change to a release in place."""
 
     OTHER_DIRECTORIES = "other_directories"
     SKIPPED_LINE = "skipped_line"
     UNREADABLE_FILES = "unreadable_files"
+    UNREADABLE_SCHEMAS = "unreadable_schemas"
     BOTH_WAYS = "both_ways"
 
 
@@ -130,7 +136,11 @@ class ReleaseChange:
 
 
 def release_change(
-    running: Collection[Release], target: Release, formats: Collection[str] | None = None, apis: Collection[str] = ()
+    running: Collection[Release],
+    target: Release,
+    formats: Collection[str] | None = None,
+    schemas: Collection[str] | None = None,
+    apis: Collection[str] = (),
 ) -> ReleaseChange | None:
     """Return how a cluster changes to the release ``target``; None when every server runs this release.
 
@@ -139,6 +149,7 @@ def release_change(
 
     ``running``: releases of the servers.
     ``formats``: formats of the segments on all data nodes; None when unknown: then the running releases have written segments.
+    ``schemas``: groups with schemas that only SCHEMAS_CHANGED and later releases read; None when unknown: then such releases have made schemas.
     ``apis``: API versions of the running servers and of the target, as far as known.
     Raises ChangeRefused, and BadVersion for a release whose file format is unknown.
     """
@@ -159,6 +170,7 @@ def release_change(
             )
         _check_break(other, target, older, newer)
     _check_files(others, target, formats)
+    _check_schemas(others[-1], target, schemas)
     oldest, newest = min(others[0], target), max(others[-1], target)
     if len({*apis}) > 1:
         return ReleaseChange(API_CHANGED.order, backward, API_CHANGED)
@@ -203,6 +215,15 @@ def _check_files(others: Sequence[Release], target: Release, formats: Collection
     if wrong:
         what = f"{target} cannot read data files of format {', '.join(wrong)}: expected {', '.join(file_format(target).reads)}."
         raise ChangeRefused(Refusal.UNREADABLE_FILES, f"{what} {_instead(others[-1], target)}")
+
+
+def _check_schemas(newest: Release, target: Release, schemas: Collection[str] | None) -> None:
+    """Check that the target reads the schemas of the cluster. Raises ChangeRefused."""
+    if newest >= SCHEMAS_CHANGED > target and (schemas is None or schemas):
+        which = f" of {listed(sorted(schemas), 2, 60)}" if schemas else ""
+        raise ChangeRefused(
+            Refusal.UNREADABLE_SCHEMAS, f"{target} cannot read schemas{which} that were made with {newest}. {_instead(newest, target)}"
+        )
 
 
 def _instead(other: Release, target: Release) -> str:
