@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,52 +31,11 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.cer
 from ansible_collections.skywalking.banyandb.tests.unit.certificates import Made
 
 from . import tracer
-from .tracer import AFTER, BEFORE, HALF, Moment, Traced
+from .killing import kill, moments, program, replaces, traced
+from .tracer import Traced
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PASSPHRASE = "passphrase"
-REPLACE = ["openat {0}", "write {0}", "fchown {0}", "fchmod {0}", "fsync {0}", "rename {0} {1}"]
-
-
-def program(act: Callable[[], object]) -> Callable[[], None]:
-    """Return a program for the tracer, which never returns."""
-
-    def run() -> None:
-        try:
-            act()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-
-    return run
-
-
-def traced(act: Callable[[], object], directory: Path) -> Traced:
-    """Run without interruption and return the trace."""
-    seen = tracer.run(program(act), str(directory))
-    assert seen.status == 0, seen
-    return seen
-
-
-def moments(seen: Traced) -> Iterator[Moment]:
-    for number, call in enumerate(seen.calls):
-        yield Moment(number, BEFORE)
-        if call.startswith(("write ", "pwrite64 ")):
-            yield Moment(number, HALF)
-        yield Moment(number, AFTER)
-
-
-def kill(act: Callable[[], object], directory: Path, moment: Moment) -> None:
-    assert tracer.run(program(act), str(directory), moment).killed, moment
-
-
-def replaces(calls: list[str], name: str, folder: str = "") -> None:
-    """Check that the calls replace a file completely or not at all, in this order."""
-    temporary, rest = f"{folder}.{name}.*.tmp", iter(calls)
-    for call in REPLACE:
-        wanted = call.format(temporary, f"{folder}{name}")
-        assert any(each == wanted for each in rest), f"{wanted} is missing or too early in {calls}"
-    assert any(each.startswith("fsync") and not each.endswith(".tmp") for each in rest), calls
 
 
 # ---- the CA directory

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.server_users_file import found_users, put_users
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import padded, users_text
 
-from .test_certificate_kills import kill, moments, traced
+from .killing import kill, moments, traced
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 OLD, NEW = (users_text([{"username": "ops", "password": password}], "") for password in ("old" * 1000, "new"))

@@ -189,8 +189,9 @@ class _Tracer:
     def _write_half(self, thread: int, descriptor: int, address: int, count: int) -> None:
         """Simulate an incomplete write: write the first half of the bytes at the position of the write."""
         given = Path(f"/proc/{thread}/fdinfo/{descriptor}").read_text()
-        place = int(given.split("pos:")[1].split()[0])
+        appends = int(given.split("flags:")[1].split()[0], 8) & os.O_APPEND
         with open(f"/proc/{thread}/fd/{descriptor}", "r+b") as file:
+            place = os.fstat(file.fileno()).st_size if appends else int(given.split("pos:")[1].split()[0])
             os.pwrite(file.fileno(), self._memory(thread, address, count // 2), place)
 
     def _paths(self, thread: int, kinds: str, arguments: list[int]) -> list[str]:

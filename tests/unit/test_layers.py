@@ -28,7 +28,7 @@ ROOMS = {
     "model": {"topology", "view", "rollout", "dns", "setup"},
     "disk": set(),
     "host": {"server", "files", "network"},
-    "controller": {"dns", "cluster", "release"},
+    "controller": {"dns", "cluster", "rollout", "release"},
 }
 
 FILES = sorted(path for package in MAY_IMPORT for path in (UTILS / package).rglob("*.py"))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.locks import Busy, NotLockable, locked
-from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, make_parents, write
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read, cannot_write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.disk.whole_files import READABLE, write
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.record_lock import held_record
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     BadRecord,
     Departure,
@@ -20,8 +20,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     record_text,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import MARKER, read_marker
-
-LOCK_SECONDS = 30.0
 
 
 def recorded(path: str) -> list[Departure]:
@@ -52,22 +50,13 @@ def since(roots: Sequence[str]) -> int | None:
 def add(path: str, departures: Iterable[Departure], check: bool) -> bool:
     """Add departures to the record, and return whether the record changes. ``check``: write nothing. Raises HostStateError."""
     new = list(departures)
-    try:
-        if check and not os.path.isdir(os.path.dirname(path)):
-            return bool(new)
-        # A new machine has no directory yet.
-        make_parents(path)
-        with locked(os.path.dirname(path), LOCK_SECONDS):
-            known = merged(recorded(path))
-            wanted = merged([*known, *new])
-            if wanted == known:
-                return False
-            if not check:
-                write(path, record_text(wanted).encode(), READABLE)
-            return True
-    except Busy as busy:
-        raise HostStateError("busy", f"{path}: process {busy.holder} has held its directory for {LOCK_SECONDS:g} s. Run this again.") from None
-    except NotLockable:
-        raise HostStateError("not_written", f"{path}: its file system has no locks. Set banyandb_config_dir to a local directory.") from None
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    if check and not os.path.isdir(os.path.dirname(path)):
+        return bool(new)
+    with held_record(path):
+        known = merged(recorded(path))
+        wanted = merged([*known, *new])
+        if wanted == known:
+            return False
+        if not check:
+            write(path, record_text(wanted).encode(), READABLE)
+        return True

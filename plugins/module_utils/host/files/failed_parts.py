@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import cannot_read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.catalog_data import entries, group_entries
 
-CATALOGS = ("measure", "stream", "trace")
 NAME = "failed-parts"
 
 
@@ -19,23 +18,5 @@ def failed_parts(data_dir: str, storage: Mapping[str, str]) -> dict[str, int]:
 
     ``storage``: catalog -> root. ``data_dir``: root of the other catalogs. Raises HostStateError.
     """
-    found = {}
-    for catalog in CATALOGS:
-        root = os.path.join(storage.get(catalog) or data_dir, catalog, "data")
-        for group in _entries(root):
-            for shard in _entries(os.path.join(root, group)):
-                directory = os.path.join(root, group, shard, NAME)
-                count = len(_entries(directory)) if shard.startswith("shard-") else 0
-                if count:
-                    found[directory] = count
-    return found
-
-
-def _entries(directory: str) -> list[str]:
-    """Return the names in a directory. Return an empty list without the directory."""
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise cannot_read(directory, error) from error
+    counts = {os.path.join(shard, NAME): len(entries(os.path.join(shard, NAME))) for shard in group_entries(data_dir, storage, "shard-")}
+    return {directory: count for directory, count in counts.items() if count}

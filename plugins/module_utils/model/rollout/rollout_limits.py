@@ -134,6 +134,12 @@ def agreed(cluster: str, nodes: Sequence[Mapping[str, Any]], hostvars: Mapping[s
     return found
 
 
+def stage_end(stage: int | str, total: int) -> int:
+    """Return how many of ``total`` servers or clusters have changed when the stage ends, at least 1."""
+    text = str(stage)
+    return min(total, -(-total * int(text[:-1]) // 100) if text.endswith("%") else int(text))
+
+
 def _said(value: Any) -> str:
     return "not set" if value is None else shown(value)
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import Limits, RolloutRefused, stage_end
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import Change
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_groups import LIFECYCLE, groups_of, lacking
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
@@ -90,6 +90,7 @@ def waves(
     """
     limits = limits or {}
     _check_minimum(clusters, limits)
+    stay_away = {*away} - {*changes}
     found: list[Wave] = []
     for cluster, nodes in sorted(clusters.items()):
         done: list[str] = []
@@ -101,7 +102,7 @@ def waves(
         down = [name for name in changing if changes[name].revives]
         for hosts in (down, [name for name in changing if name not in down]):
             for rank in ORDER:
-                for wave in _of_rank(len(found), cluster, nodes, rank, hosts, {*away} - {*changes}, down, limits.get(cluster, Limits())):
+                for wave in _of_rank(len(found), cluster, nodes, rank, hosts, stay_away, down, limits.get(cluster, Limits())):
                     done += wave.hosts
                     found.append(
                         replace(
@@ -148,8 +149,8 @@ def _of_rank(
     found: list[Wave] = []
     while queue:
         done = total - len(queue)
-        stage = next((stage for stage in limits.stages if _bound(stage, total) > done), "100%")
-        room = _bound(stage, total) - done
+        stage = next((stage for stage in limits.stages if stage_end(stage, total) > done), "100%")
+        room = stage_end(stage, total) - done
         if rank.role != LIAISON:
             room = min(room, limits.data_at_once if rank.role == DATA else 1)
         batch: list[Mapping[str, Any]] = []
@@ -183,9 +184,3 @@ def _check_minimum(clusters: Mapping[str, Sequence[Mapping[str, Any]]], limits: 
     if unknown:
         after = f": expected groups that servers are in, such as {listed(sorted(known), 3)}. Correct the name."
         raise RolloutRefused(naming("banyandb_minimum names ", unknown, after))
-
-
-def _bound(stage: int | str, total: int) -> int:
-    """Return how many of ``total`` servers have changed when the stage ends, at least 1."""
-    text = str(stage)
-    return min(total, -(-total * int(text[:-1]) // 100) if text.endswith("%") else int(text))
