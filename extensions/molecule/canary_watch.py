@@ -30,7 +30,15 @@ def processes() -> Iterator[tuple[str, bytes]]:
         for name in ("cmdline", "environ"):
             with contextlib.suppress(OSError):  # the process has ended
                 content = Path(f"/proc/{pid}/{name}").read_bytes()
-                yield f"{name} of {Path(f'/proc/{pid}/comm').read_text().strip()}", content
+                yield f"{name} of {program(pid)}", content
+
+
+def program(pid: str) -> str:
+    """Return the name of the program of a process. A server that a Python interpreter runs counts as the server. Raises OSError."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    if any(word.endswith(b"/banyand-server") for word in words[:3]):
+        return "banyand-server"
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def temporary_files(folders: list[Path]) -> Iterator[tuple[str, bytes]]:

@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         if host in servers and any(each["name"] == host for cluster in clusters.values() for each in cluster["nodes"]):
             arguments["firewall"] = host_firewall(servers[host], clusters)
         if pushes and host in servers:
-            arguments["push"] = expected_push(host, setup["config_dir"], servers[host]["url"], clusters)
+            arguments["push"] = expected_push(host, servers[host], clusters)
         arguments["beside"] = changed_kind.others(kind) if kind else []
         for part in (release, node):
             for option, items in part.items():

@@ -29,9 +29,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        # The host does not need these. A URL may hold a password, which the host's answer would show.
-        source, checksum, cache = (arguments.pop(name, None) for name in ("artifact", "checksum", "cache_dir"))
-        checksum = checksum or f"{source}.sha512"
+        # The host does not need these. A URL may hold a password, which the arguments of the task and the host's answer would show.
+        name, cache = arguments.pop("variables", None), arguments.pop("cache_dir", None)
+        given = self._templar.template((task_vars or {})[name]) if name else {}
+        source, checksum = given.get("banyandb_artifact"), given.get("banyandb_artifact_checksum") or f"{given.get('banyandb_artifact')}.sha512"
         cache = os.path.expanduser(cache) if cache else _default_cache()
         flavor = arguments.get("flavor", "static")
         try:

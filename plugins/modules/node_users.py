@@ -13,13 +13,9 @@ version_added: 0.9.0
 description:
   - Internal to the roles of this collection.
   - Makes the file with the users on the controller, and sends the file to the host with M(skywalking.banyandb.users_file).
+extends_documentation_fragment:
+  - skywalking.banyandb.host_variables
 options:
-  variables:
-    description:
-      - Name of a variable with the variables of the roles C(install) and C(node), name, then value.
-      - A name, because Ansible shows the arguments of a task to callbacks, and these variables hold passwords.
-    type: str
-    required: true
   service:
     description: Unit of the server.
     type: str

@@ -13,13 +13,9 @@ version_added: 0.9.0
 description:
   - Internal to the roles of this collection. Checks the variables on the controller. Then runs M(skywalking.banyandb.host_info) with the state that
     the roles want.
+extends_documentation_fragment:
+  - skywalking.banyandb.host_variables
 options:
-  variables:
-    description:
-      - Name of a variable with the variables of the roles C(install) and C(node), name, then value.
-      - A name, because Ansible shows the arguments of a task to callbacks, and these variables hold secrets.
-    type: str
-    required: true
   versions_dir:
     description: Directory of the installed versions.
     type: path

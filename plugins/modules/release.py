@@ -20,15 +20,13 @@ options:
     description: Name of the version, and of the version's directory.
     type: str
     required: true
-  artifact:
+  variables:
     description:
-      - URL of a release tarball C(skywalking-banyandb-<version>-banyand.tgz), or its absolute path on the controller.
-      - Not needed for a version that the host already has.
-      - The module never shows the user, the password and the query of a URL, and never sends them to the host.
-    type: str
-  checksum:
-    description:
-      - V(sha512:<hex>), or the URL or absolute path of a C(.sha512) file. The default is O(artifact) with C(.sha512).
+      - Name of a variable with two items. C(banyandb_artifact) is the URL of a release tarball C(skywalking-banyandb-<version>-banyand.tgz), or
+        its absolute path on the controller. C(banyandb_artifact_checksum) is V(sha512:<hex>), or the URL or absolute path of a C(.sha512) file.
+        The default of the checksum is C(banyandb_artifact) with C(.sha512).
+      - A name, because Ansible shows the arguments of a task to callbacks, and a URL may have a password.
+      - Not needed for a version that the host already has. The action plugin never sends the items to the host.
     type: str
   flavor:
     description: Build of the program. V(static) has the web interface, V(slim) has none.
@@ -79,7 +77,11 @@ EXAMPLES = r"""
 - name: Install version 0.11.0 from a file on the controller
   skywalking.banyandb.release:
     version: 0.11.0
-    artifact: /srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz
+    variables: wanted
+  vars:
+    wanted:
+      banyandb_artifact: /srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz
+      banyandb_artifact_checksum: /srv/mirror/skywalking-banyandb-0.11.0-banyand.tgz.sha512
 
 - name: Roll back to a version that is still installed
   skywalking.banyandb.release:
@@ -131,9 +133,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 ARGUMENTS: dict[str, Any] = {
     "version": {"required": True},
-    # The action plugin never sends these two to the host.
-    "artifact": {"no_log": True},
-    "checksum": {"no_log": True},
+    # Only for the action plugin.
+    "variables": {},
     "flavor": {"choices": ["static", "slim"], "default": "static"},
     "root": {"type": "path", "default": "/opt/banyandb"},
     "cache_dir": {"type": "path"},

@@ -37,18 +37,19 @@ def results(folder):
         archive.addfile(member, io.BytesIO(b"server"))
     digest = hashlib.sha512(tarball.read_bytes()).hexdigest()
     common = {"root": str(folder / "root"), "cache_dir": "~/cache", "version": "1"}
-    right = {**common, "artifact": str(tarball), "checksum": f"sha512:{digest}"}
+    given = {"right": f"sha512:{digest}", "wrong": "sha512:" + "0" * 128, "other": "sha512:" + "1" * 128, "missing": ""}
+    right = {**common, "variables": "right"}
     tasks = {
         "nothing to install from": (common, False),
-        "wrong checksum": ({**right, "checksum": "sha512:" + "0" * 128}, False),
-        "no checksum": ({**common, "artifact": str(tarball)}, False),
+        "wrong checksum": ({**right, "variables": "wrong"}, False),
+        "no checksum": ({**right, "variables": "missing"}, False),
         "not in it": ({**right, "flavor": "slim"}, False),
         "bad version": ({**right, "version": "../1"}, False),
-        "wrong checksum in check mode": ({**right, "checksum": "sha512:" + "0" * 128}, True),
+        "wrong checksum in check mode": ({**right, "variables": "wrong"}, True),
         "check": (right, True),
         "apply": (right, False),
         "again": (right, False),
-        "other artifact": ({**right, "checksum": "sha512:" + "1" * 128}, False),
+        "other artifact": ({**right, "variables": "other"}, False),
         "second": ({**right, "version": "2"}, False),
         "back, checked": (common, True),
         "back": (common, False),
@@ -57,6 +58,7 @@ def results(folder):
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
+        "vars": {name: {"banyandb_artifact": str(tarball), "banyandb_artifact_checksum": checksum} for name, checksum in given.items()},
         "tasks": [
             {"name": name, "skywalking.banyandb.release": arguments, "check_mode": check, "ignore_errors": True}
             for name, (arguments, check) in tasks.items()

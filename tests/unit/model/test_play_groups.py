@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.play_groups import play_groups
+import pytest
+
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.play_groups import look_groups, play_groups
 
 
 def cluster(*nodes, **more):
@@ -39,7 +41,34 @@ def test_all_hosts_ask_dns_when_any_cluster_does_and_record_departures_when_any_
     assert play_groups({"b": cluster(mode="dns", remove=["x"])}, ["x"]) == {"x": ["__banyandb_departure_hosts"]}
 
 
-def test_a_run_without_a_preflight_changes_the_firewall_of_every_node_of_a_cluster_with_a_firewall():
+def test_a_run_without_a_preflight_looks_at_every_node_of_a_cluster_with_a_firewall_before_it_decides_about_the_push():
     clusters = {"a": cluster(("d", "data"), firewall={"members": []}), "b": cluster(("d2", "data"), firewall={})}
-    assert play_groups(clusters, ["d", "d2", "x"], changes_firewall=True) == {"d": ["__banyandb_firewall"]}
+    assert play_groups(clusters, ["d", "d2", "x"], True, True) == {"d": ["__banyandb_look_hosts"]}
+    assert play_groups(clusters, ["d2", "x"], True, True) == {host: ["__banyandb_push_hosts"] for host in ("d2", "x")}
     assert play_groups(clusters, ["d", "d2", "x"]) == {}
+
+
+def looked(push=True, **firewall):
+    return {"push": {"proved": True} if push else None, "firewall": {"differs": False, "problems": [], **firewall}}
+
+
+def test_a_run_that_finds_all_firewalls_and_views_right_changes_nothing():
+    clusters = {"a": cluster(("d", "data"), ("l", "liaison"), ("s", "standalone"), firewall={"members": []})}
+    found = {"d": looked(), "l": looked(), "s": looked(push=False)}
+    assert look_groups(clusters, ["d", "l", "s", "x"], found) == {}
+
+
+def test_all_hosts_get_a_push_when_one_view_is_not_proved_or_was_not_looked_at():
+    clusters = {"a": cluster(("d", "data"), firewall={"members": []}), "b": cluster(("l", "liaison"), firewall={})}
+    everybody = {host: ["__banyandb_push_hosts"] for host in ("d", "l")}
+    assert look_groups(clusters, ["d", "l"], {"d": looked(push=False), "l": looked()}) == everybody
+    assert look_groups(clusters, ["d", "l"], {"d": looked()}) == everybody
+    assert look_groups({"a": clusters["a"], "b": cluster(("l", "liaison"), mode="dns")}, ["d", "l"], {"d": looked()}) == {}
+    assert look_groups(clusters, ["d"], {"d": looked()}) == {}
+
+
+@pytest.mark.parametrize("firewall", [{"differs": True}, {"problems": ["no nft"]}])
+def test_a_view_is_proved_again_after_a_change_of_a_firewall(firewall):
+    clusters = {"a": cluster(("d", "data"), ("l", "liaison"), firewall={"members": []})}
+    found = {"d": looked(**firewall), "l": looked()}
+    assert look_groups(clusters, ["d", "l"], found) == {"d": ["__banyandb_firewall", "__banyandb_push_hosts"], "l": ["__banyandb_push_hosts"]}

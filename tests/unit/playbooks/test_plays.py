@@ -131,6 +131,8 @@ def test_a_tag_of_deploy_runs_the_preflight_that_it_needs(tag: str) -> None:
 def test_the_ports_are_closed_for_nodes_that_left_only_at_the_end(name: str) -> None:
     steps = [entry["name"] for entry in entries(PLAYBOOKS / f"{name}.yml")]
     assert steps[-1] == CLOSE and steps.count(CLOSE) == 1
+    looks = [each for each in steps if each == "Find the hosts that change their firewall or get a push"]
+    assert len(looks) == (name == "topology") and all(steps.index(each) < steps.index(OPEN) for each in looks)
     starts = [each for each in steps if each.startswith(("Start ", "Push ", "Change ", "Give "))]
     assert name == "remove" or (starts and all(steps.index(OPEN) < steps.index(each) for each in starts))
 

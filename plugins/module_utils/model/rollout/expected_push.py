@@ -13,20 +13,20 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 
 
-def expected_push(host: str, config_dir: str, url: str, clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def expected_push(host: str, server: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the options of the module ``topology`` for ``host``; None when the host reads no topology.yml, or when its nodes come from DNS.
 
-    ``config_dir``: directory of topology.yml. ``url``: where the server of the host responds. ``clusters``: result of the filter ``clusters``.
+    ``server``: the host in the result of the filter ``local_servers``. ``clusters``: result of the filter ``clusters``.
     """
     for cluster in clusters.values():
         nodes = [node for node in cluster["nodes"] if node["role"] != STANDALONE]
         own = next((node for node in nodes if node["name"] == host), None)
         if own is not None and cluster["mode"] == FILE and cluster["source"] == INVENTORY:
             return {
-                "path": f"{config_dir}/topology.yml",
+                "path": f"{server['config_dir']}/topology.yml",
                 "nodes": nodes,
                 "remove": cluster["remove"],
                 "refresh_stale": True,
-                "prove": {"name": host, "role": own["role"], "url": url},
+                "prove": {"name": host, "role": own["role"], "url": server["url"]},
             }
     return None

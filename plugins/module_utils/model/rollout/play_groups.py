@@ -24,6 +24,8 @@ LIAISONS = "__banyandb_liaisons"
 DNS_HOSTS = "__banyandb_dns_hosts"
 #: All hosts of the run, when nodes leave a cluster.
 DEPARTURE_HOSTS = "__banyandb_departure_hosts"
+#: Hosts at which a run without a preflight looks, to find which firewalls need a change and whether a push has anything to do.
+LOOK = "__banyandb_look_hosts"
 
 
 def play_groups(
@@ -32,21 +34,41 @@ def play_groups(
     """Return the groups of each host: host -> names of groups. A host without a group has no entry.
 
     ``clusters``: as the filter ``clusters`` returns them. ``hosts``: hosts of the play. ``pushes``: whether the run pushes to every host.
-    ``changes_firewall``: whether the run changes firewalls without a preflight, which would find the hosts that need a change.
+    ``changes_firewall``: whether the run changes firewalls without a preflight. Then it looks at the hosts with a firewall, and look_groups() decides
+    whether the run pushes.
     A host in ``banyandb_remove`` does not count as a liaison.
     """
     nodes = [(cluster["mode"], node) for cluster in clusters.values() for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in hosts]
+    firewalls = {node["name"] for cluster in clusters.values() if cluster.get("firewall") and changes_firewall for node in cluster["nodes"]}
     conditions = {
         DNS_HOSTS: any(cluster["source"] == "dns" for cluster in clusters.values()),
         DEPARTURE_HOSTS: any(cluster["remove"] for cluster in clusters.values()),
-        PUSH: pushes,
+        PUSH: pushes and firewalls.isdisjoint(hosts),
         VIEW_WAIT: any(mode != FILE or node["role"] == STANDALONE for mode, node in nodes),
     }
     of_host = {
         LIAISONS: {node["name"] for _mode, node in nodes if node["role"] == LIAISON},
-        FIREWALL: {node["name"] for cluster in clusters.values() if cluster.get("firewall") and changes_firewall for node in cluster["nodes"]},
+        LOOK: firewalls,
     }
     found = {
         host: [group for group, holds in conditions.items() if holds] + [group for group, names in of_host.items() if host in names] for host in hosts
     }
     return {host: groups for host, groups in found.items() if groups}
+
+
+def look_groups(clusters: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the groups of each host after the look: host -> names of groups. A host without a group has no entry.
+
+    ``clusters``, ``hosts``: as of play_groups(), with all hosts of the run. ``found``: host -> result of the module ``host_info``, without failures.
+    All hosts push, unless each host that reads topology.yml has proved its view, and no firewall changes after the proof.
+    """
+    firewalls = [name for name, each in found.items() if each["firewall"]["differs"] or each["firewall"]["problems"]]
+    readers = [
+        node["name"]
+        for cluster in clusters.values()
+        for node in cluster["nodes"]
+        if cluster["mode"] == FILE and node["role"] != STANDALONE and node["name"] in hosts
+    ]
+    pushes = bool(firewalls) or any(not found.get(name, {}).get("push") for name in readers)
+    groups = {host: [*([FIREWALL] if host in firewalls else []), *([PUSH] if pushes else [])] for host in hosts}
+    return {host: names for host, names in groups.items() if names}

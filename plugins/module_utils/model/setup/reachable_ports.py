@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Port, Purpose, server_ports
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
 
@@ -59,7 +60,7 @@ def reachable(kind: str, environment: Mapping[str, Any], firewall: bool) -> list
     ``kind``: kind of the node. ``environment``: environment of the server, from which the function reads ports, addresses, TLS and users.
     ``firewall``: whether the firewall of this collection is on. Another firewall may block more.
     """
-    users = bool(environment.get("BYDB_AUTH_CONFIG_FILE"))
+    users = bool(environment.get(USERS_VARIABLE))
     return [
         Reachable(
             purpose=port.purpose,

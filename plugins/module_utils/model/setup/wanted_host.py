@@ -89,6 +89,19 @@ def node(variables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def files_to_write(setup: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the module ``node_files``. ``setup``: result of setup_variables.setup() for a host with a node."""
+    files = {item["path"]: {name: item[name] for name in ("path", "owner", "group", "mode")} for item in setup["node"]["files"]}
+    return {
+        "directories": setup["node"]["directories"],
+        "links": setup["node"]["links"],
+        "storage": setup["storage"],
+        "environment": setup["environment_text"],
+        **{text: setup[text] for text in ("unit", "drop_in")},
+        **{name: files[setup["paths"][name]] for name in ("environment_file", "unit_file", "drop_in_file")},
+    }
+
+
 def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the option ``storage`` of the modules ``host_info`` and ``node_files``; None for a host that is no node."""
     kind = variables["banyandb_kind"]
