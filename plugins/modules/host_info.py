@@ -224,7 +224,7 @@ differs:
       description: The path, or the name of the user.
       type: str
     expected:
-      description: The expected values of the changed attributes.
+      description: The expected values of the changed attributes, without the digest of a file.
       type: dict
     found:
       description: The current values of these attributes. C(what) is V(absent) if the path is missing.
@@ -403,7 +403,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 REACH_SECONDS = 2.0
 
 ARGUMENTS: dict[str, Any] = {
-    "files": {"type": "list", "elements": "dict", "default": [], "options": {**host_state.OWNED_OPTIONS, "sha256": {}, "mark": {}}},
+    # An attacker can guess a weak secret from a digest, so the digests stay out of logs and results.
+    "files": {"type": "list", "elements": "dict", "default": [], "options": {**host_state.OWNED_OPTIONS, "sha256": {"no_log": True}, "mark": {}}},
     "links": {"type": "list", "elements": "dict", "default": [], "options": host_state.LINK_OPTIONS},
     "directories": {"type": "list", "elements": "dict", "default": [], "options": host_state.OWNED_OPTIONS},
     "users": {
@@ -419,7 +420,6 @@ ARGUMENTS: dict[str, Any] = {
         "options": {
             "name": {"required": True},
             "ports": {"type": "list", "elements": "int", "default": []},
-            # An attacker can guess a weak secret from its digest, so the digests stay out of logs.
             "environment": {"type": "dict", "no_log": True},
             "program": {"type": "path"},
             "program_target": {"type": "path"},
@@ -434,7 +434,6 @@ ARGUMENTS: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "tls": {"type": "path"},
     "firewall": {"type": "dict"},
-    # An attacker can guess a weak password from the digest, so the digest stays out of logs.
     "users_file": {"type": "dict", "options": {"path": {"type": "path", "required": True}, "owner": {}, "sha256": {"no_log": True}}},
     "root": {"type": "bool", "default": False},
 }
@@ -455,7 +454,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         differs += of_storage
         storage = {"storage": {"differs": bool(of_storage), "roots": [{**root, **_space(root["real_path"])} for root in found.facts()]}}
     result: dict[str, Any] = {
-        "differs": [asdict(difference) for difference in differs],
+        "differs": [without_digests(difference) for difference in differs],
         "problems": problems,
         **storage,
         **_services(parameters["services"], parameters["beside"]),
@@ -482,6 +481,14 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         stays = not differs and not problems and not differs_in_users and all(is_as_expected(service) for service in services)
         result["push"] = push_already_proved(parameters["push"], services[0]["main_pid"] if services else 0) if stays else None
     return result
+
+
+def without_digests(difference: host_state.Difference) -> dict[str, Any]:
+    """Return a difference as the module returns it."""
+    return {
+        **asdict(difference),
+        **{side: {name: value for name, value in getattr(difference, side).items() if name != "sha256"} for side in ("expected", "found")},
+    }
 
 
 def is_as_expected(service: Mapping[str, Any]) -> bool:

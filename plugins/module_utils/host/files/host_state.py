@@ -81,7 +81,7 @@ def wanted(parameters: Mapping[str, Any]) -> list[Wanted]:
                 raise InvalidArgument(f"{option}: path {shown(item['path'])}: expected an absolute path")
             sha256 = item.get("sha256")
             if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-                raise InvalidArgument(f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits, found {shown(sha256)}")
+                raise InvalidArgument(f"{option}: sha256 of {item['path']}: expected 64 hexadecimal digits")
             found.append(
                 Wanted(
                     what,
