@@ -551,7 +551,7 @@ def has_ended(text: str) -> bool:
 
 def firewall_now(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the firewall of this host, compared with the options of the module node_firewall. Raises host_state.InvalidArgument."""
-    if not options.get("sources"):
+    if not options.get("ports"):
         return {"differs": any(map(os.path.lexists, options.get("paths", ()))), "problems": [], "blocked": [], "unlisted": [], "resolved": []}
     # Imported here, because each execution compiles all imports at the top of the file.
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator

@@ -20,20 +20,19 @@ options:
     type: dict
     required: true
     suboptions:
-      sources:
-        description: Port of the server, then the networks of clients and monitoring that may connect to the port.
+      ports:
+        description: Ports of the server. Each port has its purpose, number, address and peers, as P(skywalking.banyandb.local_servers#filter) returns them.
+        type: list
+        elements: list
+        default: []
+      networks:
+        description: Networks of V(clients) and V(monitoring), and V(members) for networks of nodes beside the addresses of O(firewall.members).
         type: dict
         default: {}
-      member_ports:
-        description: Ports to which the other nodes may connect.
-        type: list
-        elements: int
-        default: []
-      member_networks:
-        description: Networks of nodes beside the addresses of O(firewall.members).
-        type: list
-        elements: str
-        default: []
+      service:
+        description:
+          - systemd service of the server. The firewall also protects the ports of the running process, which may still have other settings.
+        type: str
       members:
         description: Names and addresses of the nodes.
         type: list
@@ -45,7 +44,7 @@ options:
         elements: str
         default: []
       topology:
-        description: Topology file of the host. Its nodes may connect until O(complete), if the host has no firewall yet.
+        description: Topology file of the host. The nodes in this file may connect, except O(firewall.leaving) with O(complete).
         type: path
       paths:
         description: Files of the firewall. Only for M(skywalking.banyandb.host_info).
@@ -56,6 +55,7 @@ options:
     description:
       - Whether the change of the cluster is complete. The nodes of O(firewall) alone may then connect.
       - With V(false), the nodes before the change may still connect too.
+      - In both cases, the ports of the running process stay protected, and the nodes that the server lists may connect.
     type: bool
     required: true
 attributes:
@@ -79,8 +79,13 @@ EXAMPLES = r"""
 - name: Accept clients of one network and the nodes of the cluster
   skywalking.banyandb.node_firewall:
     firewall:
-      sources: {"17912": [10.0.0.0/8], "17913": [10.0.0.0/8], "18912": [], "2121": [10.1.0.0/24]}
-      member_ports: [17912, 18912]
+      ports:
+        - [grpc, 17912, "", [members, clients]]
+        - [http, 17913, "", [clients]]
+        - [internal, 18912, "", [members]]
+        - [metrics, 2121, "", [monitoring]]
+      networks: {clients: [10.0.0.0/8], monitoring: [10.1.0.0/24]}
+      service: banyandb-liaison.service
       members: [10.2.0.1, data1.example.org]
     complete: true
 
@@ -98,7 +103,7 @@ found:
   elements: str
   sample: ["port 17912 drops 10.2.0.7/32"]
 narrows:
-  description: Whether a later run with O(complete=true) closes ports for nodes that this run accepts.
+  description: Whether a later run with O(complete=true) may close ports for nodes that this run accepts.
   returned: success
   type: bool
 error_type:

@@ -52,7 +52,8 @@ for name in names:
         there = os.path.exists(f"/etc/systemd/system/{name}")
         print(f"Id={name}", f"LoadState={'loaded' if there else 'not-found'}",
               f"ActiveState={'active' if has(name, 'active') else 'inactive'}",
-              f"UnitFileState={'enabled' if has(name, 'enabled') else 'disabled'}", "", sep="\\n")
+              f"UnitFileState={'enabled' if has(name, 'enabled') else 'disabled'}",
+              f"MainPID={(pathlib.Path('/run/pid-' + name).read_text() if os.path.exists('/run/pid-' + name) else 0)}", "", sep="\\n")
     elif command == "enable": mark(name, "enabled", True)
     elif command in ("start", "reload-or-restart"):
         if name.endswith(".service"): run(name, "ExecReload" if has(name, "active") else "ExecStart")
