@@ -21,7 +21,8 @@ options:
     required: true
     suboptions:
       ports:
-        description: Ports of the server. Each port has its purpose, number, address and peers, as P(skywalking.banyandb.local_servers#filter) returns them.
+        description:
+          - Ports of the server, as P(skywalking.banyandb.local_servers#filter) returns them. Each port has its purpose, number, address and peers.
         type: list
         elements: list
         default: []

@@ -18,7 +18,8 @@ PORTS = (22, 17912, 18912)
 def options(*members, leaving=(), networks=()):
     addresses = [[address(member, version) for member in chosen for version in (4, 6)] for chosen in (members, leaving)]
     return {"ports": [["grpc", 17912, "", ["members", "clients"]], ["internal", 18912, "", ["members"]]],
-        "networks": {"clients": [address("client", 4), address("client", 6)], "members": ["192.0.2.1", "2001:db8::1", *networks]}, "service": "server.service",
+        "networks": {"clients": [address("client", 4), address("client", 6)], "members": ["192.0.2.1", "2001:db8::1", *networks]},
+        "service": "server.service",
         "members": addresses[0], "leaving": [*addresses[1], "no.such.name.invalid"], "topology": str(TOPOLOGY), "paths": []}
 def look(*members, **more):
     return firewall_options.look(options(*members, **more), FILE)
@@ -43,7 +44,8 @@ seen["complete reached"] = reached(["member", "new member", "client", "outsider"
 seen["again"] = [look("member")["differs"], act("member"), act("member", complete=True)]
 TOPOLOGY.unlink()
 # The inventory has another port than the running server: the port of the process stays protected until a restart.
-with subprocess.Popen([sys.executable, "-c", "input()", "liaison"], stdin=subprocess.PIPE, env={"BYDB_HTTP_PORT": "27913", "BYDB_GRPC_PORT": "27912"}) as server:
+moved = {"BYDB_GRPC_PORT": "27912", "BYDB_HTTP_PORT": "27913"}
+with subprocess.Popen([sys.executable, "-c", "input()", "liaison"], stdin=subprocess.PIPE, env=moved, stderr=subprocess.DEVNULL) as server:
     pathlib.Path("/run/pid-server.service").write_text(str(server.pid))
     for port in (27912, 27913):
         listen(port)

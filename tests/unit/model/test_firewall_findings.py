@@ -29,6 +29,11 @@ def test_another_firewall_is_one_warning_of_all_its_hosts():
     assert findings({"d1": {"blocked": [text]}, "d3": {"blocked": [text]}}) == [Finding(("d1", "d3"), Check.MACHINE, Level.WARN, f"d1, d3: {text}")]
 
 
+def test_a_host_that_cannot_load_its_firewall_is_a_failure():
+    text = "nft is not on this host, so the firewall cannot be loaded."
+    assert findings({"d1": {"problems": [text]}, "d3": {"problems": [text]}}) == [Finding(("d1", "d3"), Check.MACHINE, Level.FAIL, f"d1, d3: {text}")]
+
+
 def test_a_member_must_connect_from_an_address_that_the_others_accept():
     (found,) = findings({"d1": {"unlisted": ["10.9.0.1"]}})
     assert (found.hosts, found.level) == (("d1",), Level.FAIL)

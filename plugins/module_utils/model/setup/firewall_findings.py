@@ -35,17 +35,17 @@ def firewall_findings(looks: Mapping[str, Mapping[str, Any]], clusters: Mapping[
         networks = {Audience(audience): each for audience, each in firewall["networks"].items()}
         found += [Finding(names, Check.VARIABLES, Level.WARN, text) for text in warnings(networks)]
         here = {name: looks[name] for name in names if name in looks}
-        found += _blocked(here) + _unlisted(here, firewall)
+        found += _together(here, "problems", Level.FAIL) + _together(here, "blocked", Level.WARN) + _unlisted(here, firewall)
     return found
 
 
-def _blocked(looks: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Return a warning for each firewall of another program. Hosts with the same warning share one finding."""
+def _together(looks: Mapping[str, Mapping[str, Any]], key: str, level: Level) -> list[Finding]:
+    """Return a finding for each text in ``key`` of the looks. Hosts with the same text share one finding."""
     hosts: dict[str, list[str]] = {}
     for host, look in looks.items():
-        for text in look["blocked"]:
+        for text in look[key]:
             hosts.setdefault(text, []).append(host)
-    return [Finding(tuple(names), Check.MACHINE, Level.WARN, f"{listed(names, FEW)}: {text}") for text, names in hosts.items()]
+    return [Finding(tuple(names), Check.MACHINE, level, f"{listed(names, FEW)}: {text}") for text, names in hosts.items()]
 
 
 def _unlisted(looks: Mapping[str, Mapping[str, Any]], firewall: Mapping[str, Any]) -> list[Finding]:
