@@ -59,6 +59,12 @@ options:
       - In both cases, the ports of the running process stay protected, and the nodes that the server lists may connect.
     type: bool
     required: true
+  first:
+    description:
+      - Whether to load the firewall on a host that has no file of the firewall yet. With V(false), the module leaves such a host alone and warns.
+      - Only C(deploy) and C(readdress) check first whether the firewall would block a node.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -126,13 +132,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 ARGUMENTS: dict[str, Any] = {
     "firewall": {"type": "dict", "required": True, "options": firewall_options.ARGUMENTS},
     "complete": {"type": "bool", "required": True},
+    "first": {"type": "bool", "default": True},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        result = firewall_options.act(module.params["firewall"], module.params["complete"], module.check_mode)
+        result = firewall_options.act(module.params["firewall"], module.params["complete"], module.params["first"], module.check_mode)
     except HostStateError as error:
         module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:

@@ -23,25 +23,28 @@ def options(*members, leaving=(), networks=()):
         "members": addresses[0], "leaving": [*addresses[1], "no.such.name.invalid"], "topology": str(TOPOLOGY), "paths": []}
 def look(*members, **more):
     return firewall_options.look(options(*members, **more), FILE)
-def act(*members, complete=False, check=False, **more):
-    predicted = firewall_options.act(options(*members, **more), complete, True, FILE)
-    found = predicted if check else firewall_options.act(options(*members, **more), complete, False, FILE)
+def act(*members, complete=False, first=True, check=False, **more):
+    predicted = firewall_options.act(options(*members, **more), complete, first, True, FILE)
+    found = predicted if check else firewall_options.act(options(*members, **more), complete, first, False, FILE)
     assert predicted["changed"] == found["changed"] and predicted["narrows"] == found["narrows"] and predicted["diff"] == found["diff"]
     return [found["changed"], found["narrows"]]
 seen["look before"] = look("member")
 seen["check"] = [act("member", check=True), reached(["outsider"], PORTS)]
+# Without a preflight, no run loads the first firewall of a host.
+seen["no preflight"] = [act("member", first=False), reached(["outsider"], PORTS)]
+seen["warned"] = firewall_options.act(options("member"), False, False, False, FILE)["warnings"]
 # The first firewall of a host: the nodes of its topology.yml stay until the change is complete.
 TOPOLOGY.write_text(Topology((Node("m", "192.0.2.6:17912"),)).render())
 seen["first"] = act("member")
 seen["first reached"] = [each for each in ("member", "new member", "outsider") if attempts([[address(each, 4), 18912, 0.5, False]])[0]]
 # In check mode, the run has not pushed the topology yet.
-seen["complete check"] = firewall_options.act(options("member"), True, True, FILE)["changed"]
+seen["complete check"] = firewall_options.act(options("member"), True, False, True, FILE)["changed"]
 # A node that the server still lists stays, such as a node whose new address does not respond.
-seen["still listed"] = firewall_options.act(options("member"), True, False, FILE)["changed"]
+seen["still listed"] = firewall_options.act(options("member"), True, False, False, FILE)["changed"]
 TOPOLOGY.write_text(Topology((Node("m", address("member", 4) + ":17912"),)).render())
 seen["first complete"] = act("member", complete=True)
 seen["complete reached"] = reached(["member", "new member", "client", "outsider"], PORTS)
-seen["again"] = [look("member")["differs"], act("member"), act("member", complete=True)]
+seen["again"] = [look("member")["differs"], act("member", first=False), act("member", complete=True)]
 TOPOLOGY.unlink()
 # The inventory has another port than the running server: the port of the process stays protected until a restart.
 moved = {"BYDB_GRPC_PORT": "27912", "BYDB_HTTP_PORT": "27913"}
@@ -73,7 +76,7 @@ nft("delete table inet other")
 seen["unknown name"] = firewall_options.look({**options("member"), "members": ["no.such.name.invalid"]}, FILE)["problems"]
 # Off again.
 off = {"ports": []}
-seen["off"] = [firewall_options.act(off, True, check, FILE)["changed"] for check in (True, False, False)]
+seen["off"] = [firewall_options.act(off, True, False, check, FILE)["changed"] for check in (True, False, False)]
 seen["off reached"] = reached(["outsider"], PORTS)
 print(json.dumps(seen))
 """
@@ -85,6 +88,8 @@ def test_a_change_of_the_cluster_opens_before_it_closes():
     assert played(CHANGES) == {
         "look before": {**clean, "differs": True},
         "check": [[True, False], {"outsider": [22, 17912, 18912]}],
+        "no preflight": [[False, False], {"outsider": [22, 17912, 18912]}],
+        "warned": ["banyandb_firewall is nftables, but a host has no firewall yet, so its ports are open. Run deploy."],
         "first": [True, True],
         "first reached": ["member", "new member"],
         "complete check": True,

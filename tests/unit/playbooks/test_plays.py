@@ -137,6 +137,18 @@ def test_the_ports_are_closed_for_nodes_that_left_only_after_the_push(name: str)
     assert name == "remove" or (starts and all(steps.index(OPEN) < steps.index(each) for each in starts))
 
 
+def test_only_a_run_with_a_preflight_of_the_firewall_loads_the_first_firewall_of_a_host() -> None:
+    # A preflight finds a node that connects from an address which the firewall of the other hosts would block.
+    loading = {
+        path.name: {bool(task["vars"].get("__banyandb_first_firewall"))}
+        for path in FILES
+        for entry in entries(path)
+        for task in entry.get("tasks", ())
+        if task.get("ansible.builtin.import_role", {}).get("tasks_from") == "firewall"
+    }
+    assert loading == {"deploy.yml": {True}, "remove.yml": {False}, "topology.yml": {False}}
+
+
 def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:
     checks = [name for name in TAGS["preflight"] if name not in (STOP, DRAINABLE)]
     assert [entry["name"] for entry in entries(PLAYBOOKS / "check.yml") if entry["name"] in checks] == checks

@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, Any] = {
     "topology": {"type": "path"},
     "paths": {"type": "list", "elements": "path", "default": []},
 }
+#: Warning about a host without its first firewall.
+NOT_LOADED = "banyandb_firewall is nftables, but a host has no firewall yet, so its ports are open. Run deploy."
 
 
 def look(options: Mapping[str, Any], path: str = FIREWALL_FILE) -> dict[str, Any]:
@@ -59,9 +61,10 @@ def look(options: Mapping[str, Any], path: str = FIREWALL_FILE) -> dict[str, Any
     return found
 
 
-def act(options: Mapping[str, Any], complete: bool, check: bool, path: str = FIREWALL_FILE) -> dict[str, Any]:
+def act(options: Mapping[str, Any], complete: bool, first: bool, check: bool, path: str = FIREWALL_FILE) -> dict[str, Any]:
     """Load the firewall, or remove the firewall if the options have no ports. Return the result of the module. Raises HostStateError.
 
+    ``first``: whether to load the first firewall of a host. Only a preflight finds a node that the other hosts would block.
     ``complete``: whether the change of the cluster is complete. Without it, the firewall also accepts the members before the change. ``check``: only
     predict. ``narrows``: whether a run with ``complete`` may accept less.
 
@@ -74,6 +77,8 @@ def act(options: Mapping[str, Any], complete: bool, check: bool, path: str = FIR
         if there and not check:
             firewall_table.remove(path)
         return {"changed": there, "narrows": False, "found": [], "diff": _diff(before, "", path)}
+    if not before and not first:
+        return {"changed": False, "narrows": False, "found": [], "diff": _diff("", "", path), "warnings": [NOT_LOADED]}
     members = firewall_table.resolved(options["members"])
     settled = _rules(options, _inventory_ports(options), members)
     # In check mode, the run has not pushed the topology that its push would write.
