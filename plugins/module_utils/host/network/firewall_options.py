@@ -43,10 +43,11 @@ def look(options: Mapping[str, Any], path: str = FIREWALL_FILE) -> dict[str, Any
 
     ``differs``: whether the host needs a change. ``blocked``: warnings about firewalls of other programs. ``unlisted``: addresses from which this
     host connects to the members, and that the rules of this host do not accept. ``resolved``: networks of the members with names.
-    ``path``: file of the rules.
+    ``first``: whether the host has no firewall yet. ``path``: file of the rules.
     """
-    found: dict[str, Any] = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    found: dict[str, Any] = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": [], "first": False}
     try:
+        found["first"] = not firewall_table.text(path)
         addresses, names = given_members(options["members"])
         found["resolved"] = firewall_table.resolved(names)
         members = [*addresses, *found["resolved"]]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import (
@@ -18,7 +18,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 
 
 def firewall_findings(looks: Mapping[str, Mapping[str, Any]], clusters: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
@@ -36,6 +37,31 @@ def firewall_findings(looks: Mapping[str, Mapping[str, Any]], clusters: Mapping[
         found += [Finding(names, Check.VARIABLES, Level.WARN, text) for text in warnings(networks)]
         here = {name: looks[name] for name in names if name in looks}
         found += _together(here, "problems", Level.FAIL) + _together(here, "blocked", Level.WARN) + _unlisted(here, firewall)
+    return found
+
+
+def shut_out(
+    clusters: Mapping[str, Mapping[str, Any]], starting: Collection[str], targeted: Collection[str], reached: Collection[str]
+) -> list[Finding]:
+    """Return the new nodes that the firewalls of hosts outside of the run would block.
+
+    ``starting``: hosts without a firewall whose server this run starts. ``targeted``: all hosts of the run. ``reached``: hosts that respond.
+    """
+    found = []
+    for cluster in clusters.values():
+        members = [node["name"] for node in cluster["nodes"] if node["role"] != STANDALONE]
+        new = tuple(name for name in members if name in starting)
+        if not new or not cluster.get("firewall"):
+            continue
+        outside = [name for name in members if name not in targeted]
+        lost = [name for name in members if name in targeted and name not in reached]
+        some = listed(new, 2)
+        if outside:
+            text = naming(f"{some}: the firewalls of ", outside, " block new nodes. Run deploy without --limit.", FEW)
+            found.append(Finding(new, Check.MACHINE, Level.FAIL, text))
+        if lost:
+            remedy = " blocks new nodes, and the host is unreachable. Run deploy again when the host responds."
+            found.append(Finding(new, Check.MACHINE, Level.WARN, naming(f"{some}: the firewall of ", lost, remedy, FEW)))
     return found
 
 
