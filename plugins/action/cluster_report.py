@@ -63,7 +63,9 @@ class ActionModule(ActionBase):
                 reports[name]["lines"] += ends.lines
                 expiring.update({name: ends.failing} if ends.failing else {})
             reports[name]["lines"] += given_up([node["name"] for node in cluster["nodes"]], hostvars, arguments["failed_parts"])
-            reports[name]["lines"] += opened(cluster["nodes"], variables["__banyandb_local_servers"]) if arguments["open_ports"] else []
+            if arguments["open_ports"]:
+                names = [node["name"] for node in cluster["nodes"]]
+                reports[name]["lines"] += opened(names, variables["__banyandb_local_servers"], hostvars, arguments["register"])
         show(line for one in reports.values() for line in one["lines"])
         if arguments["path"]:
             _write(arguments["path"], reports)
@@ -99,14 +101,19 @@ def given_up(hosts: Sequence[str], hostvars: Mapping[str, Any], register: str | 
     ]
 
 
-def opened(nodes: Sequence[Mapping[str, Any]], servers: Mapping[str, Any]) -> list[str]:
+def opened(hosts: Sequence[str], servers: Mapping[str, Any], hostvars: Mapping[str, Any], register: Sequence[str]) -> list[str]:
     """Return a line with the ports that answer every host without a password; no line without such a port.
 
-    ``servers``: result of the filter local_servers.
+    A host reports whether its firewall is loaded. For a host that does not know, the inventory counts.
+
+    ``servers``: result of the filter local_servers. ``register``: as of answer_of().
     """
     ports: dict[str, list[int]] = {}
-    for server in (servers[node["name"]] for node in nodes if node["name"] in servers):
-        ports.setdefault(server["kind"], []).extend(server["open_ports"])
+    for host in filter(servers.__contains__, hosts):
+        results = [hostvars[host].get(name) for name in register]
+        reported = [one["firewall"] for one in results if isinstance(one, Mapping) and one.get("firewall") is not None]
+        if not (reported or [servers[host]["firewall"]])[0]:
+            ports.setdefault(servers[host]["kind"], []).extend(servers[host]["open_ports"])
     line = open_line(ports)
     return [f"  {line}"] if line else []
 

@@ -13,8 +13,9 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import problems_of, refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import tls_switch
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import START, need
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import limits_of, wrong_limits
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings, shut_out
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import (
     FEW,
     Check,
@@ -53,6 +54,7 @@ class ActionModule(ActionBase):
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
+        findings += shut_out(arguments["clusters"], starting(looked_at), variables["ansible_play_hosts_all"], hosts)
         findings += limit_findings(arguments["clusters"], hostvars)
         findings += certificate_findings(hostvars[hosts[0]].get(arguments["certificates"]) if arguments["certificates"] else None)
         findings += switch_findings(arguments["clusters"], looked_at, hostvars, hosts, arguments["changes_tls"])
@@ -78,6 +80,15 @@ class ActionModule(ActionBase):
                 result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
             result.update(refused(problems))
         return result
+
+
+def starting(looked_at: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the hosts without a firewall whose server does not run. ``looked_at``: host -> result of the probe."""
+    return [
+        host
+        for host, found in looked_at.items()
+        if (found.get("firewall") or {}).get("first") and any(need(service) == START for service in found.get("services", {}).values())
+    ]
 
 
 def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:

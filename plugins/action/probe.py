@@ -76,10 +76,9 @@ class ActionModule(ActionBase):
             *changed_kind.problems(kind, result["beside"]),
             *(finding.message for finding in found if finding.refuses),
             *result["problems"],
-            *(result.get("firewall") or {}).get("problems", ()),
         ]
         if refuses and refusals:
-            # preflight_report judges the machine and the names together for all hosts.
+            # preflight_report judges the machine, the names and the firewall together for all hosts.
             return {**{key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}

@@ -48,7 +48,7 @@ _value:
   description: Host name, then C(kind), C(config_dir), C(service), C(url), C(http_address), C(grpc_address), C(metrics_url) and C(client_ports).
     Also C(cluster), C(user), C(drain) and C(data_roots), from the host's variables or the defaults of the roles.
     C(tls) and C(ca_path) say how the host reaches the other nodes. C(ports) has the purpose, number, address and peers of each port.
-    C(open_ports) has the ports that answer every host without a password.
+    C(open_ports) has the ports that answer every host without a password and without a firewall. C(firewall) says whether the host has a firewall.
   type: dict
 """
 
@@ -65,7 +65,8 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
                     "service": service_of(role),
                     "config_dir": str(hostvars[host].get("banyandb_config_dir") or DEFAULT_CONFIG_DIR),
                     "ports": [port.to_list() for port in server_ports(role, environment)],
-                    "open_ports": open_ports(reachable(role, environment, hostvars[host].get(FIREWALL) == NFTABLES)),
+                    "open_ports": open_ports(reachable(role, environment, firewall=False)),
+                    "firewall": hostvars[host].get(FIREWALL) == NFTABLES,
                     **_addresses(server_of(role, environment)),
                     **host_settings(role, _readable(hostvars[host]))._asdict(),
                     **_tls(hostvars[host]),

@@ -136,6 +136,10 @@ options:
       - If node A misses node B and cannot reach node B, but other nodes reach node B, the two nodes are partitioned.
     type: dict
     default: {}
+  firewall:
+    description: Whether to return RV(firewall).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - skywalking.banyandb.connection
   - skywalking.banyandb.cluster_state
@@ -299,6 +303,13 @@ rounds:
   type: int
   returned: always
   sample: 1
+firewall:
+  description:
+    - Whether the firewall of this collection is loaded on the machine where the module runs. V(null) if the account of the module cannot know,
+      because only root may read the loaded rules.
+  type: bool
+  returned: when O(firewall=true)
+  sample: false
 """
 
 import os.path
@@ -379,6 +390,7 @@ ARGUMENTS = dict(
     reach=dict(type="list", elements="str", default=[]),
     observer=dict(type="str"),
     reached=dict(type="dict", default={}),
+    firewall=dict(type="bool", default=False),
 )
 
 Views = dict[str, "View | Failure"]
@@ -408,6 +420,7 @@ def main() -> None:
         tried = [node_to_reach(address, params["nodes"] or [], terms.tls, ca_path) for address in params["reach"]]
         check_reached(params["reached"], params["observer"], nodes)
         require_seconds(params, {"wait": 0, "settle": 0})
+        firewall = {"firewall": is_protected()} if params["firewall"] else {}
     except (ValueError, HostStateError) as error:
         module.fail_json(msg=message(error))
     if any(protocol == GRPC and name not in clients for name, protocol in protocols.items()):
@@ -441,8 +454,17 @@ def main() -> None:
         reach=reach,
         stood=round(stood, 3),
         rounds=rounds,
+        **firewall,
         **(verdict.to_mapping() if verdict else {"verdict": None, "pairs": [], "matrix": {}}),
     )
+
+
+def is_protected() -> bool | None:
+    """Return whether the loaded firewall of this collection protects this host; None if this account cannot know."""
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import firewall_table
+
+    return firewall_table.protects()
 
 
 def running_servers(endpoints: list[dict[str, Any]]) -> tuple[dict[str, RunningServer], dict[str, Failure]]:

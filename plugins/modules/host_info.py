@@ -351,10 +351,11 @@ firewall:
     - C(blocked) has warnings about firewalls of other programs that drop what the server needs.
     - C(unlisted) has the addresses from which this host connects to the members, and which the rules of this host do not accept.
     - C(resolved) has the addresses of the members that have names.
+    - C(first) is V(true) if the host has no firewall yet.
     - V(null) if this host cannot resolve all O(names).
   returned: when O(firewall) is given
   type: dict
-  sample: {"differs": false, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+  sample: {"differs": false, "problems": [], "blocked": [], "unlisted": [], "resolved": [], "first": false}
 users_file:
   description:
     - C(state) is V(absent), V(ours), or V(other) for a file that this collection did not write.
@@ -558,8 +559,9 @@ def has_ended(text: str) -> bool:
 
 def firewall_now(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the firewall of this host, compared with the options of the module node_firewall. Raises host_state.InvalidArgument."""
-    if not options.get("sources"):
-        return {"differs": any(map(os.path.lexists, options.get("paths", ()))), "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    if not options.get("ports"):
+        there = any(map(os.path.lexists, options.get("paths", ())))
+        return {"differs": there, "problems": [], "blocked": [], "unlisted": [], "resolved": [], "first": not there}
     # Imported here, because each execution compiles all imports at the top of the file.
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 

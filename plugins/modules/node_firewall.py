@@ -20,20 +20,20 @@ options:
     type: dict
     required: true
     suboptions:
-      sources:
-        description: Port of the server, then the networks of clients and monitoring that may connect to the port.
+      ports:
+        description:
+          - Ports of the server, as P(skywalking.banyandb.local_servers#filter) returns them. Each port has its purpose, number, address and peers.
+        type: list
+        elements: list
+        default: []
+      networks:
+        description: Networks of V(clients) and V(monitoring), and V(members) for networks of nodes beside the addresses of O(firewall.members).
         type: dict
         default: {}
-      member_ports:
-        description: Ports to which the other nodes may connect.
-        type: list
-        elements: int
-        default: []
-      member_networks:
-        description: Networks of nodes beside the addresses of O(firewall.members).
-        type: list
-        elements: str
-        default: []
+      service:
+        description:
+          - systemd service of the server. The firewall also protects the ports of the running process, which may still have other settings.
+        type: str
       members:
         description: Names and addresses of the nodes.
         type: list
@@ -45,7 +45,7 @@ options:
         elements: str
         default: []
       topology:
-        description: Topology file of the host. Its nodes may connect until O(complete), if the host has no firewall yet.
+        description: Topology file of the host. The nodes in this file may connect, except O(firewall.leaving) with O(complete).
         type: path
       paths:
         description: Files of the firewall. Only for M(skywalking.banyandb.host_info).
@@ -56,8 +56,15 @@ options:
     description:
       - Whether the change of the cluster is complete. The nodes of O(firewall) alone may then connect.
       - With V(false), the nodes before the change may still connect too.
+      - In both cases, the ports of the running process stay protected, and the nodes that the server lists may connect.
     type: bool
     required: true
+  first:
+    description:
+      - Whether to load the firewall on a host that has no file of the firewall yet. With V(false), the module leaves such a host alone and warns.
+      - Only C(deploy) and C(readdress) check first whether the firewall would block a node.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -79,8 +86,13 @@ EXAMPLES = r"""
 - name: Accept clients of one network and the nodes of the cluster
   skywalking.banyandb.node_firewall:
     firewall:
-      sources: {"17912": [10.0.0.0/8], "17913": [10.0.0.0/8], "18912": [], "2121": [10.1.0.0/24]}
-      member_ports: [17912, 18912]
+      ports:
+        - [grpc, 17912, "", [members, clients]]
+        - [http, 17913, "", [clients]]
+        - [internal, 18912, "", [members]]
+        - [metrics, 2121, "", [monitoring]]
+      networks: {clients: [10.0.0.0/8], monitoring: [10.1.0.0/24]}
+      service: banyandb-liaison.service
       members: [10.2.0.1, data1.example.org]
     complete: true
 
@@ -98,7 +110,7 @@ found:
   elements: str
   sample: ["port 17912 drops 10.2.0.7/32"]
 narrows:
-  description: Whether a later run with O(complete=true) closes ports for nodes that this run accepts.
+  description: Whether a later run with O(complete=true) may close ports for nodes that this run accepts.
   returned: success
   type: bool
 error_type:
@@ -120,13 +132,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 ARGUMENTS: dict[str, Any] = {
     "firewall": {"type": "dict", "required": True, "options": firewall_options.ARGUMENTS},
     "complete": {"type": "bool", "required": True},
+    "first": {"type": "bool", "default": True},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        result = firewall_options.act(module.params["firewall"], module.params["complete"], module.check_mode)
+        result = firewall_options.act(module.params["firewall"], module.params["complete"], module.params["first"], module.check_mode)
     except HostStateError as error:
         module.fail_json(msg=message(error), error_type=error.kind)
     except ValueError as error:

@@ -145,3 +145,14 @@ def test_the_certificates_of_hosts_with_tls_are_counted_and_hosts_without_an_ans
     assert found.failing == ["d2", "d3"]
     assert "the first has expired, on 2001-01-31 12:00 UTC (d2)" in found.lines[0] and "d3: no TLS port serves a certificate" in found.lines[2]
     assert cluster_report.expiry_of(["d1"], hostvars, ["state"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("says", "wanted", "is_open"),
+    [(False, True, True), (True, True, False), (True, False, False), (None, True, False), (None, False, True), ("unasked", True, False)],
+)
+def test_the_line_of_the_open_ports_says_what_is_loaded_on_the_host(says: Any, wanted: bool, is_open: bool) -> None:
+    servers = {"d1": {"kind": "data", "open_ports": [17912], "firewall": wanted}}
+    hostvars = {"d1": {} if says == "unasked" else {"state": state(view("d1"), firewall=says)}}
+    line = "  Open to every host without a password: data 17912. Set banyandb_firewall: nftables, and run deploy."
+    assert cluster_report.opened(["d1", "not in the inventory"], servers, hostvars, ["state"]) == ([line] if is_open else [])

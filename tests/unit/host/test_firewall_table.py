@@ -52,7 +52,8 @@ for name in names:
         there = os.path.exists(f"/etc/systemd/system/{name}")
         print(f"Id={name}", f"LoadState={'loaded' if there else 'not-found'}",
               f"ActiveState={'active' if has(name, 'active') else 'inactive'}",
-              f"UnitFileState={'enabled' if has(name, 'enabled') else 'disabled'}", "", sep="\\n")
+              f"UnitFileState={'enabled' if has(name, 'enabled') else 'disabled'}",
+              f"MainPID={(pathlib.Path('/run/pid-' + name).read_text() if os.path.exists('/run/pid-' + name) else 0)}", "", sep="\\n")
     elif command == "enable": mark(name, "enabled", True)
     elif command in ("start", "reload-or-restart"):
         if name.endswith(".service"): run(name, "ExecReload" if has(name, "active") else "ExecStart")
@@ -145,6 +146,18 @@ seen["again"] = [again.differs, again.previous == rules("member"), calls()]
 counted = subprocess.run(["nft", "list", "table", "inet", "banyandb_firewall"], capture_output=True, text=True, check=True).stdout
 seen["drops are counted"] = "tcp dport 18913 counter packets 0" not in counted and "tcp dport 18913 counter packets" in counted
 
+def protects_for_nobody():
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534); os.write(writes, json.dumps(firewall_table.protects(FILE)).encode()); os._exit(0)
+    os.waitpid(child, 0); return json.loads(os.read(reads, 99))
+seen["protects"] = [firewall_table.protects(FILE), protects_for_nobody()]
+nft("delete element inet banyandb_firewall from_18912_ip4 { 192.0.2.2 }"); seen["protects"].append(firewall_table.protects(FILE))
+nft("add element inet banyandb_firewall from_18912_ip4 { 192.0.2.5 }"); seen["protects"].append(firewall_table.protects(FILE))
+nft("flush ruleset"); seen["protects"].append(firewall_table.protects(FILE))
+firewall_table.apply(rules("member"), FILE); seen["protects"].append(firewall_table.protects(FILE))
+
 # A new member: both can connect before the member is admitted. Then the first member leaves.
 both = firewall_rules.before_change(again.previous, rules("new member"))
 firewall_table.apply(both, FILE)
@@ -167,6 +180,7 @@ stop.set(); replaces.join()
 calls(); firewall_table.remove(FILE)
 seen["calls of the removal"] = calls()
 seen["removed"] = [reached(["outsider"]), os.listdir("/etc/systemd/system"), os.path.exists(FILE), firewall_table.is_there(FILE)]
+seen["protects"].append(firewall_table.protects(FILE))
 seen["removed again"] = firewall_table.remove(FILE)
 print(json.dumps(seen))
 """
@@ -207,6 +221,8 @@ def test_each_peer_reaches_only_the_ports_that_it_needs():
         "loopback": [],
         "again": [False, True, []],
         "drops are counted": True,
+        # Root, another account, one member less, an outsider more, a flush, the table again, and after the removal.
+        "protects": [True, None, True, False, False, True, False],
         "before the change": {"member": [22, 17912, 18912], "new member": [22, 17912, 18912], "outsider": [22]},
         "open connection of a member": [True, True],
         "after the change": {"member": [22], "new member": [22, 17912, 18912], "outsider": [22]},

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_findings import firewall_findings, shut_out
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import Check, Finding, Level
 
-CLEAN = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+CLEAN = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": [], "first": False}
 
 
 def findings(looks, members=("10.0.0.1", "10.0.0.2", "10.0.0.3"), **networks):
@@ -27,6 +27,11 @@ def test_a_firewall_as_it_should_be_has_no_finding():
 def test_another_firewall_is_one_warning_of_all_its_hosts():
     text = "firewalld drops connections to port 17912. Run: firewall-cmd --permanent --add-port=17912/tcp"
     assert findings({"d1": {"blocked": [text]}, "d3": {"blocked": [text]}}) == [Finding(("d1", "d3"), Check.MACHINE, Level.WARN, f"d1, d3: {text}")]
+
+
+def test_a_host_that_cannot_load_its_firewall_is_a_failure():
+    text = "nft is not on this host, so the firewall cannot be loaded."
+    assert findings({"d1": {"problems": [text]}, "d3": {"problems": [text]}}) == [Finding(("d1", "d3"), Check.MACHINE, Level.FAIL, f"d1, d3: {text}")]
 
 
 def test_a_member_must_connect_from_an_address_that_the_others_accept():
@@ -62,3 +67,22 @@ def test_a_thousand_hosts_whose_names_lead_to_loopback_on_themselves_are_judged_
     began = time.process_time()
     assert firewall_findings(looks, {"default": {"nodes": nodes, "firewall": firewall}}) == []
     assert time.process_time() - began < 5
+
+
+def new_nodes(starting, targeted, reached, firewall=True):
+    nodes = [{"name": name, "role": "data"} for name in ("d1", "d2", "d3")] + [{"name": "s1", "role": "standalone"}]
+    clusters = {"a": {"nodes": nodes, "firewall": {"members": []} if firewall else {}}}
+    return [(finding.hosts, finding.level, finding.message) for finding in shut_out(clusters, starting, targeted, reached)]
+
+
+def test_a_new_node_needs_the_ports_of_the_hosts_outside_of_the_run():
+    blocked = "d3: the firewalls of d1, d2 block new nodes. Run deploy without --limit."
+    assert new_nodes(["d3"], ["d3", "s1"], ["d3", "s1"]) == [(("d3",), Level.FAIL, blocked)]
+    # No host starts, no firewall, a standalone server, and a run with every node.
+    assert new_nodes([], ["d3"], ["d3"]) == new_nodes(["d3"], ["d3"], ["d3"], firewall=False) == []
+    assert new_nodes(["s1"], ["s1"], ["s1"]) == new_nodes(["d1", "d2", "d3"], ["d1", "d2", "d3"], ["d1", "d2", "d3"]) == []
+
+
+def test_an_unreachable_host_does_not_stop_a_new_node():
+    warned = "d1, d3: the firewall of d2 blocks new nodes, and the host is unreachable. Run deploy again when the host responds."
+    assert new_nodes(["d1", "d3"], ["d1", "d2", "d3"], ["d1", "d3"]) == [(("d1", "d3"), Level.WARN, warned)]

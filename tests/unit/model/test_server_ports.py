@@ -145,7 +145,7 @@ def test_the_open_ports_are_those_without_a_password_that_every_host_reaches():
 def test_the_line_has_the_ports_of_each_kind_and_the_variable():
     assert open_line({}) == open_line({"data": []}) == ""
     assert open_line({"liaison": [18912, 2121, 18912], "data": [17912], "standalone": []}) == (
-        "Open to every host without a password: data 17912; liaison 2121, 18912. Set banyandb_firewall: nftables."
+        "Open to every host without a password: data 17912; liaison 2121, 18912. Set banyandb_firewall: nftables, and run deploy."
     )
     every = {kind: open_ports(reachable(kind, ROLES, False)) for kind in ("data", "liaison")}
     assert len(open_line(every)) <= MOST and "..." not in open_line(every)

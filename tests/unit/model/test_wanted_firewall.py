@@ -21,7 +21,8 @@ ON = {
     "banyandb_firewall_members": ["192.0.2.128/25"],
 }
 GROUPS = {"banyandb_data": ["d1", "d2"], "banyandb_liaison": ["l1"], "banyandb_standalone": ["s1"]}
-NODES = {"members": ["10.0.0.1", "fd00::2", "l1"], "leaving": [], "member_networks": ["192.0.2.128/25"], "topology": "/etc/banyandb/topology.yml"}
+NETWORKS = {"clients": ["10.0.0.0/8", "fd00::/8"], "monitoring": ["192.0.2.9/32"], "members": ["192.0.2.128/25"]}
+NODES = {"members": ["10.0.0.1", "fd00::2", "l1"], "leaving": [], "networks": NETWORKS, "topology": "/etc/banyandb/topology.yml"}
 
 
 def firewalls(everywhere=ON, **hosts):
@@ -42,28 +43,20 @@ def problems(everywhere=ON, **d1):
 
 def test_each_kind_accepts_the_peers_of_its_ports():
     found = firewalls()
-    clients, monitoring = ["10.0.0.0/8", "fd00::/8"], ["192.0.2.9/32"]
-    assert found["d1"] == found["d2"] == {
-        "sources": {"2121": monitoring, "6060": [], "17912": [], "17913": [], "17916": [], "17932": []},
-        "member_ports": [17912, 17916, 17932],
-        **NODES,
-    }
-    assert found["l1"] == {
-        "sources": {"2121": monitoring, "6060": [], "17912": clients, "17913": clients, "18912": [], "18913": []},
-        "member_ports": [17912, 18912],
-        **NODES,
-    }
-    assert found["s1"] == {
-        "sources": {"2121": monitoring, "6060": [], "17912": clients, "17913": clients, "17916": []},
-        "member_ports": [17912],
-        **NODES,
-        "members": [],
-    }
+    servers = {host: {port: audiences for _purpose, port, _host, audiences in each.pop("ports")} for host, each in found.items()}
+    assert found["d1"] == found["d2"] == {**NODES, "service": "banyandb-data.service"}
+    assert found["l1"] == {**NODES, "service": "banyandb-liaison.service"}
+    assert found["s1"] == {**NODES, "service": "banyandb-standalone.service", "members": []}
+    of_all = {2121: ["monitoring"], 6060: []}
+    members, clients, both = ["members"], ["clients"], ["members", "clients"]
+    assert servers["d1"] == servers["d2"] == {**of_all, 17912: members, 17913: [], 17916: members, 17932: members}
+    assert servers["l1"] == {**of_all, 17912: both, 17913: clients, 18912: members, 18913: []}
+    assert servers["s1"] == {**of_all, 17912: both, 17913: clients, 17916: []}
 
 
 def test_the_ports_are_those_of_the_variables():
     moved = {"banyandb_grpc_port": 27912, "banyandb_metrics_port": 3121, "banyandb_env": {"BYDB_SCHEMA_SERVER_GRPC_PORT": 27916}}
-    assert sorted(firewalls(d1=moved)["d1"]["sources"]) == ["17913", "17932", "27912", "27916", "3121", "6060"]
+    assert sorted(port[1] for port in firewalls(d1=moved)["d1"]["ports"]) == [3121, 6060, 17913, 17932, 27912, 27916]
 
 
 def test_a_node_that_leaves_stays_until_the_change_is_complete():

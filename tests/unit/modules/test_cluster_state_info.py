@@ -393,7 +393,7 @@ def sample_run():
     async def run():
         async with grpc_server(changed("data", leave_two)) as up:
             with closed_port() as down:
-                result = await ask({"data1": up, "data2": down}, nodes=DATA[:2], reach=[down], retries=0)
+                result = await ask({"data1": up, "data2": down}, nodes=DATA[:2], reach=[down], retries=0, firewall=True)
                 return json.loads(json.dumps(result).replace(up, "node3:17912").replace(down, "node4:17912"))
 
     return asyncio.run(run())

@@ -63,16 +63,16 @@ def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_somet
 
 
 def test_a_host_without_a_firewall_has_none_of_its_files(tmp_path):
-    clean = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": []}
+    clean = {"differs": False, "problems": [], "blocked": [], "unlisted": [], "resolved": [], "first": True}
     assert look(firewall={"paths": [str(tmp_path / "none")]})["firewall"] == clean
     (tmp_path / "link").symlink_to("nowhere")
-    assert look(firewall={"paths": [str(tmp_path / "none"), str(tmp_path / "link")]})["firewall"] == {**clean, "differs": True}
+    assert look(firewall={"paths": [str(tmp_path / "none"), str(tmp_path / "link")]})["firewall"] == {**clean, "differs": True, "first": False}
 
 
 def test_a_firewall_with_an_unknown_option_or_a_name_without_an_address_is_not_compared():
     with pytest.raises(host_info.host_state.InvalidArgument, match="firewall: .*nets"):
-        host_info.firewall_now({"sources": {"17912": []}, "nets": []})
-    assert look(firewall={"sources": {"17912": []}}, names=["no.such.name.invalid"])["firewall"] is None
+        host_info.firewall_now({"ports": [["grpc", 17912, "", []]], "nets": []})
+    assert look(firewall={"ports": [["grpc", 17912, "", []]]}, names=["no.such.name.invalid"])["firewall"] is None
 
 
 def test_everything_that_differs_is_reported_at_once(tmp_path):

@@ -26,10 +26,10 @@ def test_the_documentation_names_every_option():
     ("firewall", "kind", "says"),
     [
         ({"members": ["no.such.name.invalid"]}, "not_resolved", "cannot resolve no.such.name.invalid, so the firewall stays unchanged."),
-        ({"sources": {"17912": ["10.0.0.1/8"]}}, None, "10.0.0.1/8"),
+        ({"networks": {"members": ["10.0.0.1/8"]}}, None, "10.0.0.1/8"),
     ],
 )
 def test_a_refusal_is_one_message(check, firewall, kind, says):
-    given = {"sources": {"17912": []}, "member_ports": [17912], **firewall}
+    given = {"ports": [["grpc", 17912, "", ["members"]]], **firewall}
     result, _err = asyncio.run(run_module("node_firewall", check=check, firewall=given, complete=True))
     assert result["failed"] and result.get("error_type") == kind and says in result["msg"]

@@ -26,6 +26,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
     TABLE,
     Difference,
     Wanted,
+    What,
     canonical,
     differences,
     member_network,
@@ -153,6 +154,15 @@ def text(path: str = FIREWALL_FILE) -> str:
 def is_there(path: str = FIREWALL_FILE) -> bool:
     """Return whether this host has a file, a unit or the table of the firewall. Raises HostStateError."""
     return any(_read(name) is not None for name in paths(path)) or _has_table()
+
+
+def protects(path: str = FIREWALL_FILE) -> bool | None:
+    """Return whether the loaded table blocks all that the file says. None if this account cannot know."""
+    try:
+        rules = wanted_in(text(path))
+        return rules is not None and all(each.what is What.FEWER for each in _wrong(rules))
+    except HostStateError as error:
+        return False if error.kind == "no_nft" else None
 
 
 def remove(path: str = FIREWALL_FILE) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_rules import (
@@ -18,7 +18,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 
 
 def firewall_findings(looks: Mapping[str, Mapping[str, Any]], clusters: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
@@ -35,17 +36,42 @@ def firewall_findings(looks: Mapping[str, Mapping[str, Any]], clusters: Mapping[
         networks = {Audience(audience): each for audience, each in firewall["networks"].items()}
         found += [Finding(names, Check.VARIABLES, Level.WARN, text) for text in warnings(networks)]
         here = {name: looks[name] for name in names if name in looks}
-        found += _blocked(here) + _unlisted(here, firewall)
+        found += _together(here, "problems", Level.FAIL) + _together(here, "blocked", Level.WARN) + _unlisted(here, firewall)
     return found
 
 
-def _blocked(looks: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Return a warning for each firewall of another program. Hosts with the same warning share one finding."""
+def shut_out(
+    clusters: Mapping[str, Mapping[str, Any]], starting: Collection[str], targeted: Collection[str], reached: Collection[str]
+) -> list[Finding]:
+    """Return the new nodes that the firewalls of hosts outside of the run would block.
+
+    ``starting``: hosts without a firewall whose server this run starts. ``targeted``: all hosts of the run. ``reached``: hosts that respond.
+    """
+    found = []
+    for cluster in clusters.values():
+        members = [node["name"] for node in cluster["nodes"] if node["role"] != STANDALONE]
+        new = tuple(name for name in members if name in starting)
+        if not new or not cluster.get("firewall"):
+            continue
+        outside = [name for name in members if name not in targeted]
+        lost = [name for name in members if name in targeted and name not in reached]
+        some = listed(new, 2)
+        if outside:
+            text = naming(f"{some}: the firewalls of ", outside, " block new nodes. Run deploy without --limit.", FEW)
+            found.append(Finding(new, Check.MACHINE, Level.FAIL, text))
+        if lost:
+            remedy = " blocks new nodes, and the host is unreachable. Run deploy again when the host responds."
+            found.append(Finding(new, Check.MACHINE, Level.WARN, naming(f"{some}: the firewall of ", lost, remedy, FEW)))
+    return found
+
+
+def _together(looks: Mapping[str, Mapping[str, Any]], key: str, level: Level) -> list[Finding]:
+    """Return a finding for each text in ``key`` of the looks. Hosts with the same text share one finding."""
     hosts: dict[str, list[str]] = {}
     for host, look in looks.items():
-        for text in look["blocked"]:
+        for text in look[key]:
             hosts.setdefault(text, []).append(host)
-    return [Finding(tuple(names), Check.MACHINE, Level.WARN, f"{listed(names, FEW)}: {text}") for text, names in hosts.items()]
+    return [Finding(tuple(names), Check.MACHINE, level, f"{listed(names, FEW)}: {text}") for text, names in hosts.items()]
 
 
 def _unlisted(looks: Mapping[str, Mapping[str, Any]], firewall: Mapping[str, Any]) -> list[Finding]:

@@ -68,9 +68,8 @@ def wanted(ports: Iterable[Port], networks: Mapping[Audience, Iterable[str]]) ->
 def before_change(previous: Wanted | None, after: Wanted) -> Wanted:
     """Return what a host must have loaded before its cluster changes: the ports and networks before and after the change.
 
-    A new member can then connect before a node knows the member. A member that leaves can connect until the member has left. The ports of the old
-    environment stay protected until the server restarts. ``previous``: what the host has, None without a firewall; ``after`` must then have the
-    members that leave, too.
+    A new member can then connect before a node knows the member. A member that leaves can connect until the member has left. ``previous``: what the
+    host has, None without a firewall; ``after`` must then have the members that leave, too.
     """
     both = (previous.sources, after.sources) if previous else (after.sources,)
     return Wanted.of({port: [network for each in both for network in each.get(port, ())] for each in both for port in each})

@@ -81,7 +81,7 @@ def open_ports(ports: Iterable[Reachable]) -> list[int]:
 def open_line(ports: Mapping[str, Iterable[int]]) -> str:
     """Return one line for a cluster with open ports; empty without an open port. ``ports``: kind -> open ports of all nodes of this kind."""
     parts = [f"{kind} {', '.join(map(str, sorted(set(found))))}" for kind, found in sorted(ports.items()) if found]
-    return fitted("Open to every host without a password: ", "; ".join(parts), ". Set banyandb_firewall: nftables.") if parts else ""
+    return fitted("Open to every host without a password: ", "; ".join(parts), ". Set banyandb_firewall: nftables, and run deploy.") if parts else ""
 
 
 def _reach(port: Port, firewall: bool) -> tuple[Reach, ...]:

@@ -18,10 +18,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.fi
     OFF,
     VARIABLES,
     given_networks,
-    wanted,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.firewall_units import paths
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_ports import Audience, Port
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import split_address
 
@@ -57,7 +55,7 @@ def firewall_of(choices: Mapping[str, Iterable[str]], nodes: Iterable[Mapping[st
 
 
 def host_firewall(server: Mapping[str, Any], clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the option ``firewall`` of the modules ``node_firewall`` and ``host_info``; without ``sources``, the host must have no firewall.
+    """Return the option ``firewall`` of the modules ``node_firewall`` and ``host_info``; without ``ports``, the host must have no firewall.
 
     ``server``: the host in the result of the filter ``local_servers``. ``clusters``: result of the filter ``clusters``.
     """
@@ -65,13 +63,10 @@ def host_firewall(server: Mapping[str, Any], clusters: Mapping[str, Mapping[str,
     if not firewall:
         return {"paths": paths()}
     alone = server["kind"] == STANDALONE
-    ports = [Port.of(each) for each in server["ports"]]
-    others = {audience: firewall["networks"][audience.value] for audience in (Audience.CLIENTS, Audience.MONITORING)}
-    rules = wanted(ports, others)
     return {
-        "sources": {str(port): list(networks) for port, networks in rules.sources.items()},
-        "member_ports": sorted({port.number for port in ports if Audience.MEMBERS in port.audiences}),
-        "member_networks": firewall["networks"][Audience.MEMBERS.value],
+        "ports": server["ports"],
+        "networks": firewall["networks"],
+        "service": server["service"],
         "members": [] if alone else firewall["members"],
         "leaving": [] if alone else firewall["leaving"],
         "topology": f"{server['config_dir']}/topology.yml",
