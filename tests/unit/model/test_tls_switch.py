@@ -66,8 +66,8 @@ def said(found, allowed=False, changes_tls=True):
         (Switch("default", ("l1",), ("d1",), ()), False, True, "stops all servers for a short time. Accept this with banyandb_allow_downtime: true"),
         (Switch("default", ("l1",), ("d1",), ("d2",)), True, True, "this run does not reach d2. A change of banyandb_tls needs every host"),
         (Switch("default", (), (), ("d2",)), False, True, "this run does not reach d2."),
-        (Switch("default", ("l1",), (), ()), True, False, "only deploy can change it. Run deploy first."),
-        (Switch("default", (), (), ()), True, False, "only deploy can change it."),
+        (Switch("default", ("l1",), (), ()), True, False, "this run cannot change it. Run deploy first, without tags."),
+        (Switch("default", (), (), ()), True, False, "this run cannot change it."),
     ],
 )
 def test_a_change_is_refused_with_what_to_do(found, allowed, changes_tls, words):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 FILES = sorted([*PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("plays/*.yml")])
@@ -133,6 +134,23 @@ def test_the_ports_are_closed_for_nodes_that_left_only_at_the_end(name: str) -> 
     assert steps[-1] == CLOSE and steps.count(CLOSE) == 1
     starts = [each for each in steps if each.startswith(("Start ", "Push ", "Change ", "Give "))]
     assert name == "remove" or (starts and all(steps.index(OPEN) < steps.index(each) for each in starts))
+
+
+@pytest.mark.parametrize(
+    ("tags", "skipped", "changes"),
+    [
+        (["all"], [], True),
+        (["all"], ["rollout"], False),
+        (["topology"], [], False),
+        (["configure", "topology"], [], False),
+        (["rollout", "topology"], [], True),
+        (["preflight"], [], True),
+    ],
+)
+def test_deploy_pushes_a_change_of_tls_only_after_the_change_of_the_servers(tags: list[str], skipped: list[str], changes: bool) -> None:
+    (play,) = [play for _path, play in PLAYS if play["name"] == STOP]
+    template = NativeEnvironment().from_string(play["vars"]["__banyandb_changes_tls"])
+    assert template.render(ansible_run_tags=tags, ansible_skip_tags=skipped) is changes
 
 
 def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:

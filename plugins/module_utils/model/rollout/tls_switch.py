@@ -77,12 +77,13 @@ def stopped_by_switch(service: Mapping[str, Any]) -> bool:
 def findings(found: Mapping[str, Switch], allowed: Mapping[str, bool], changes_tls: bool) -> list[Finding]:
     """Return why the run must not change TLS.
 
-    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the playbook can change TLS; only deploy can, and check predicts it.
+    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the run can change TLS. Only deploy with its tag ``rollout`` can, and
+    check predicts it.
     """
     problems = {}
     for subject, switch in found.items():
         if not changes_tls:
-            problems[subject] = f"{subject}: banyandb_tls is not what the servers have, and only deploy can change it. Run deploy first."
+            problems[subject] = f"{subject}: banyandb_tls is not what the servers have, and this run cannot change it. Run deploy first, without tags."
         elif switch.away:
             problems[subject] = naming(
                 f"{subject}: this run does not reach ",
