@@ -21,7 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 
 def service(ready=True, pid=7, *reasons):
-    return {"main_pid": pid, "ready": ready, "needs_restart": [reason.to_mapping() for reason in reasons], "switches_tls": False}
+    return {"main_pid": pid, "ready": ready, "needs_restart": [reason.to_mapping() for reason in reasons], "switches_tls": False, "exists": True}
 
 
 def probed(*reasons, ready=True, pid=7):

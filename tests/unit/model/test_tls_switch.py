@@ -24,7 +24,7 @@ def switch_of(services, nodes=NODES, reached=ALL):
 
 def test_all_servers_stop_and_the_liaisons_before_the_data_nodes():
     found = switch_of({host: service() for host in ALL})
-    assert found == Switch("default", ("l1", "l2"), ("d1", "d2"), ()) and found.stops == ("l1", "l2", "d1", "d2")
+    assert found == Switch("default", ("l1", "l2"), ("d1", "d2"), (), ("d1", "d2", "l1", "l2")) and found.stops == ("l1", "l2", "d1", "d2")
 
 
 def test_without_a_server_with_the_other_value_nothing_stops():
@@ -34,23 +34,23 @@ def test_without_a_server_with_the_other_value_nothing_stops():
 
 def test_after_an_interruption_the_rest_of_the_servers_stop():
     changed, stopped = service(False, reasons=[]), service(False, pid=0)
-    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch("default", (), ("d2",), ())
+    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch("default", (), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_server_with_another_change_stops_with_the_others():
     other = service(False, reasons=[{"reason": "program_replaced"}])
-    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch("default", ("l1", "l2"), ("d2",), ())
+    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch("default", ("l1", "l2"), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_stopped_server_that_was_configured_with_the_other_value_needs_all_hosts_and_no_stop():
     found = switch_of({"d1": service(pid=0)}, reached=["d1"])
-    assert found == Switch("default", (), (), ("d2", "l1", "l2")) and lines({"cluster default": found}) == []
+    assert found == Switch("default", (), (), ("d2", "l1", "l2"), ("d1",)) and lines({"cluster default": found}) == []
 
 
 def test_a_standalone_server_is_a_cluster_of_its_own():
     alone = [{"name": "s", "role": "standalone"}]
     found = switches({"default": NODES + alone}, {"s": service(), **{host: service(False, reasons=[]) for host in ALL}}, ["s"])
-    assert found == {"s": Switch("default", (), ("s",), ())}
+    assert found == {"s": Switch("default", (), ("s",), (), ("s",))}
     (finding,) = findings(found, {"default": False}, True)
     assert finding.message.startswith("s: a change of banyandb_tls stops all servers")
     assert lines(found)[-1] == "  stop: s"

@@ -153,6 +153,36 @@ def test_deploy_pushes_a_change_of_tls_only_after_the_change_of_the_servers(tags
     assert template.render(ansible_run_tags=tags, ansible_skip_tags=skipped) is changes
 
 
+def tasks(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((PLAYBOOKS / "tasks" / f"{name}.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def names_of(found: list[dict[str, Any]]) -> list[str]:
+    return [task["name"] for task in found]
+
+
+def test_a_change_of_tls_restores_only_what_this_run_has_saved() -> None:
+    # An earlier deployment left another saved state.
+    configure, *rest = tasks("tls_switch")
+    saved = next(task for task in configure["block"] if "__banyandb_state_saved_for_switch" in task.get("ansible.builtin.set_fact", ()))
+    assert names_of(configure["block"]).index(saved["name"]) == 1, "right after the task that saves"
+    (restore,) = [task for task in rest if task.get("ansible.builtin.include_role", {}).get("tasks_from") == "roll_back"]
+    assert "__banyandb_state_saved_for_switch is defined" in restore["when"]
+
+
+def test_a_change_of_tls_gives_a_server_that_sees_no_writes_its_users_after_its_stop() -> None:
+    *others, last = tasks("tls_switch")
+    assert last["ansible.builtin.include_role"]["tasks_from"] == "users" and "groups.__banyandb_users_in_wave" in last["when"]
+    assert others[-1]["ansible.builtin.systemd_service"]["state"] == "stopped"
+
+
+def test_a_liaison_that_does_not_stop_ends_the_change_of_tls_of_its_own_cluster_alone() -> None:
+    end = tasks("stop_drained")[-1]
+    assert "run_once" not in end and end["when"][0].startswith("__banyandb_local_servers[inventory_hostname].cluster == ")
+    assert "set banyandb_tls back" in end["ansible.builtin.fail"]["msg"]
+
+
 def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:
     checks = [name for name in TAGS["preflight"] if name not in (STOP, DRAINABLE)]
     assert [entry["name"] for entry in entries(PLAYBOOKS / "check.yml") if entry["name"] in checks] == checks

@@ -241,7 +241,8 @@ def require_own_tls(request: Request) -> None:
     if own and request.proof and request.proof.serves_tls not in (None, own.tls_enabled):
         wanted, runs = ("true", "without") if own.tls_enabled else ("false", "with")
         raise PlanRefused(
-            f"node {own.name!r}: expected tls_enabled {wanted}, but its server runs {runs} TLS. Run skywalking.banyandb.deploy, or set banyandb_tls back."
+            f"node {own.name!r}: expected tls_enabled {wanted}, but its server runs {runs} TLS. "
+            "Run skywalking.banyandb.deploy, or set banyandb_tls back."
         )
 
 

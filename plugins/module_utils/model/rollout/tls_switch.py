@@ -25,12 +25,14 @@ class Switch(NamedTuple):
     """The change of one cluster, or of a standalone server.
 
     ``cluster``: its name. ``liaisons`` and ``others``: hosts whose running server the run stops. ``away``: hosts that the run does not reach.
+    ``members``: hosts of the cluster that the run reaches.
     """
 
     cluster: str
     liaisons: tuple[str, ...]
     others: tuple[str, ...]
     away: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def switches(
                 tuple(sorted(node["name"] for node in stops if node["role"] == LIAISON)),
                 tuple(sorted(node["name"] for node in stops if node["role"] != LIAISON)),
                 tuple(sorted(node["name"] for node in members if node["name"] not in reached)),
+                tuple(sorted(here)),
             )
     return found
 
@@ -77,13 +80,15 @@ def stopped_by_switch(service: Mapping[str, Any]) -> bool:
 def findings(found: Mapping[str, Switch], allowed: Mapping[str, bool], changes_tls: bool) -> list[Finding]:
     """Return why the run must not change TLS.
 
-    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the run can change TLS. Only deploy with its tag ``rollout`` can, and
-    check predicts it.
+    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the run can change TLS. Only deploy with its tag ``rollout`` can,
+    and check predicts it.
     """
     problems = {}
     for subject, switch in found.items():
         if not changes_tls:
-            problems[subject] = f"{subject}: banyandb_tls is not what the servers have, and this run cannot change it. Run deploy first, without tags."
+            problems[subject] = (
+                f"{subject}: banyandb_tls is not what the servers have, and this run cannot change it. Run deploy first, without tags."
+            )
         elif switch.away:
             problems[subject] = naming(
                 f"{subject}: this run does not reach ",
