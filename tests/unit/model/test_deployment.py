@@ -141,9 +141,11 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
 
 
 @pytest.mark.parametrize(("service", "reopens"), [({"main_pid": 0}, True), ({"main_pid": 0, "exists": False}, False), ({}, False)])
-def test_the_ports_of_a_stopped_liaison_are_reopened_unless_the_host_is_new(service, reopens):
-    groups = steps({"default": cluster(("l", "liaison"), ("d", "data"))}, {"l": probed(**service), "d": probed(**service)})
-    assert ["__banyandb_reopen" in groups[host] for host in ("l", "d")] == [reopens, False]
+def test_every_deployed_liaison_reopens_its_ports_if_one_is_stopped(service, reopens):
+    clusters = {"default": cluster(("l", "liaison"), ("m", "liaison"), ("n", "liaison"), ("d", "data")), "other": cluster(("o", "liaison"))}
+    new = probed(main_pid=0, exists=False)
+    groups = steps(clusters, {"l": probed(**service), "m": probed(), "n": new, "d": probed(**service), "o": probed()})
+    assert [host for host in groups if "__banyandb_reopen" in groups[host]] == (["l", "m"] if reopens else [])
 
 
 def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():

@@ -34,12 +34,14 @@ def test_without_a_server_with_the_other_value_nothing_stops():
 
 def test_after_an_interruption_the_rest_of_the_servers_stop():
     changed, stopped = service(False, reasons=[]), service(False, pid=0)
-    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch("default", (), ("d2",), (), ("d1", "d2", "l1", "l2"))
+    found = switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()})
+    assert found == Switch("default", (), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_server_with_another_change_stops_with_the_others():
     other = service(False, reasons=[{"reason": "program_replaced"}])
-    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch("default", ("l1", "l2"), ("d2",), (), ("d1", "d2", "l1", "l2"))
+    found = switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other})
+    assert found == Switch("default", ("l1", "l2"), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_stopped_server_that_was_configured_with_the_other_value_needs_all_hosts_and_no_stop():

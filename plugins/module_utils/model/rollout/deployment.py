@@ -57,7 +57,7 @@ def steps(
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
     ``__banyandb_tls_switch``: all hosts of a cluster whose servers the playbook configures and stops, to change TLS in the whole cluster. Hosts of
     stopped servers are among them: a failure restores the files of every host, and then no play starts a server of the cluster.
-    ``__banyandb_reopen``: stopped liaisons of an earlier deployment. An interrupted run may have left their ports blocked.
+    ``__banyandb_reopen``: the liaisons of an earlier deployment, when any of them is stopped. An interrupted run may have left ports blocked.
     ``__banyandb_install``: the hosts of ``__banyandb_change``, ``__banyandb_configure`` and ``__banyandb_tls_switch``.
     ``__banyandb_firewall``: hosts whose firewall needs a change.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
@@ -81,6 +81,8 @@ def steps(
     for cluster in clusters.values():
         here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
+        deployed = {node["name"]: service for node in here if node["role"] == LIAISON and (service := services[node["name"]])["exists"]}
+        reopens = any(need(service) == START and host not in stopping for host, service in deployed.items())
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
@@ -89,7 +91,7 @@ def steps(
             if need(service) == START or stops:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
                 groups[name].append(f"__banyandb_start_{before}{node['role']}")
-                groups[name].extend([REOPEN] if node["role"] == LIAISON and service["exists"] and not stops else [])
+            groups[name].extend([REOPEN] if reopens and name in deployed else [])
             if name in switched:
                 groups[name].append(SWITCH)
             elif need(service) in (RESTART, MOVE):
