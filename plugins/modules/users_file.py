@@ -71,7 +71,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proved:
-  description: Whether the module has logged in with the new users. V(false) if the server does not run, or needs a restart to read the file.
+  description: Whether the module has logged in with the new users. V(false) if the server does not run, does not listen, or needs a restart to read the file.
   type: bool
   returned: success
   sample: true
@@ -138,6 +138,8 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     running = server_of_process(pid) if pid else None
     if running is None or not users_proof.reads_file(running, path) or not users_proof.sees_writes(pid, path):
         return False
+    if not users_proof.serves(pid, running):  # the run restarts the server, which then reads the file
+        return False
     new, old = users_in(params["text"]), list[User]()
     with contextlib.suppress(ValueError):
         old = users_in(before.decode("utf-8", "replace"))
@@ -146,7 +148,7 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     if wrong:
         if old:
             server_users_file.put_back(path, before)
-        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}. Run skywalking.banyandb.restart for this host."
+        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}. Run skywalking.banyandb.restart for this host, then deploy."
         raise HostStateError("not_loaded", text)
     return True
 
