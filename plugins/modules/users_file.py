@@ -71,7 +71,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proved:
-  description: Whether the module has logged in with the new users. V(false) if the server does not run, does not listen, or needs a restart to read the file.
+  description:
+    - Whether the module has logged in with the new users.
+    - V(false) if the server does not run, does not listen, or needs a restart to read the file.
   type: bool
   returned: success
   sample: true
@@ -148,8 +150,8 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     if wrong:
         if old:
             server_users_file.put_back(path, before)
-        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}. Run skywalking.banyandb.restart for this host, then deploy."
-        raise HostStateError("not_loaded", text)
+        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}."
+        raise HostStateError("not_loaded", f"{text} Run skywalking.banyandb.restart for this host, then deploy.")
     return True
 
 

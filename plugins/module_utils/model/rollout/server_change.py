@@ -31,6 +31,12 @@ SCOPES = {
     "labels": ("BYDB_NODE_LABELS",),
     "addresses": ("BYDB_NODE_HOST", "BYDB_GRPC_PORT", "BYDB_HTTP_PORT", "BYDB_HTTP_GRPC_ADDR", "BANYANDB_UNIT_SHA256"),
 }
+#: Changes without a restart: key of the result of the module probe -> variable of the inventory, and the kinds of change that may change it.
+WITHOUT_RESTART = {
+    "users_file": ("banyandb_users", ()),
+    # The firewall has the addresses and ports of the nodes.
+    "firewall": ("banyandb_firewall", ("addresses",)),
+}
 
 
 @dataclass(frozen=True)
@@ -99,16 +105,22 @@ def requested_restarts(
     return {host: Change.of(why(host)) for host in requested or services}
 
 
-def check_scope(only: str | None, services: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Change]) -> None:
-    """Check that a playbook for one kind of change changes nothing else.
+def check_scope(only: str | None, probes: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Change]) -> None:
+    """Check that a playbook for one kind of change changes nothing else. It may renew certificates.
 
-    ``only``: a key of SCOPES; None permits every change. ``services`` and ``changes``: by host.
+    ``only``: a key of SCOPES; None permits every change. ``probes``: host -> result of the module ``probe``. ``changes``: by host.
     Raises RolloutRefused when a change is outside of the scope.
     """
     if only is None:
         return
-    beside = [f"{host}: does not run" for host, service in services.items() if need(service) == START]
+    beside = [f"{host}: does not run" for host, probe in probes.items() for service in probe["services"].values() if need(service) == START]
     beside += [f"{host}: {reason.text()}" for host, change in changes.items() for reason in change.reasons if not reason.within(SCOPES[only])]
+    beside += [
+        f"{host}: {variable}"
+        for key, (variable, kinds) in WITHOUT_RESTART.items()
+        for host, probe in probes.items()
+        if only not in kinds and (probe.get(key) or {}).get("differs")
+    ]
     if beside:
-        before = f"This playbook changes only {', '.join(SCOPES[only])}, and the inventory has other changes ("
+        before = f"This playbook changes only {only}, and the inventory has other changes ("
         raise RolloutRefused(naming(before, beside, "). Run skywalking.banyandb.deploy."))
