@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
                 )
             )
         liaisons = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts]
-        liaisons += [host for switch in switching.values() for host in switch.liaisons]
+        liaisons += [host for switch in switching.values() for host in switch.drained]
         undrained = [host for host in liaisons if variables["__banyandb_local_servers"][host]["drain"] == NO_DRAIN]
         if undrained:
             warnings.append(

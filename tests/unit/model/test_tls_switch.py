@@ -14,8 +14,8 @@ ALL = ["l1", "l2", "d1", "d2"]
 CHANGED = [{"reason": "environment_changed", "variables": ["BYDB_TLS"]}]
 
 
-def service(switches_tls=True, pid=7, reasons=CHANGED):
-    return {"main_pid": pid, "needs_restart": reasons if pid else [], "switches_tls": switches_tls}
+def service(switches_tls=True, pid=7, reasons=CHANGED, ready=True):
+    return {"main_pid": pid, "ready": ready, "needs_restart": reasons if pid else [], "switches_tls": switches_tls}
 
 
 def switch_of(services, nodes=NODES, reached=ALL):
@@ -47,6 +47,24 @@ def test_a_server_with_another_change_stops_with_the_others():
 def test_a_stopped_server_that_was_configured_with_the_other_value_needs_all_hosts_and_no_stop():
     found = switch_of({"d1": service(pid=0)}, reached=["d1"])
     assert found == Switch("default", (), (), ("d2", "l1", "l2"), ("d1",)) and lines({"cluster default": found}) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "liaisons", "drained"),
+    [
+        (service(ready=False), ("l2", "l1"), ("l1",)),
+        (service(reasons=[*CHANGED, {"reason": "login_refused"}]), ("l2", "l1"), ("l2", "l1")),
+        # It listens on the ports of its start.
+        (service(ready=False, reasons=[{"reason": "environment_changed", "variables": ["BYDB_TLS", "BYDB_GRPC_PORT"]}]), ("l1", "l2"), ("l1", "l2")),
+    ],
+)
+def test_a_liaison_that_shows_no_view_blocks_the_drain_of_no_other_liaison(other, liaisons, drained):
+    found = switch_of({**{host: service() for host in ALL}, "l2": other})
+    assert (found.liaisons, found.drained) == (liaisons, drained)
+    assert [line for line in lines({"cluster default": found}) if "drain" in line] == [
+        *(["  stop without a drain, since it does not listen: l2"] if len(drained) == 1 else []),
+        f"  drain and stop: {', '.join(drained)}, one after another",
+    ]
 
 
 def test_a_standalone_server_is_a_cluster_of_its_own():

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read, refuses_login
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
@@ -176,5 +176,4 @@ def need(service: Mapping[str, Any]) -> str:
         return START
     if not service["needs_restart"]:
         return KEEP
-    refused = any(reason.reason == Reason.LOGIN_REFUSED for reason in read(service["needs_restart"]))
-    return RESTART if service["ready"] and not refused else MOVE
+    return RESTART if service["ready"] and not refuses_login(service) else MOVE

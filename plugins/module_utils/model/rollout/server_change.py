@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     Reason,
     RestartReason,
     concerns,
+    hangs,
     read,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused
@@ -23,8 +24,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 #: Environment variables that make the node name of a server, and those that make its labels and roles.
 NAME_VARIABLES = ("BYDB_NODE_HOST", "BYDB_GRPC_PORT")
 IDENTITY_VARIABLES = ("BYDB_NODE_LABELS", "BYDB_HAS_META_ROLE")
-#: A server that was started with other values of these variables listens on other ports.
-PORT_VARIABLES = ("BYDB_GRPC_PORT", "BYDB_HTTP_PORT")
 
 #: Kind of change -> the environment variables that the playbook for this kind may change.
 SCOPES = {
@@ -72,8 +71,7 @@ def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Chang
     for host, service in services.items():
         if need(service) in (RESTART, MOVE):
             reasons = read(service["needs_restart"])
-            hangs = not service["ready"] and not concerns(reasons, PORT_VARIABLES)
-            found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs else reasons)
+            found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs(service) else reasons)
     return found
 
 
