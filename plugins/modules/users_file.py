@@ -21,7 +21,9 @@ options:
     type: path
     required: true
   state:
-    description: With V(absent) the module removes the file, unless the running server reads it. The module never removes a file of another writer.
+    description:
+      - With V(absent) the module removes the file and the rests of killed writes, unless the running server reads the file.
+      - The module never removes a file of another writer.
     type: str
     choices: [present, absent]
     default: present
@@ -115,10 +117,11 @@ def act(params: Mapping[str, Any], check: bool) -> dict[str, Any]:
     require_seconds(params, {"timeout": 0.001})
     path, found = params["path"], server_users_file.found_users(params["path"])
     if params["state"] == "absent":
-        changed = found.state == server_users_file.OURS
+        ours = found.state == server_users_file.OURS
+        changed = ours or bool(server_users_file.rests(path))
         if changed and not check:
             pid = systemd_services.services([params["service"]])[params["service"]].main_pid
-            if pid and users_proof.reads_file(server_of_process(pid), path):
+            if ours and pid and users_proof.reads_file(server_of_process(pid), path):
                 raise HostStateError("in_use", f"{path}: the running server reads it. Run deploy, which restarts the server without it.")
             server_users_file.remove_users(path)
         return {"changed": changed, "proved": False}

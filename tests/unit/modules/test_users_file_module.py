@@ -148,6 +148,17 @@ def test_the_file_is_removed_unless_the_server_reads_it(running: Any, path: Path
     assert not act(path, OLD, state="absent")["changed"]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_rests_of_killed_writes_are_removed_with_the_file_and_without_it(path: Path, systemd: Any, whole: bool) -> None:
+    systemd.unit(UNIT, MainPID=0)
+    rests = [path.with_name(f".users.json{copy}.{'0' * 16}.tmp") for copy in ("", ".new")]
+    for rest in [*rests, *([path] if whole else [])]:
+        rest.write_text(text(OLD))
+    assert act(path, OLD, state="absent", check=True)["changed"] and all(rest.exists() for rest in rests)
+    assert act(path, OLD, state="absent")["changed"] and not list(path.parent.glob("*users*"))
+    assert not act(path, OLD, state="absent")["changed"] and not act(path / "no directory", OLD, state="absent")["changed"]
+
+
 @pytest.mark.parametrize(
     ("watched", "admitted", "reasons"),
     [
