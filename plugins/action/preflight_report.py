@@ -122,7 +122,7 @@ def switch_findings(
     reached: Sequence[str],
     changes_tls: bool,
 ) -> list[Finding]:
-    """Return why the run must not change TLS. ``looked_at``: host -> result of the probe. ``changes_tls``: whether the playbook can change TLS."""
+    """Return why the run must not change TLS. ``looked_at``: host -> result of the probe. ``changes_tls``: whether the run can change TLS."""
     nodes = {name: cluster.get("hosts", cluster["nodes"]) for name, cluster in clusters.items()}
     services = {host: service for host, found in looked_at.items() for service in found.get("services", {}).values()}
     found = tls_switch.switches(nodes, services, reached)

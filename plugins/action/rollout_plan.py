@@ -49,6 +49,7 @@ class ActionModule(ActionBase):
         nodes = {name: cluster.get("hosts", cluster["nodes"]) for name, cluster in clusters.items()}
         members = [node["name"] for each in nodes.values() for node in each]
         found = {host: service for host, service in looked_at.items() if host in members}
+        probes = {host: hostvars[host]["__banyandb_host"] for host in looked_at}
         serving = {host for host, service in found.items() if need(service) not in (START, MOVE)}
         away = set(variables.get("ansible_play_hosts_all", ())) - set(looked_at)
         switching = switches(nodes, found, variables.get("ansible_play_hosts", ()))
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
             else:
                 serving &= {host for host in found if answers(host, hostvars[host].get(arguments["answers"]))}
                 changes = requested_restarts(found, restart, serving, members)
-            check_scope(arguments["only"], found, changes)
+            check_scope(arguments["only"], {host: probe for host, probe in probes.items() if host in members}, changes)
             # deploy starts stopped servers before the first wave. restart starts only the servers of its plan; the others stay stopped.
             stopped = {host for host, service in found.items() if need(service) == START and host not in changes}
             limits = limits_of(nodes, hostvars)
@@ -84,7 +85,6 @@ class ActionModule(ActionBase):
                         " not in this run, so no gate checks the cluster views of these liaisons. Include them in --limit.",
                     )
                 )
-        probes = {host: hostvars[host]["__banyandb_host"] for host in looked_at}
         unknown = unknown_past(clusters, probes) if restart is None else []
         if unknown:
             warnings.append(
@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
                 )
             )
         liaisons = [host for wave in planned if wave.rank == "liaisons" for host in wave.hosts]
-        liaisons += [host for switch in switching.values() for host in switch.liaisons]
+        liaisons += [host for switch in switching.values() for host in switch.drained]
         undrained = [host for host in liaisons if variables["__banyandb_local_servers"][host]["drain"] == NO_DRAIN]
         if undrained:
             warnings.append(

@@ -520,7 +520,7 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
         if {"username", "password"} & set(options.get("prove") or ()):
             # Ansible would log the password, because it does not know the options inside this option.
             raise ValueError("prove has a user. Leave out username and password")
-        outcome = proved_already(read_request(validated.validated_parameters, check=True, question=running.at.question if running else None))
+        outcome = proved_already(read_request(validated.validated_parameters, check=True, at=running.at if running else None))
     except TermsError:
         return None  # the CA of the host is lost or damaged: the run writes it, then the push proves the view
     except ValueError as error:

@@ -26,14 +26,13 @@ options:
   state:
     description:
       - V(cut) blocks the connection from the liaison on this host to O(node_names). Returns when the liaison on this host stops using O(node_names).
-      - V(joined) removes the cut.
+      - V(joined) removes the cut O(name), or without O(name) all cuts on this host.
     type: str
     choices: [cut, joined]
     required: true
   name:
-    description: Name of the cut, such as the inventory name of the drained liaison.
+    description: Name of the cut, such as the inventory name of the drained liaison. Required with O(state=cut).
     type: str
-    required: true
   node_names:
     description:
       - Node names of the drained liaison. Required with O(state=cut).
@@ -125,7 +124,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"choices": ["cut", "joined"], "required": True},
-    "name": {"required": True},
+    "name": {},
     "node_names": {"type": "list", "elements": "str"},
     **LOCAL_SERVER,
     "user": {},
@@ -137,10 +136,10 @@ ARGUMENTS: dict[str, Any] = {
 def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     """Change the cut, or with ``check`` predict the change. Raises HostStateError, and ValueError that names the parameter."""
     if params["state"] == "joined":
-        there = peer_cut.is_cut(params["name"])
+        there = peer_cut.cuts(params["name"])
         if there and not check:
             peer_cut.join(params["name"])
-        return {"changed": there}
+        return {"changed": bool(there)}
     require_seconds(params, {"lease": 1, "patience": 1})
     pid = systemd_services.services([params["service"]])[params["service"]].main_pid
     running = running_server.server_of_process(pid) if pid else None
@@ -167,7 +166,7 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
-        required_if=[("state", "cut", ["node_names", "service"])],
+        required_if=[("state", "cut", ["name", "node_names", "service"])],
         required_together=REQUIRED_TOGETHER,
         supports_check_mode=True,
     )

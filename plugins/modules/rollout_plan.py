@@ -74,7 +74,7 @@ waves:
 stops:
   description:
     - The hosts whose servers the run stops before the waves, because TLS changes in a whole cluster. C(liaisons) stop one after another, each after
-      its drain. Then C(others) stop together. The waves have none of these hosts.
+      its drain. A liaison that does not listen stops first, without a drain. Then C(others) stop together. The waves have none of these hosts.
   type: list
   elements: dict
   returned: success

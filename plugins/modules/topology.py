@@ -181,6 +181,7 @@ options:
         description:
           - Name of the server's unit, such as V(banyandb-data.service). The module then queries the host and port on which the running process
             listens.
+          - The module refuses the push if this process serves the other nodes with TLS and its entry does not, or the reverse. Check mode permits it.
         type: str
       url:
         description:

@@ -21,7 +21,9 @@ options:
     type: path
     required: true
   state:
-    description: With V(absent) the module removes the file, unless the running server reads it. The module never removes a file of another writer.
+    description:
+      - With V(absent) the module removes the file and the rests of killed writes, unless the running server reads the file.
+      - The module never removes a file of another writer.
     type: str
     choices: [present, absent]
     default: present
@@ -71,7 +73,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proved:
-  description: Whether the module has logged in with the new users. V(false) if the server does not run, or needs a restart to read the file.
+  description:
+    - Whether the module has logged in with the new users.
+    - V(false) if the server does not run, does not listen, or needs a restart to read the file.
   type: bool
   returned: success
   sample: true
@@ -113,10 +117,11 @@ def act(params: Mapping[str, Any], check: bool) -> dict[str, Any]:
     require_seconds(params, {"timeout": 0.001})
     path, found = params["path"], server_users_file.found_users(params["path"])
     if params["state"] == "absent":
-        changed = found.state == server_users_file.OURS
+        ours = found.state == server_users_file.OURS
+        changed = ours or bool(server_users_file.rests(path))
         if changed and not check:
             pid = systemd_services.services([params["service"]])[params["service"]].main_pid
-            if pid and users_proof.reads_file(server_of_process(pid), path):
+            if ours and pid and users_proof.reads_file(server_of_process(pid), path):
                 raise HostStateError("in_use", f"{path}: the running server reads it. Run deploy, which restarts the server without it.")
             server_users_file.remove_users(path)
         return {"changed": changed, "proved": False}
@@ -138,6 +143,8 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     running = server_of_process(pid) if pid else None
     if running is None or not users_proof.reads_file(running, path) or not users_proof.sees_writes(pid, path):
         return False
+    if not users_proof.serves(pid, running):  # the run restarts the server, which then reads the file
+        return False
     new, old = users_in(params["text"]), list[User]()
     with contextlib.suppress(ValueError):
         old = users_in(before.decode("utf-8", "replace"))
@@ -146,8 +153,8 @@ def prove(params: Mapping[str, Any], before: bytes) -> bool:
     if wrong:
         if old:
             server_users_file.put_back(path, before)
-        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}. Run skywalking.banyandb.restart for this host."
-        raise HostStateError("not_loaded", text)
+        text = f"{path}: {service} did not load the new users within {params['timeout']:g} s: {wrong}."
+        raise HostStateError("not_loaded", f"{text} Run skywalking.banyandb.restart for this host, then deploy.")
     return True
 
 

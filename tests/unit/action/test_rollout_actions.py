@@ -21,7 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
 
 
 def service(ready=True, pid=7, *reasons):
-    return {"main_pid": pid, "ready": ready, "needs_restart": [reason.to_mapping() for reason in reasons], "switches_tls": False}
+    return {"main_pid": pid, "ready": ready, "needs_restart": [reason.to_mapping() for reason in reasons], "switches_tls": False, "exists": True}
 
 
 def probed(*reasons, ready=True, pid=7):
@@ -105,9 +105,29 @@ def test_a_server_responds_when_its_host_says_so(registered, expected):
 def test_a_playbook_for_one_kind_of_change_refuses_all_others():
     looked_at = {"a": service(True, 7, LABELS), "b": service(True, 7, ENVIRONMENT), "c": service(False, 0)}
     changes = wanted_changes(looked_at)
+    looked_at = {host: {"services": {"banyandb-data.service": each}} for host, each in looked_at.items()}
     check_scope("labels", {"a": looked_at["a"]}, {"a": changes["a"]})
-    with pytest.raises(RolloutRefused, match=f"changes only BYDB_NODE_LABELS, .*c: does not run, b: {ENVIRONMENT.text()}"):
+    with pytest.raises(RolloutRefused, match=f"changes only labels, .*c: does not run, b: {ENVIRONMENT.text()}"):
         check_scope("labels", looked_at, changes)
+
+
+@pytest.mark.parametrize(
+    ("only", "differing", "refused"),
+    [
+        ("labels", "users_file", "a: banyandb_users"),
+        ("addresses", "users_file", "a: banyandb_users"),
+        ("labels", "firewall", "a: banyandb_firewall"),
+        ("addresses", "firewall", ""),  # the firewall has the addresses
+        (None, "users_file", ""),
+    ],
+)
+@pytest.mark.parametrize("differs", [True, False])
+def test_a_playbook_for_one_kind_of_change_refuses_changes_without_a_restart(only, differing, refused, differs):
+    probes = {"a": {**probed(), differing: {"differs": differs}}, "b": {**probed(), differing: None}}
+    if not (refused and differs):
+        return check_scope(only, probes, {})
+    with pytest.raises(RolloutRefused, match=f"other changes .{refused}.. Run skywalking.banyandb.deploy"):
+        check_scope(only, probes, {})
 
 
 @pytest.mark.parametrize(

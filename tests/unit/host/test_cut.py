@@ -75,12 +75,12 @@ seen["and afterwards"] = answered.wait(60)
 try:
     standing.sendall(b"y"); standing.recv(1)
 except OSError as error: seen["standing connection"] = type(error).__name__
-seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); seen["named"] = peer_cut.is_cut("liaison1")
+seen["new connection"] = reaches(18912); seen["another port"] = reaches(22); seen["named"] = peer_cut.cuts("liaison1") == peer_cut.cuts(None)
 used.append("l1")
 peer_cut.join("liaison1"); peer_cut.join("liaison1")
 seen["joined"] = reaches(18912); seen["tables"] = tables()
 def finishing():  # a client that is held in the midst of its batch
-    while not peer_cut.is_cut("half"): time.sleep(0.01)
+    while not peer_cut.cuts("half"): time.sleep(0.01)
     client.stdin.write("\\n"); client.stdin.flush(); seen["the rest of a batch"] = client.stdout.readline().strip()
     streams.append(WriteStreams(9, 9))
 client = subprocess.Popen([*there, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -97,7 +97,7 @@ while reaches(18912) is not True: time.sleep(0.05)
 seen["lease over"] = True
 streams.append(WriteStreams(9, 8)); held = peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 300, 8)
 seen["a write that is never answered"] = [held.under_way, held.waited >= 1, reaches(18912)]
-peer_cut.join("liaison1"); used.append("l1")
+peer_cut.join(None); seen["every cut removed"] = tables(); used.append("l1")
 try:
     peer_cut.cut("liaison1", ["l0", "l1"], view, asked_streams, [17912], 300, 1)
 except HostStateError as error: seen["never noticed"] = [error.kind, reaches(18912), tables()]
@@ -127,6 +127,7 @@ def test_clients_wait_while_the_server_notices_and_no_other_process_is_concerned
         "under way without metrics": None,
         "lease over": True,
         "a write that is never answered": [1, True, "ConnectionRefusedError"],
+        "every cut removed": [],
         "never noticed": ["still_used", True, []],
     }
 

@@ -793,6 +793,24 @@ def test_what_would_harm_is_refused_and_nothing_changes(host: Host, case: str, s
     assert os.listdir(host.path.parent) == [host.path.name]
     assert host.server.lists == []
 
+@pytest.mark.parametrize("serves_tls", [True, False, None])
+def test_a_server_with_another_value_of_tls_than_its_entry_refuses_the_push(host: Host, serves_tls: bool | None) -> None:
+    """The other servers would ask it in the wrong way at their next start."""
+    own, other = host.nodes("ab")
+    host.runs_with(own, other)
+    before = host.file()
+    proof = Proof(ExpectedNode(own.name, "", DATA), host.server.ask, 5.0, serves_tls=serves_tls)
+    request = host.request([own, other], proof=proof)
+    if not serves_tls:
+        assert push(request).proved and proved_already(request._replace(check=True))
+        return
+    with pytest.raises(PlanRefused, match="node 'a': expected tls_enabled false, but its server runs with TLS. Run skywalking.banyandb.deploy"):
+        push(request)
+    assert proved_already(request._replace(check=True)) is None
+    assert push(request._replace(check=True)).verdict == "converged", "a deployment may only have predicted the restart"
+    assert unchanged(host, before)
+
+
 
 def test_a_missing_ca_is_refused_but_not_in_check_mode_where_an_earlier_task_has_only_predicted_it(host: Host) -> None:
     a, b = host.nodes("ab")

@@ -11,11 +11,14 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError, cannot_read
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_options import ARGUMENTS as PUSH_ARGUMENTS
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_request import read_request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server, server_of_process
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, from_entries
 from ansible_collections.skywalking.banyandb.plugins.modules import liaison_drain
@@ -141,3 +144,21 @@ def test_every_task_that_passes_the_address_of_the_inventory_also_passes_the_uni
     assert len(tasks) >= 6
     without = [task for task in tasks if not re.search(r"^\s+(- \{.*)?service: ", task, re.MULTILINE)]
     assert json.dumps(without) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "serves_tls"),
+    [
+        ("data", {}, False),
+        ("data", {"BYDB_TLS": "true"}, True),
+        # Only its clients use TLS.
+        ("liaison", {"BYDB_TLS": "true", "BYDB_HTTP_TLS": "true"}, False),
+        ("liaison", {"BYDB_LIAISON_SERVER_TLS": "true"}, True),
+    ],
+)
+def test_a_push_knows_whether_the_server_serves_the_other_nodes_with_tls(systemd, kind, environment, serves_tls):
+    options = {"path": "/etc/banyandb/topology.yml", "nodes": [], "prove": {"name": "a", "role": kind, **client()}}
+    with server_process(kind, **NAMED, **environment) as pid:
+        systemd.unit(UNIT, MainPID=pid)
+        validated = ArgumentSpecValidator(PUSH_ARGUMENTS).validate(options).validated_parameters
+        assert read_request(validated, check=True).proof.serves_tls is serves_tls

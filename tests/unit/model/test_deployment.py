@@ -101,11 +101,29 @@ def test_a_change_of_tls_is_no_wave_and_stops_and_starts_every_running_server():
     switch = ["__banyandb_tls_switch", "__banyandb_install"]
     assert found == {
         "a": ["__banyandb_cluster_members", "__banyandb_start_data", *switch],
-        "b": ["__banyandb_cluster_members", "__banyandb_start_data"],
+        "b": ["__banyandb_cluster_members", "__banyandb_start_data", *switch],
         "l": ["__banyandb_cluster_members", "__banyandb_start_first_liaison", *switch, "__banyandb_drainable"],
     }
     alone = ["__banyandb_cluster_members", "__banyandb_start_standalone", *switch]
     assert steps({"default": described}, {"s": probed(**switches)})["s"] == alone
+
+
+STOPPED = {"main_pid": 0, "ready": False}
+
+
+@pytest.mark.parametrize(
+    ("service", "switching", "groups"),
+    [
+        (STOPPED, True, {"__banyandb_tls_switch"}),
+        # The host gets its account, and then its certificate, before the change.
+        ({**STOPPED, "exists": False}, True, {"__banyandb_configure", "__banyandb_tls_switch"}),
+        (STOPPED, False, {"__banyandb_configure"}),
+    ],
+)
+def test_stopped_servers_take_part_in_a_change_of_tls_whose_failure_restores_the_files(service, switching, groups):
+    running = {"needs_restart": [{"reason": "environment_changed", "variables": ["BYDB_TLS"]}], "switches_tls": True} if switching else {}
+    found = steps({"default": cluster(("a", "data"), ("b", "data"))}, {"a": probed(**running), "b": probed(node=True, **service)})["b"]
+    assert {"__banyandb_tls_switch", "__banyandb_configure"} & {*found} == groups and "__banyandb_start_data" in found
 
 
 def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
@@ -123,9 +141,11 @@ def test_one_liaison_of_each_cluster_is_the_first_of_those_that_are_there():
 
 
 @pytest.mark.parametrize(("service", "reopens"), [({"main_pid": 0}, True), ({"main_pid": 0, "exists": False}, False), ({}, False)])
-def test_the_ports_of_a_stopped_liaison_are_reopened_unless_the_host_is_new(service, reopens):
-    groups = steps({"default": cluster(("l", "liaison"), ("d", "data"))}, {"l": probed(**service), "d": probed(**service)})
-    assert ["__banyandb_reopen" in groups[host] for host in ("l", "d")] == [reopens, False]
+def test_every_deployed_liaison_reopens_its_ports_if_one_is_stopped(service, reopens):
+    clusters = {"default": cluster(("l", "liaison"), ("m", "liaison"), ("n", "liaison"), ("d", "data")), "other": cluster(("o", "liaison"))}
+    new = probed(main_pid=0, exists=False)
+    groups = steps(clusters, {"l": probed(**service), "m": probed(), "n": new, "d": probed(**service), "o": probed()})
+    assert [host for host in groups if "__banyandb_reopen" in groups[host]] == (["l", "m"] if reopens else [])
 
 
 def test_data_nodes_without_the_meta_role_are_started_after_those_with_it():

@@ -14,8 +14,8 @@ ALL = ["l1", "l2", "d1", "d2"]
 CHANGED = [{"reason": "environment_changed", "variables": ["BYDB_TLS"]}]
 
 
-def service(switches_tls=True, pid=7, reasons=CHANGED):
-    return {"main_pid": pid, "needs_restart": reasons if pid else [], "switches_tls": switches_tls}
+def service(switches_tls=True, pid=7, reasons=CHANGED, ready=True):
+    return {"main_pid": pid, "ready": ready, "needs_restart": reasons if pid else [], "switches_tls": switches_tls}
 
 
 def switch_of(services, nodes=NODES, reached=ALL):
@@ -24,7 +24,7 @@ def switch_of(services, nodes=NODES, reached=ALL):
 
 def test_all_servers_stop_and_the_liaisons_before_the_data_nodes():
     found = switch_of({host: service() for host in ALL})
-    assert found == Switch("default", ("l1", "l2"), ("d1", "d2"), ()) and found.stops == ("l1", "l2", "d1", "d2")
+    assert found == Switch("default", ("l1", "l2"), ("d1", "d2"), (), ("d1", "d2", "l1", "l2")) and found.stops == ("l1", "l2", "d1", "d2")
 
 
 def test_without_a_server_with_the_other_value_nothing_stops():
@@ -34,23 +34,43 @@ def test_without_a_server_with_the_other_value_nothing_stops():
 
 def test_after_an_interruption_the_rest_of_the_servers_stop():
     changed, stopped = service(False, reasons=[]), service(False, pid=0)
-    assert switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()}) == Switch("default", (), ("d2",), ())
+    found = switch_of({"l1": stopped, "l2": stopped, "d1": changed, "d2": service()})
+    assert found == Switch("default", (), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_server_with_another_change_stops_with_the_others():
     other = service(False, reasons=[{"reason": "program_replaced"}])
-    assert switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other}) == Switch("default", ("l1", "l2"), ("d2",), ())
+    found = switch_of({"l1": other, "l2": service(), "d1": service(False, reasons=[]), "d2": other})
+    assert found == Switch("default", ("l1", "l2"), ("d2",), (), ("d1", "d2", "l1", "l2"))
 
 
 def test_a_stopped_server_that_was_configured_with_the_other_value_needs_all_hosts_and_no_stop():
     found = switch_of({"d1": service(pid=0)}, reached=["d1"])
-    assert found == Switch("default", (), (), ("d2", "l1", "l2")) and lines({"cluster default": found}) == []
+    assert found == Switch("default", (), (), ("d2", "l1", "l2"), ("d1",)) and lines({"cluster default": found}) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "liaisons", "drained"),
+    [
+        (service(ready=False), ("l2", "l1"), ("l1",)),
+        (service(reasons=[*CHANGED, {"reason": "login_refused"}]), ("l2", "l1"), ("l2", "l1")),
+        # It listens on the ports of its start.
+        (service(ready=False, reasons=[{"reason": "environment_changed", "variables": ["BYDB_TLS", "BYDB_GRPC_PORT"]}]), ("l1", "l2"), ("l1", "l2")),
+    ],
+)
+def test_a_liaison_that_shows_no_view_blocks_the_drain_of_no_other_liaison(other, liaisons, drained):
+    found = switch_of({**{host: service() for host in ALL}, "l2": other})
+    assert (found.liaisons, found.drained) == (liaisons, drained)
+    assert [line for line in lines({"cluster default": found}) if "drain" in line] == [
+        *(["  stop without a drain, since it does not listen: l2"] if len(drained) == 1 else []),
+        f"  drain and stop: {', '.join(drained)}, one after another",
+    ]
 
 
 def test_a_standalone_server_is_a_cluster_of_its_own():
     alone = [{"name": "s", "role": "standalone"}]
     found = switches({"default": NODES + alone}, {"s": service(), **{host: service(False, reasons=[]) for host in ALL}}, ["s"])
-    assert found == {"s": Switch("default", (), ("s",), ())}
+    assert found == {"s": Switch("default", (), ("s",), (), ("s",))}
     (finding,) = findings(found, {"default": False}, True)
     assert finding.message.startswith("s: a change of banyandb_tls stops all servers")
     assert lines(found)[-1] == "  stop: s"
@@ -66,8 +86,8 @@ def said(found, allowed=False, changes_tls=True):
         (Switch("default", ("l1",), ("d1",), ()), False, True, "stops all servers for a short time. Accept this with banyandb_allow_downtime: true"),
         (Switch("default", ("l1",), ("d1",), ("d2",)), True, True, "this run does not reach d2. A change of banyandb_tls needs every host"),
         (Switch("default", (), (), ("d2",)), False, True, "this run does not reach d2."),
-        (Switch("default", ("l1",), (), ()), True, False, "only deploy can change it. Run deploy first."),
-        (Switch("default", (), (), ()), True, False, "only deploy can change it."),
+        (Switch("default", ("l1",), (), ()), True, False, "this run cannot change it. Run deploy first, without tags."),
+        (Switch("default", (), (), ()), True, False, "this run cannot change it."),
     ],
 )
 def test_a_change_is_refused_with_what_to_do(found, allowed, changes_tls, words):

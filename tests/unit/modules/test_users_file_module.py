@@ -78,6 +78,7 @@ def running(systemd: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
                 return work()
 
         monkeypatch.setattr(users_proof, "sees_writes", lambda pid, watched_path: watched)
+        monkeypatch.setattr(users_proof, "serves", lambda pid, server: True)  # this process listens, and not the one of the unit
         return with_servers(beside, over_http, over_grpc)
 
     return run
@@ -108,7 +109,7 @@ def test_a_server_that_does_not_load_the_file_gets_the_old_users_back(
 ) -> None:
     systemd.unit(UNIT)
     act(path, OLD)
-    with pytest.raises(HostStateError, match=wrong) as refused:
+    with pytest.raises(HostStateError, match=f"{wrong}. Run skywalking.banyandb.restart for this host, then deploy.") as refused:
         running(lambda: act(path, NEW), lambda: over_http, lambda: over_grpc)
     assert refused.value.kind == "not_loaded" and "canary" not in str(refused.value)
     assert users_in(path.read_text()) == [OLD]
@@ -116,6 +117,16 @@ def test_a_server_that_does_not_load_the_file_gets_the_old_users_back(
 
 def test_a_server_without_a_watch_is_not_asked(running: Any, path: Path) -> None:
     assert running(lambda: act(path, NEW), lambda: pytest.fail("asked"), watched=False) == {"changed": True, "proved": False}
+
+
+def test_a_server_that_hangs_and_does_not_listen_gets_its_users_before_its_restart(path: Path, systemd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd.unit(UNIT)
+    act(path, OLD)
+    monkeypatch.setattr(users_proof, "sees_writes", lambda pid, watched_path: True)
+    with server_process("liaison", BYDB_AUTH_CONFIG_FILE=str(path)) as pid:
+        systemd.unit(UNIT, MainPID=pid)
+        assert act(path, NEW) == {"changed": True, "proved": False}
+    assert users_in(path.read_text()) == [NEW]
 
 
 def test_check_mode_writes_nothing(path: Path, systemd: Any) -> None:
@@ -135,6 +146,17 @@ def test_the_file_is_removed_unless_the_server_reads_it(running: Any, path: Path
     assert act(path, OLD, state="absent", check=True)["changed"] and path.exists()
     assert act(path, OLD, state="absent")["changed"] and not path.exists()
     assert not act(path, OLD, state="absent")["changed"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_rests_of_killed_writes_are_removed_with_the_file_and_without_it(path: Path, systemd: Any, whole: bool) -> None:
+    systemd.unit(UNIT, MainPID=0)
+    rests = [path.with_name(f".users.json{copy}.{'0' * 16}.tmp") for copy in ("", ".new")]
+    for rest in [*rests, *([path] if whole else [])]:
+        rest.write_text(text(OLD))
+    assert act(path, OLD, state="absent", check=True)["changed"] and all(rest.exists() for rest in rests)
+    assert act(path, OLD, state="absent")["changed"] and not list(path.parent.glob("*users*"))
+    assert not act(path, OLD, state="absent")["changed"] and not act(path / "no directory", OLD, state="absent")["changed"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 FILES = sorted([*PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("plays/*.yml")])
@@ -149,6 +150,53 @@ def test_only_a_run_with_a_preflight_of_the_firewall_loads_the_first_firewall_of
         if task.get("ansible.builtin.import_role", {}).get("tasks_from") == "firewall"
     }
     assert loading == {"deploy.yml": {True}, "remove.yml": {False}, "topology.yml": {False}}
+
+
+@pytest.mark.parametrize(
+    ("tags", "skipped", "changes"),
+    [
+        (["all"], [], True),
+        (["all"], ["rollout"], False),
+        (["topology"], [], False),
+        (["configure", "topology"], [], False),
+        (["rollout", "topology"], [], True),
+        (["preflight"], [], True),
+    ],
+)
+def test_deploy_pushes_a_change_of_tls_only_after_the_change_of_the_servers(tags: list[str], skipped: list[str], changes: bool) -> None:
+    (play,) = [play for _path, play in PLAYS if play["name"] == STOP]
+    template = NativeEnvironment().from_string(play["vars"]["__banyandb_changes_tls"])
+    assert template.render(ansible_run_tags=tags, ansible_skip_tags=skipped) is changes
+
+
+def tasks(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((PLAYBOOKS / "tasks" / f"{name}.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def names_of(found: list[dict[str, Any]]) -> list[str]:
+    return [task["name"] for task in found]
+
+
+def test_a_change_of_tls_restores_only_what_this_run_has_saved() -> None:
+    # An earlier deployment left another saved state.
+    configure, *rest = tasks("tls_switch")
+    saved = next(task for task in configure["block"] if "__banyandb_state_saved_for_switch" in task.get("ansible.builtin.set_fact", ()))
+    assert names_of(configure["block"]).index(saved["name"]) == 1, "right after the task that saves"
+    (restore,) = [task for task in rest if task.get("ansible.builtin.include_role", {}).get("tasks_from") == "roll_back"]
+    assert "__banyandb_state_saved_for_switch is defined" in restore["when"]
+
+
+def test_a_change_of_tls_gives_a_server_that_sees_no_writes_its_users_after_its_stop() -> None:
+    *others, last = tasks("tls_switch")
+    assert last["ansible.builtin.include_role"]["tasks_from"] == "users" and "groups.__banyandb_users_in_wave" in last["when"]
+    assert others[-1]["ansible.builtin.systemd_service"]["state"] == "stopped"
+
+
+def test_a_liaison_that_does_not_stop_ends_the_change_of_tls_of_its_own_cluster_alone() -> None:
+    end = tasks("stop_drained")[-1]
+    assert "run_once" not in end and end["when"][0].startswith("__banyandb_local_servers[inventory_hostname].cluster == ")
+    assert "set banyandb_tls back" in end["ansible.builtin.fail"]["msg"]
 
 
 def test_check_runs_the_checks_of_deploy_that_need_no_plan() -> None:

@@ -108,20 +108,30 @@ def put_back(path: str, data: bytes) -> None:
         _overwrite(path, padded(data.decode("utf-8", "replace").rstrip(), os.path.getsize(path)), whole_files.ownership_of(path))
 
 
-def remove_users(path: str) -> bool:
-    """Remove the file of this collection, and return whether it existed. Raises HostStateError."""
+def remove_users(path: str) -> None:
+    """Remove the file of this collection, and the rests of its writes. Raises HostStateError."""
     with _held(path):
-        if found_users(path).state != OURS:
-            return False
+        ours = found_users(path).state == OURS
         _remove_rests(path)
-        whole_files.remove(path)
-    return True
+        if ours:
+            whole_files.remove(path)
+
+
+def rests(path: str) -> list[str]:
+    """Return the copy beside the file, and the temporary files of killed writers: all have passwords. Raises HostStateError."""
+    directory, name = os.path.split(path)
+    try:
+        found = whole_files.leftovers(directory, f"{re.escape(name)}({re.escape(_COPY)})?")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise cannot_read(directory, error) from None
+    return [*found, *([path + _COPY] if os.path.lexists(path + _COPY) else [])]
 
 
 def _remove_rests(path: str) -> None:
-    """Remove the copy beside the file, and the temporary files of killed writers: all have passwords. Raises OSError."""
-    directory, name = os.path.split(path)
-    for rest in [*whole_files.leftovers(directory, f"{re.escape(name)}({re.escape(_COPY)})?"), path + _COPY]:
+    """Remove the rests of writes. Raises OSError."""
+    for rest in rests(path):
         with contextlib.suppress(FileNotFoundError):
             whole_files.remove(rest)
 

@@ -67,9 +67,14 @@ def remove(table: str) -> None:
     apply(f"add table {table}\ndelete table {table}\n")
 
 
+def tables() -> list[str]:
+    """Return family and name of every table. Raises HostStateError."""
+    return [line.removeprefix("table ") for line in _run(["list", "tables"]).splitlines()]
+
+
 def has(table: str) -> bool:
     """Return whether a table exists. ``table``: family and name. Raises HostStateError."""
-    return f"table {table}" in _run(["list", "tables"]).splitlines()
+    return table in tables()
 
 
 def elements(table: str, of: str) -> list[str]:

@@ -41,6 +41,8 @@ STALL_SECONDS = 0.3
 # The part of the patience that is for open writes.
 WRITES_SHARE = 1 / 3
 POLL_SECONDS = 0.05
+#: Beginning of the names of all cuts.
+TABLES = "inet banyandb_cut_"
 _PRIORITY = -150
 _TABLE = """
 add table {table}
@@ -122,14 +124,15 @@ def foreseen(node_names: Collection[str], view: View | Failure) -> tuple[str, ..
     return addresses
 
 
-def is_cut(name: str) -> bool:
-    """Return whether the table of the cut ``name`` exists. The cut may have ended. Raises HostStateError."""
-    return nftables.has(_table(name))
+def cuts(name: str | None) -> list[str]:
+    """Return the tables of the cut ``name``, or of all cuts on this host. A cut may have ended. Raises HostStateError."""
+    return [table for table in nftables.tables() if (table == _table(name) if name else table.startswith(TABLES))]
 
 
-def join(name: str) -> None:
-    """Remove the cut ``name``. Raises HostStateError."""
-    nftables.remove(_table(name))
+def join(name: str | None) -> None:
+    """Remove the cut ``name``, or all cuts on this host. Raises HostStateError."""
+    for table in cuts(name):
+        nftables.remove(table)
 
 
 class _Clients:
@@ -187,7 +190,7 @@ def _under_way(seen: WriteStreams | Failure) -> int | None:
 
 
 def _table(name: str) -> str:
-    return f"inet banyandb_cut_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"{TABLES}{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _added(table: str, of: str, elements: Collection[str], seconds: float) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.pu
     foresee,
     kept_ownership,
     require_ca_files,
+    require_own_tls,
     shows_it_already,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, listed
@@ -35,6 +36,8 @@ def push(request: Request) -> Outcome:
     Raises TopologyFileError and TopologyError if nothing has changed. Raises PushFailed if the view is not right in time, or if a write failed; the
     outcome of PushFailed describes the file.
     """
+    if not request.check:  # in check mode, an earlier task may only have predicted the restart with the other value
+        require_own_tls(request)
     require_ca_files(request.nodes, request.check)
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
@@ -74,6 +77,7 @@ def proved_already(request: Request) -> Outcome | None:
     """
     outcome = Outcome()
     try:
+        require_own_tls(request)
         require_ca_files(request.nodes, request.check)
         if topology_file.leftovers(request.path):
             return None

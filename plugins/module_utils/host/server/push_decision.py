@@ -56,12 +56,14 @@ class Proof(NamedTuple):
     """How to prove a push. ``observer``: the local node. ``ask``: returns the local server's view. ``timeout``: seconds to wait for this view.
 
     ``without_schema``: on a liaison, waits until data nodes have the liaison's schema. Returns the nodes that do not: entry name -> why.
+    ``serves_tls``: whether the running process serves the other nodes with TLS; None if unknown.
     """
 
     observer: ExpectedNode
     ask: Ask
     timeout: float
     without_schema: Callable[[Sequence[Node]], Mapping[str, str]] | None = None
+    serves_tls: bool | None = None
 
 
 class Request(NamedTuple):
@@ -228,6 +230,20 @@ def require_ca_files(nodes: Sequence[Node], check: bool) -> None:
         except OSError as error:
             what = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
             raise PlanRefused(f"node {name!r}: ca_cert_path {path} {what}. Copy the CA there.") from None
+
+
+def require_own_tls(request: Request) -> None:
+    """Raise PlanRefused if the local server runs with another value of TLS than its entry has.
+
+    The other servers would ask this server in the wrong way at their next start.
+    """
+    own = next((node for node in request.nodes if request.proof and node.name == request.proof.observer.name), None)
+    if own and request.proof and request.proof.serves_tls not in (None, own.tls_enabled):
+        wanted, runs = ("true", "without") if own.tls_enabled else ("false", "with")
+        raise PlanRefused(
+            f"node {own.name!r}: expected tls_enabled {wanted}, but its server runs {runs} TLS. "
+            "Run skywalking.banyandb.deploy, or set banyandb_tls back."
+        )
 
 
 def kept_ownership(request: Request) -> Ownership:

@@ -16,6 +16,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client, local_http_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.push_decision import Proof, Request
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import LocalServer
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
@@ -28,7 +29,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.server_question import Question
 
 # Seconds for one look at the local server's view. A look takes 3 ms (section 3 of the contract).
 LOOK_SECONDS = 5.0
@@ -43,10 +43,10 @@ HOLD_BACK = "hold_back"
 SHORTEST_SECONDS = 0.001
 
 
-def read_request(params: Mapping[str, Any], check: bool, question: Question | None = None) -> Request:
+def read_request(params: Mapping[str, Any], check: bool, at: LocalServer | None = None) -> Request:
     """Return the request that the module's parameters make. Raises TopologyError or ValueError that names the parameter.
 
-    ``check``: in check mode. ``question``: how to ask the running server, when the caller knows it; None looks at ``prove.service``.
+    ``check``: in check mode. ``at``: where the running server listens, when the caller knows it; None looks at ``prove.service``.
     """
     path = params["path"]
     _require(os.path.isabs(path) and path.isprintable(), f"path {shown(path)}: expected an absolute path")
@@ -81,7 +81,7 @@ def read_request(params: Mapping[str, Any], check: bool, question: Question | No
         unread=params["unread"],
         batch=params["batch"],
         backup=params["backup"],
-        proof=_proof(params["prove"], params["reach_timeout"], question),
+        proof=_proof(params["prove"], params["reach_timeout"], at),
         check=check,
         hold_back_unready=params["unready"] == HOLD_BACK,
         lock_timeout=params["lock_timeout"],
@@ -100,22 +100,23 @@ def _expected_node(entry: Mapping[str, Any]) -> ExpectedNode:
     return node
 
 
-def _proof(prove: Mapping[str, Any] | None, reach_timeout: float, question: Question | None) -> Proof | None:
+def _proof(prove: Mapping[str, Any] | None, reach_timeout: float, at: LocalServer | None) -> Proof | None:
     """Return what proves the push; None without the option ``prove``. Raises ValueError.
 
-    ``reach_timeout``: seconds for one question to another node. ``question``: as of read_request().
+    ``reach_timeout``: seconds for one question to another node. ``at``: as of read_request().
     """
     if prove is None:
         return None
     require_seconds({"prove.timeout": prove["timeout"]}, {"prove.timeout": SHORTEST_SECONDS})
     try:
-        question = _question(prove["service"]) if prove["service"] else question
+        at = _running(prove["service"]) if prove["service"] else at
+        question = at.question if at else None
         client = local_client(prove, question, min(LOOK_SECONDS, prove["timeout"]), RETRIES)
     except HostStateError as error:
         raise ValueError(f"prove.service: {error}") from None
     except TermsError as error:
         # Without a question the options are wrong. With one, the files of the host are, and a deployment writes them.
-        raise (TermsError if question else ValueError)(f"prove.{error}") from None
+        raise (TermsError if at else ValueError)(f"prove.{error}") from None
     except ValueError as error:
         raise ValueError(f"prove.{error}") from None
 
@@ -128,16 +129,17 @@ def _proof(prove: Mapping[str, Any] | None, reach_timeout: float, question: Ques
         return nodes_without_schema(patient, nodes, prove["timeout"], reach_timeout)
 
     observer = ExpectedNode.observer(prove["name"], prove["role"])
-    return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None)
+    serves_tls = at.internal_address in at.tls_addresses if at else None
+    return Proof(observer, client.cluster_state, prove["timeout"], without_schema if prove["role"] == LIAISON else None, serves_tls)
 
 
-def _question(service: str) -> Question | None:
-    """Return how to ask the running server of a unit; None without a process. Raises HostStateError, and ValueError for a wrong port."""
+def _running(service: str) -> LocalServer | None:
+    """Return where the running server of a unit listens; None without a process. Raises HostStateError, and ValueError for a wrong port."""
     # Imported for a push that names the unit.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import running_server
 
     running = running_server(service)
-    return running.at.question if running else None
+    return running.at if running else None
 
 
 def _ownership(params: Mapping[str, Any]) -> Ownership:

@@ -31,6 +31,11 @@ def sees_writes(pid: int, path: str) -> bool:
     return running_process.watches(pid, path)
 
 
+def serves(pid: int, running: RunningServer) -> bool:
+    """Return whether the process listens on each port where it asks for a user. Raises HostStateError."""
+    return not running_process.silent_ports(pid, running.at.client_ports)
+
+
 def reasons_to_restart(pid: int, path: str) -> list[RestartReason]:
     """Return why a running server that takes its users from ``path`` needs a restart. Raises HostStateError."""
     running = server_of_process(pid)

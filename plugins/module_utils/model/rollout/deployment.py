@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read, refuses_login
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
@@ -55,9 +55,9 @@ def steps(
     ``__banyandb_cluster_members``: all hosts of the clusters.
     ``__banyandb_change``: hosts whose server runs with other settings than the inventory has. The playbook changes these hosts wave by wave.
     ``__banyandb_configure``: other hosts with an installation or a configuration to change.
-    ``__banyandb_tls_switch``: hosts that the playbook configures and stops before it starts the stopped servers, to change TLS in the whole cluster.
-    These hosts are also in a group ``__banyandb_start_<kind>``.
-    ``__banyandb_reopen``: stopped liaisons of an earlier deployment. An interrupted run may have left their ports blocked.
+    ``__banyandb_tls_switch``: all hosts of a cluster whose servers the playbook configures and stops, to change TLS in the whole cluster. Hosts of
+    stopped servers are among them: a failure restores the files of every host, and then no play starts a server of the cluster.
+    ``__banyandb_reopen``: the liaisons of an earlier deployment, when any of them is stopped. An interrupted run may have left ports blocked.
     ``__banyandb_install``: the hosts of ``__banyandb_change``, ``__banyandb_configure`` and ``__banyandb_tls_switch``.
     ``__banyandb_firewall``: hosts whose firewall needs a change.
     ``__banyandb_start_<kind>``: hosts whose server must be started, with two exceptions:
@@ -77,9 +77,12 @@ def steps(
     services = {name: service for name, probe in found.items() for service in probe["services"].values()}
     switching = switches({name: each.get("hosts", each["nodes"]) for name, each in clusters.items()}, services, found)
     stopping = {host for switch in switching.values() for host in switch.stops}
+    switched = {host for switch in switching.values() if switch.stops for host in switch.members}
     for cluster in clusters.values():
         here = sorted((node for node in cluster.get("hosts", cluster["nodes"]) if node["name"] in found), key=lambda node: str(node["name"]))
         first = next((node["name"] for node in here if node["role"] == LIAISON), None)
+        deployed = {node["name"]: service for node in here if node["role"] == LIAISON and (service := services[node["name"]])["exists"]}
+        reopens = any(need(service) == START and host not in stopping for host, service in deployed.items())
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
@@ -88,12 +91,13 @@ def steps(
             if need(service) == START or stops:
                 before = "first_" if name == first else "other_" if node["role"] == DATA and "ROLE_META" not in (node["roles"] or ()) else ""
                 groups[name].append(f"__banyandb_start_{before}{node['role']}")
-                groups[name].extend([REOPEN] if node["role"] == LIAISON and service["exists"] and not stops else [])
-            if stops:
+            groups[name].extend([REOPEN] if reopens and name in deployed else [])
+            if name in switched:
                 groups[name].append(SWITCH)
             elif need(service) in (RESTART, MOVE):
                 groups[name].append(CHANGE)
-            elif probe["install_needed"] or probe["node_needed"]:
+            # A new host gets its account, and then its certificate, before the change of TLS.
+            if (probe["install_needed"] or probe["node_needed"]) and not ({CHANGE, SWITCH} & {*groups[name]} and service["exists"]):
                 groups[name].append(CONFIGURE)
             groups[name] += _users(probe, service)
             listed = any(name in found[other["name"]].get("topology_names", ()) for other in here if other is not node)
@@ -172,5 +176,4 @@ def need(service: Mapping[str, Any]) -> str:
         return START
     if not service["needs_restart"]:
         return KEEP
-    refused = any(reason.reason == Reason.LOGIN_REFUSED for reason in read(service["needs_restart"]))
-    return RESTART if service["ready"] and not refused else MOVE
+    return RESTART if service["ready"] and not refuses_login(service) else MOVE

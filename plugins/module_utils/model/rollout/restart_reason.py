@@ -27,6 +27,8 @@ class Reason(str, Enum):
     NOT_RESPONDING = "not_responding"
 
 
+#: A server that was started with other values of these variables listens on other ports.
+PORT_VARIABLES = ("BYDB_GRPC_PORT", "BYDB_HTTP_PORT")
 #: Reasons for which a server does not serve the collection before the change.
 NOT_SERVING = (Reason.STOPPED, Reason.NOT_RESPONDING, Reason.LOGIN_REFUSED)
 
@@ -76,3 +78,13 @@ def read(values: Sequence[Mapping[str, Any]]) -> tuple[RestartReason, ...]:
 def concerns(reasons: Sequence[RestartReason], variables: Collection[str]) -> bool:
     """Return whether any reason names one of these environment variables."""
     return any(set(reason.variables) & set(variables) for reason in reasons)
+
+
+def hangs(service: Mapping[str, Any]) -> bool:
+    """Return whether the process of a server runs and does not listen. ``service``: as the module ``host_info`` returns it."""
+    return bool(service["main_pid"]) and not service["ready"] and not concerns(read(service["needs_restart"]), PORT_VARIABLES)
+
+
+def refuses_login(service: Mapping[str, Any]) -> bool:
+    """Return whether the server refuses the login of the collection. ``service``: as the module ``host_info`` returns it."""
+    return any(reason.reason == Reason.LOGIN_REFUSED for reason in read(service["needs_restart"]))

@@ -15,6 +15,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     Reason,
     RestartReason,
     concerns,
+    hangs,
     read,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused
@@ -23,13 +24,17 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 #: Environment variables that make the node name of a server, and those that make its labels and roles.
 NAME_VARIABLES = ("BYDB_NODE_HOST", "BYDB_GRPC_PORT")
 IDENTITY_VARIABLES = ("BYDB_NODE_LABELS", "BYDB_HAS_META_ROLE")
-#: A server that was started with other values of these variables listens on other ports.
-PORT_VARIABLES = ("BYDB_GRPC_PORT", "BYDB_HTTP_PORT")
 
 #: Kind of change -> the environment variables that the playbook for this kind may change.
 SCOPES = {
     "labels": ("BYDB_NODE_LABELS",),
     "addresses": ("BYDB_NODE_HOST", "BYDB_GRPC_PORT", "BYDB_HTTP_PORT", "BYDB_HTTP_GRPC_ADDR", "BANYANDB_UNIT_SHA256"),
+}
+#: Changes without a restart: key of the result of the module probe -> variable of the inventory, and the kinds of change that may change it.
+WITHOUT_RESTART = {
+    "users_file": ("banyandb_users", ()),
+    # The firewall has the addresses and ports of the nodes.
+    "firewall": ("banyandb_firewall", ("addresses",)),
 }
 
 
@@ -66,8 +71,7 @@ def wanted_changes(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Chang
     for host, service in services.items():
         if need(service) in (RESTART, MOVE):
             reasons = read(service["needs_restart"])
-            hangs = not service["ready"] and not concerns(reasons, PORT_VARIABLES)
-            found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs else reasons)
+            found[host] = Change.of((RestartReason(Reason.NOT_RESPONDING), *reasons) if hangs(service) else reasons)
     return found
 
 
@@ -99,16 +103,22 @@ def requested_restarts(
     return {host: Change.of(why(host)) for host in requested or services}
 
 
-def check_scope(only: str | None, services: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Change]) -> None:
-    """Check that a playbook for one kind of change changes nothing else.
+def check_scope(only: str | None, probes: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Change]) -> None:
+    """Check that a playbook for one kind of change changes nothing else. It may renew certificates.
 
-    ``only``: a key of SCOPES; None permits every change. ``services`` and ``changes``: by host.
+    ``only``: a key of SCOPES; None permits every change. ``probes``: host -> result of the module ``probe``. ``changes``: by host.
     Raises RolloutRefused when a change is outside of the scope.
     """
     if only is None:
         return
-    beside = [f"{host}: does not run" for host, service in services.items() if need(service) == START]
+    beside = [f"{host}: does not run" for host, probe in probes.items() for service in probe["services"].values() if need(service) == START]
     beside += [f"{host}: {reason.text()}" for host, change in changes.items() for reason in change.reasons if not reason.within(SCOPES[only])]
+    beside += [
+        f"{host}: {variable}"
+        for key, (variable, kinds) in WITHOUT_RESTART.items()
+        for host, probe in probes.items()
+        if only not in kinds and (probe.get(key) or {}).get("differs")
+    ]
     if beside:
-        before = f"This playbook changes only {', '.join(SCOPES[only])}, and the inventory has other changes ("
+        before = f"This playbook changes only {only}, and the inventory has other changes ("
         raise RolloutRefused(naming(before, beside, "). Run skywalking.banyandb.deploy."))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import hangs, refuses_login
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import FEW, Check, Finding, Level
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, STANDALONE
@@ -25,12 +26,21 @@ class Switch(NamedTuple):
     """The change of one cluster, or of a standalone server.
 
     ``cluster``: its name. ``liaisons`` and ``others``: hosts whose running server the run stops. ``away``: hosts that the run does not reach.
+    ``members``: hosts of the cluster that the run reaches. ``hanging``: the liaisons that do not listen. They
+    cannot flush, so no drain waits for them.
     """
 
     cluster: str
     liaisons: tuple[str, ...]
     others: tuple[str, ...]
     away: tuple[str, ...]
+    members: tuple[str, ...] = ()
+    hanging: tuple[str, ...] = ()
+
+    @property
+    def drained(self) -> tuple[str, ...]:
+        """Return the liaisons that the run drains before their stop, in the order of the stops."""
+        return tuple(host for host in self.liaisons if host not in self.hanging)
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -52,11 +62,14 @@ def switches(
         here = {node["name"]: services[node["name"]] for node in members if node["name"] in services}
         if any(service["switches_tls"] for service in here.values()):
             stops = [node for node in members if stopped_by_switch(here.get(node["name"], {}))]
+            liaisons = sorted((node["name"] for node in stops if node["role"] == LIAISON), key=lambda host: _order(host, here[host]))
             found[subject] = Switch(
                 cluster,
-                tuple(sorted(node["name"] for node in stops if node["role"] == LIAISON)),
+                tuple(liaisons),
                 tuple(sorted(node["name"] for node in stops if node["role"] != LIAISON)),
                 tuple(sorted(node["name"] for node in members if node["name"] not in reached)),
+                tuple(sorted(here)),
+                tuple(host for host in liaisons if hangs(here[host])),
             )
     return found
 
@@ -69,6 +82,11 @@ def _subjects(clusters: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[t
                 yield node["name"], cluster, [node]
 
 
+def _order(host: str, service: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    """Return a key for the order of the stops: first the liaisons that do not show their view, which the drain of every other liaison asks for."""
+    return not hangs(service), not refuses_login(service), host
+
+
 def stopped_by_switch(service: Mapping[str, Any]) -> bool:
     """Return whether the server runs with other settings than the inventory has. ``service``: empty for an unknown server."""
     return bool(service and service["main_pid"] and service["needs_restart"])
@@ -77,12 +95,15 @@ def stopped_by_switch(service: Mapping[str, Any]) -> bool:
 def findings(found: Mapping[str, Switch], allowed: Mapping[str, bool], changes_tls: bool) -> list[Finding]:
     """Return why the run must not change TLS.
 
-    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the playbook can change TLS; only deploy can, and check predicts it.
+    ``allowed``: cluster -> ``banyandb_allow_downtime``. ``changes_tls``: whether the run can change TLS. Only deploy with its tag ``rollout`` can,
+    and check predicts it.
     """
     problems = {}
     for subject, switch in found.items():
         if not changes_tls:
-            problems[subject] = f"{subject}: banyandb_tls is not what the servers have, and only deploy can change it. Run deploy first."
+            problems[subject] = (
+                f"{subject}: banyandb_tls is not what the servers have, and this run cannot change it. Run deploy first, without tags."
+            )
         elif switch.away:
             problems[subject] = naming(
                 f"{subject}: this run does not reach ",
@@ -104,7 +125,8 @@ def lines(found: Mapping[str, Switch]) -> list[str]:
     for subject, switch in found.items():
         if switch.stops:
             result.append(f"{subject}: banyandb_tls changes, so all its servers stop; clients wait until they start again")
-            result += [f"  drain and stop: {', '.join(switch.liaisons)}, one after another"] if switch.liaisons else []
+            result += [f"  stop without a drain, since it does not listen: {', '.join(switch.hanging)}"] if switch.hanging else []
+            result += [f"  drain and stop: {', '.join(switch.drained)}, one after another"] if switch.drained else []
             result += [f"  {'then stop' if switch.liaisons else 'stop'}: {', '.join(switch.others)}"] if switch.others else []
             result += ["  then start the data nodes, and then the liaisons"] if switch.liaisons else []
     return result
