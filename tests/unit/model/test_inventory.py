@@ -54,6 +54,8 @@ def test_a_node_in_remove_is_no_longer_wanted() -> None:
         ("d1", {"banyandb_grpc_port": True}, "expected a port"),
         ("d1", {"banyandb_http_port": 70000}, "banyandb_http_port is 70000"),
         ("d1", {"banyandb_start_timeout": "2m"}, "banyandb_start_timeout is '2m': expected seconds from 1 to 86400."),
+        ("d2", {"banyandb_status_wait": "soon"}, "banyandb_status_wait is 'soon': expected seconds from 0 to 86400."),
+        ("d2", {"banyandb_remove_data": "maybe"}, "banyandb_remove_data is 'maybe', expected true or false"),
         ("l1", {"banyandb_proof_timeout": []}, "banyandb_proof_timeout is []: expected seconds from 0.001 to 86400."),
         ("d1", {"banyandb_node_host": "a b"}, "'a b' is not a host name"),
         ("d1", {"banyandb_node_labels": ["hot"]}, "expected a mapping"),

@@ -133,6 +133,10 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
         except TopologyError as error:
             problems.append(str(error))
         problems += [f"{host}: {problem}" for problem in no_seconds(variables)]
+        try:
+            _is_true(variables.get("banyandb_remove_data", False), f"{host}: banyandb_remove_data")
+        except TopologyError as error:
+            problems.append(str(error))
         wrong = firewall_problems(variables)
         problems += [f"{host}: {problem}" for problem in wrong]
         for variable, value in ({} if wrong else firewall_choices(variables)).items():

@@ -12,7 +12,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.paramete
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import shown
 
 # Variable with seconds -> the least number of seconds. systemd takes 0 for no limit of a stop.
-SECONDS = {"banyandb_start_timeout": 1.0, "banyandb_stop_timeout": 0.0, "banyandb_liaison_flush": 0.0, "banyandb_proof_timeout": 0.001}
+SECONDS = {
+    "banyandb_start_timeout": 1.0,
+    "banyandb_stop_timeout": 0.0,
+    "banyandb_liaison_flush": 0.0,
+    "banyandb_proof_timeout": 0.001,
+    "banyandb_status_wait": 0.0,
+}
 
 
 def seconds_problems(variables: Mapping[str, Any]) -> list[str]:
