@@ -141,7 +141,7 @@ class ActionModule(ActionBase):
                 hosts = {node["node_name"]: node["name"] for node in seen.nodes} | {each.node: each.host for each in seen.departures}
                 result["lines"] += table(cluster, at_risk, hosts)
                 result["risks"] += [mapping_of(cluster, risk) for risk in at_risk]
-            message = refusal(at_risk, accepted)
+            message = refusal(at_risk, accepted, cause)
             if message:
                 problems.append(message)
             if content:

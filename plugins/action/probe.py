@@ -14,12 +14,14 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.ref
 # Imports stay at the top: the linear strategy loads this file before it forks, so it imports them once for all hosts.
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.setup_variables import setup as setup_from
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout import changed_kind
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import changes_mode
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push, push_guard
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup import foreign_state
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import names_to_resolve
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import seconds_problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import renamed_message
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.time_limits import seconds_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import host_firewall
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import needed, other_nodes
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.task_failure import failure_reason
 
@@ -36,7 +38,7 @@ class ActionModule(ActionBase):
                 "versions_dir": {"type": "path"},
                 "refuse": {"type": "bool", "default": True},
                 "push": {"type": "bool", "default": False},
-                "proof_timeout": {"type": "float"},
+                "proof_timeout": {"type": "raw"},
             }
         )
         arguments["root"] = True  # later tasks need root to change the host
@@ -49,12 +51,14 @@ class ActionModule(ActionBase):
         if problems:
             return {**result, **refused(problems)}
         release, node = setup["release"], setup["node"]
-        arguments.update(topology=setup["topology"], topology_names=setup["topology_file"], storage=setup["storage"])
+        arguments.update(topology=setup["topology"], topology_names=setup["topology_file"])
         if setup["users_file"]:
             arguments["users_file"] = setup["users_file"]
         if setup["tls_dir"]:
             arguments["tls"] = setup["tls_dir"]
         host, clusters = variables["inventory_hostname"], variables.get("__banyandb_clusters") or {}
+        arguments["storage"] = setup["storage"] and {**setup["storage"], "others": other_nodes(host, clusters)}
+        arguments["guard"] = push_guard(host, clusters) if setup["topology_file"] else None
         arguments["names"] = names_to_resolve(host, clusters)
         servers = variables.get("__banyandb_local_servers") or {}
         # A host that leaves keeps its firewall until its server stops.
@@ -76,11 +80,16 @@ class ActionModule(ActionBase):
             *changed_kind.problems(kind, result["beside"]),
             *(finding.message for finding in found if finding.refuses),
             *result["problems"],
+            # A server that changes to topology.yml has not read the file.
+            *([result["dropped"]] if result.get("dropped") and not any(map(changes_mode, result["services"].values())) else ()),
         ]
         if refuses and refusals:
             # preflight_report judges the machine, the names and the firewall together for all hosts.
             return {**{key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
+        former = next((root for root in result.get("storage", {}).get("roots", ()) if root["former_host"]), None)
+        if former:
+            result["warnings"].append(message(renamed_message(former["path"], former["former_host"], host)))
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
         result["install_needed"] = not release["users"] or needed(release, differing)

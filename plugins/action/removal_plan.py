@@ -13,11 +13,13 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.refusal import refused
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.removal import lines, problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, limits_of
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.booleans import is_true
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters, merged
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.human_output import show
 
 ARGUMENTS: dict[str, Any] = {
-    "clean_up": {"type": "bool", "default": False},
+    # A wrong value is a problem of the clusters.
+    "clean_up": {"type": "raw", "default": False},
 }
 
 
@@ -40,7 +42,7 @@ class ActionModule(ActionBase):
             found = [str(error)]
         if found:
             return {**result, **refused(found)}
-        printed = lines(nodes, leaving, arguments["clean_up"])
+        printed = lines(nodes, leaving, is_true(arguments["clean_up"]))
         show(printed)
         by_name = {node["name"]: node for each in nodes.values() for node in each}
         return {**result, "changed": False, "nodes": {name: by_name[name] for name in leaving}, "lines": printed}

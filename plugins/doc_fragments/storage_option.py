@@ -59,4 +59,8 @@ options:
         description: Whether the node may use data that has no marker of the node.
         type: bool
         default: false
+      others:
+        description: The other nodes in the inventory of the cluster. Each key is an inventory name, its value is the name of the node in views.
+        type: dict
+        default: {}
 """

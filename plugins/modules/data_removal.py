@@ -118,7 +118,7 @@ def act(parameters: Mapping[str, Any], check: bool) -> dict[str, Any]:
     former: dict[str, list[str]] = {path: [] for path in (record.stores.values() if record else ()) if path not in storage.roots}
     seen = list(data_directory.see(replace(storage, roots={**storage.roots, **former}), record).values())
     try:
-        check_removal(seen, storage.facts, data_directory.filled_mounts(seen))
+        check_removal(seen, storage.facts, data_directory.filled_mounts(seen), storage.others)
     except RemovalRefused as error:
         raise HostStateError("refused", str(error)) from None
     data_directory.require_writable(seen)

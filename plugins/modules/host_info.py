@@ -135,6 +135,21 @@ options:
   topology_names:
     description: Topology file whose names of listed entries the module returns. The file may be missing or invalid.
     type: path
+  guard:
+    description:
+      - The nodes that a push to O(topology_names) would list. Returns RV(dropped).
+    type: dict
+    suboptions:
+      nodes:
+        description: Entries as in the option O(skywalking.banyandb.topology#module:nodes) of M(skywalking.banyandb.topology).
+        type: list
+        elements: dict
+        required: true
+      remove:
+        description: Names of entries that may leave.
+        type: list
+        elements: str
+        default: []
   push:
     description:
       - Options of M(skywalking.banyandb.topology). O(skywalking.banyandb.topology#module:prove) is required, without a user and a password.
@@ -298,14 +313,16 @@ problems:
 storage:
   description:
     - C(roots) has the real path and the stores of each directory, and the free and total bytes of its file system. C(state) is V(new), V(emptied),
-      V(ours) or V(adopted). A directory with a problem has the C(reason) instead of a C(state).
+      V(ours) or V(adopted). A directory with a problem has the C(reason) instead of a C(state). C(former_host) is the inventory name in the marker
+      if the node has another name now.
     - C(differs) is V(true) if at least one directory is not in its expected state.
   returned: when O(storage) is given
   type: dict
   sample:
     differs: false
     roots:
-      - {path: /var/lib/banyandb, real_path: /var/lib/banyandb, stores: [measure], state: ours, reason: null, free: 21474836480, total: 42949672960}
+      - {path: /var/lib/banyandb, real_path: /var/lib/banyandb, stores: [measure], state: ours, reason: null, former_host: "", free: 21474836480,
+         total: 42949672960}
 nft:
   description: Path of the program C(nft). Empty if the host has no C(nft).
   returned: success
@@ -370,6 +387,11 @@ topology_names:
   type: list
   elements: str
   sample: [data1, data2]
+dropped:
+  description: Why a push would refuse to drop entries of O(topology_names). Empty if the push would drop none, and without a valid file.
+  returned: when O(guard) is given
+  type: str
+  sample: "topology.yml: refusing to drop data3, which is not in the inventory. Add the host to the inventory, or to banyandb_remove."
 push:
   description: The result of M(skywalking.banyandb.topology) that a push would have, if a push has nothing to do. V(null) if the host needs a push.
   returned: when O(push) is given
@@ -388,7 +410,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -399,6 +421,9 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.mac
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, systemd_services, unit_overrides
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.needed_restart import restart_reasons, switches_tls
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
+
+if TYPE_CHECKING:
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology
 
 # Seconds to reach one address of a topology. The module topology has the same default.
 REACH_SECONDS = 2.0
@@ -431,6 +456,10 @@ ARGUMENTS: dict[str, Any] = {
     "storage": {"type": "dict", "options": data_directory.STORAGE_OPTIONS},
     "topology": {"type": "path"},
     "topology_names": {"type": "path"},
+    "guard": {
+        "type": "dict",
+        "options": {"nodes": {"type": "list", "elements": "dict", "required": True}, "remove": {"type": "list", "elements": "str", "default": []}},
+    },
     "push": {"type": "dict"},
     "names": {"type": "list", "elements": "str", "default": []},
     "tls": {"type": "path"},
@@ -469,7 +498,10 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if parameters["topology"]:
         result["topology"] = topology_now(parameters["topology"])
     if parameters["topology_names"]:
-        result["topology_names"] = listed_names(parameters["topology_names"])
+        found_topology = readable_topology(parameters["topology_names"])
+        result["topology_names"] = [node.name for node in found_topology.listed]
+        if parameters["guard"]:
+            result["dropped"] = dropped_now(found_topology, parameters["guard"])
     if parameters["tls"]:
         result["tls"] = certificates_now(parameters["tls"], next((service["main_pid"] for service in result["services"].values()), 0))
     if parameters["firewall"]:
@@ -627,17 +659,33 @@ def topology_now(path: str) -> dict[str, Any] | None:
     }
 
 
-def listed_names(path: str) -> list[str]:
-    """Return the names of the listed entries of a topology file. Empty without a valid file: the push reports an invalid one."""
+def readable_topology(path: str) -> Topology:
+    """Return the content of a topology file. Return an empty topology without a valid file: the push reports an invalid one."""
     # Imported here, because each execution compiles all imports at the top of the file.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files import topology_file
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Topology, TopologyError
 
     try:
         found = topology_file.read(path)
     except (topology_file.TopologyFileError, TopologyError):
-        return []
-    return [] if found is None else [node.name for node in found[0].listed]
+        found = None
+    return Topology() if found is None else found[0]
+
+
+def dropped_now(current: Topology, guard: Mapping[str, Any]) -> str:
+    """Return why a push would refuse to drop entries of ``current``; empty if it drops none. Raises host_state.InvalidArgument."""
+    # Imported here, because each execution compiles all imports at the top of the file.
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import reach
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import PlanRefused, require_no_drop
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError, from_entries
+
+    try:
+        require_no_drop(current, from_entries(guard["nodes"], "nodes"), guard["remove"], lambda nodes: reach.answering(nodes, REACH_SECONDS))
+    except PlanRefused as error:
+        return str(error)
+    except TopologyError as error:
+        raise host_state.InvalidArgument(f"guard: {error}") from None
+    return ""
 
 
 def _services(asked: Sequence[Mapping[str, Any]], beside: Sequence[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ description:
 options:
   clean_up:
     description: Whether the playbook also removes the data. The printed plan says so.
-    type: bool
+    type: raw
     default: false
 extends_documentation_fragment:
   - skywalking.banyandb.on_controller

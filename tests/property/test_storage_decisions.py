@@ -36,7 +36,9 @@ NAMES = tuple(directory for _variable, directory in STORES.values())
 
 def facts(choices: Choices) -> NodeFacts:
     host = choices.pick(("data1", "data2"))
-    return NodeFacts(choices.pick(("default", "west")), host, f"{host}:17912", choices.pick(("data", "liaison")))
+    # Two nodes may have exchanged their addresses.
+    node = f"{choices.pick(('data1', 'data2'))}:17912"
+    return NodeFacts(choices.pick(("default", "west")), host, node, choices.pick(("data", "liaison")))
 
 
 def marker(choices: Choices) -> str | None:
@@ -69,15 +71,17 @@ def case(choices: Choices) -> dict[str, Any]:
         seen = Seen(seen.path, seen.real, what=seen.what, closed=seen.closed, unmounted=seen.unmounted, left=seen.left)
     mine = facts(choices)
     record = Marker(mine, "2026", {"measure": choices.pick(PATHS[:5])}) if flag(choices) else None
-    wanted = Wanted(mine, "banyandb", tuple(STORES), accept_empty=choices.below(4) == 0, adopt=choices.below(4) == 0)
+    others = {name: "elsewhere:17912" for name in ("data1", "data2") if name != mine.host and flag(choices)}
+    wanted = Wanted(mine, "banyandb", tuple(STORES), accept_empty=choices.below(4) == 0, adopt=choices.below(4) == 0, others=others)
     return {"seen": seen, "wanted": wanted, "record": record}
 
 
-def is_mine(seen: Seen, mine: NodeFacts) -> bool:
+def is_mine(seen: Seen, wanted: Wanted) -> bool:
     try:
-        return seen.marker is not None and read_marker(seen.marker).facts.is_same_node(mine)
+        found = read_marker(seen.marker or "").facts
     except BadMarker:
         return False
+    return found.is_same_node(wanted.facts) and found.host not in wanted.others
 
 
 @given(made(100, case))
@@ -90,25 +94,25 @@ def test_a_node_takes_its_own_data_unowned_directories_or_what_the_operator_give
         return
     assert seen.what in ("absent", "directory") and not seen.closed and not seen.unmounted
     assert finding.marker is not None and finding.marker.facts == wanted.facts
-    if seen.entries and not is_mine(seen, wanted.facts):
+    if seen.entries and not is_mine(seen, wanted):
         assert set(seen.entries) & set(NAMES), "data of another owner"
         assert wanted.adopt or (seen.in_unit and seen.owner == wanted.user and set(seen.entries) <= set(NAMES) and seen.marker is None)
     known = record is not None and record.stores["measure"] == seen.path
-    if known and not seen.entries and not is_mine(seen, wanted.facts):
+    if known and not seen.entries and not is_mine(seen, wanted):
         assert wanted.accept_empty, "a lost disk"
     if finding.state is State.OURS:
-        assert is_mine(seen, wanted.facts)
+        assert is_mine(seen, wanted)
 
 
 @given(made(100, case))
 def test_nothing_is_removed_but_what_has_the_marker_of_the_node(given_case: dict[str, Any]) -> None:
-    seen, mine = given_case["seen"], given_case["wanted"].facts
+    seen, wanted = given_case["seen"], given_case["wanted"]
     try:
-        check_removal([seen], mine, {})
+        check_removal([seen], wanted.facts, {}, wanted.others)
     except RemovalRefused as error:
         assert "Nothing is removed." in str(error)
         return
-    assert not seen.unmounted and (is_mine(seen, mine) or (seen.marker is None and not seen.entries))
+    assert not seen.unmounted and (is_mine(seen, wanted) or (seen.marker is None and not seen.entries))
 
 
 def variables(choices: Choices) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def release_of(root: str, marker: str) -> installed_release.Release:
 @pytest.mark.parametrize("marker", [installed_release.source("b" * 128, "slim"), "b" * 900])
 def test_a_version_of_another_artifact(folder, marker):
     text = text_of(lambda: installed_release.is_installed(release_of(folder[:-16], marker)))
-    check(text, "Set another banyandb_version, or move it away.")
+    check(text, "Check both, or set another banyandb_version.")
     assert "SHA-512 aaaaaaaa... static, found " in text
 
 

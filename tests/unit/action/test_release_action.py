@@ -138,7 +138,7 @@ def test_a_second_run_changes_nothing(results):
 
 
 def test_a_version_is_not_replaced_by_another_artifact(results):
-    assert "has another artifact" in results["other artifact"]["msg"]
+    assert "Check both, or set another banyandb_version" in results["other artifact"]["msg"]
 
 
 def test_going_back_needs_no_artifact(results, folder):

@@ -263,6 +263,7 @@ def act(storage, state, confirm="data1", check=False):
         "reached": [],
         "accept_empty": False,
         "adopt": False,
+        "others": storage.others,
     }
     return data_removal.act({"storage": options, "confirm": confirm, "state": state}, check)
 

@@ -91,7 +91,7 @@ def test_a_version_from_another_artifact_is_never_replaced(root, program):
     other = Release(root, "1", installed_release.source("cd" * 64, "static"))
     with pytest.raises(
         ReleaseError,
-        match="has another artifact: expected SHA-512 cdcdcdcd... static, found SHA-512 abababab... static. Set another",
+        match="has SHA-512 abababab... static, and banyandb_artifact_checksum has SHA-512 cdcdcdcd... static. Check both, or set",
     ):
         installed_release.is_installed(other)
     assert installed_release.is_installed(Release(root, "1", None))

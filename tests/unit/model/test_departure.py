@@ -299,13 +299,29 @@ def test_the_table_has_a_line_for_each_reason():
 
 
 def test_a_refusal_names_the_groups_that_are_not_accepted():
-    found = [Risk(name, 1, "data3", 9, Reason.LAST_COPY) for name in ("m0", "m1")]
-    assert refusal(found, ["m0", "m1"]) == ""
-    assert refusal(found, ["m0"]) == (
+    found = [Risk(name, 1, "data3", 9, Reason.LAST_COPY, NOW) for name in ("m0", "m1")]
+    assert refusal(found, ["m0", "m1"], Cause.REMOVED) == ""
+    assert refusal(found, ["m0"], Cause.REMOVED) == (
         "data3: points of 1 group are at risk, see the table. Wait for its dates, or set banyandb_accept_data_loss: [m1]."
     )
     many = [Risk(f"a-group-with-a-long-name-{number}", 1, "data3", 9, Reason.LAST_COPY) for number in range(40)]
-    assert len(refusal(many, [])) <= 200 and refusal(many, []).endswith("].")
+    assert len(refusal(many, [], Cause.REMOVED)) <= 200 and refusal(many, [], Cause.REMOVED).endswith("].")
+
+
+@pytest.mark.parametrize(
+    ("risks", "cause", "says"),
+    [
+        ([(Reason.LAST_COPY, None)], Cause.REMOVED, "No row has a date: keep the node, or set"),
+        ([(Reason.LAST_COPY, None)], Cause.EMPTY_DISK, "No row has a date: restore the disk, or set"),
+        ([(Reason.LAST_COPY, None), (Reason.LAST_COPY, NOW)], Cause.REMOVED, "Some rows have no date: keep the node, or set"),
+        ([(Reason.LAST_COPY, None), (Reason.NOT_COUNTED, None)], Cause.REMOVED, "No row has a date: keep the node, or set"),
+        ([(Reason.NOT_COUNTED, None), (Reason.FAILED_PARTS, None)], Cause.REMOVED, "Repair what its reasons name, or set"),
+        ([(Reason.NOT_COUNTED, None), (Reason.TOO_FEW_COPIES, NOW)], Cause.REMOVED, "Repair what its reasons name, or set"),
+    ],
+)
+def test_a_refusal_says_what_is_possible(risks, cause, says):
+    found = refusal([Risk("m0", 1, "data3", 9, reason, date) for reason, date in risks], [], cause)
+    assert found == f"data3: points of 1 group are at risk, see the table. {says} banyandb_accept_data_loss: [m0]."
 
 
 def test_a_name_that_no_group_has_is_no_acceptance():

@@ -66,6 +66,16 @@ def test_what_failed_where_and_what_did_not_start(wave, reasons, noted, rolled_b
     assert wave_summary(wave, reasons, noted, rolled_back, left) == expected
 
 
+def test_a_sentence_as_a_reason_gets_no_second_full_stop():
+    sentence = "topology.yml: refusing to drop d2, which is not in the inventory. Add the host to the inventory, or to banyandb_remove."
+    for reasons, noted in (([sentence], {}), ([], {"node3": {"reason": sentence}})):
+        said = wave_summary(WAVE, reasons, noted, True, ["node4"])
+        assert ".." not in said.replace("...", "") and said.endswith(" Not started: node4."), said
+    assert wave_summary(WAVE, [], {"node3": {"reason": "no answer from a..."}}, True, []) == (
+        "Wave 1 failed on node3 and was rolled back: no answer from a...."
+    )
+
+
 def test_a_failure_in_check_mode_is_a_prediction():
     noted = {"node3": {"reason": "see the error above of task 'Install the release'"}}
     assert wave_summary(WAVE, [], noted, None, [], predicted=True) == "Wave 1 would fail on node3: see the error above of task 'Install the release'."

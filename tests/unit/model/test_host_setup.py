@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import validated
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import _specification, validated
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_environment import environment, flush_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.service_unit import unit
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_problems import problems
@@ -91,8 +91,42 @@ def test_variables_take_the_types_of_the_roles_and_what_is_wrong_is_said_by_name
     )
     assert validated(("node",), {"banyandb_env": None})[0]["banyandb_env"] == {}
     assert validated(("node",), {"banyandb_kind": None})[1] == ["banyandb_kind is null. Give it a value, or leave it out."]
-    (problem,) = validated(("install", "node"), {"banyandb_grpc_port": "many"})[1]
-    assert "banyandb_grpc_port" in problem
+
+
+@pytest.mark.parametrize(
+    ("role", "variable", "value", "says"),
+    [
+        ("node", "banyandb_grpc_port", "many", "banyandb_grpc_port is 'many': expected a whole number. Correct the value."),
+        ("node", "banyandb_grpc_port", [17912], "banyandb_grpc_port is a list: expected a whole number. Correct the value."),
+        ("node", "banyandb_start_timeout", "2m", "banyandb_start_timeout is '2m': expected seconds from 1 to 86400."),
+        ("node", "banyandb_start_timeout", "120.5", "banyandb_start_timeout is '120.5': expected a whole number. Correct the value."),
+        ("node", "banyandb_liaison_flush", {}, "banyandb_liaison_flush is {}: expected seconds from 0 to 86400."),
+        ("node", "banyandb_has_meta_role", "maybe", "banyandb_has_meta_role is 'maybe': expected true or false. Correct the value."),
+        ("node", "banyandb_storage", "secret", "banyandb_storage is text: expected a mapping. Correct the value."),
+        ("node", "banyandb_storage", 3, "banyandb_storage is a number: expected a mapping. Correct the value."),
+        ("node", "banyandb_log_level", "loud", "banyandb_log_level is 'loud': expected one of debug, info, warn, error. Correct the value."),
+        ("node", "banyandb_adopt_data", {"a": 1}, "banyandb_adopt_data is a mapping: expected a list. Correct the value."),
+        ("topology", "banyandb_srv_timeout", "3s", "banyandb_srv_timeout is '3s': expected a number. Correct the value."),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_a_message_of_this_collection(role, variable, value, says):
+    assert validated((role,), {variable: value})[1] == [says]
+
+
+def test_every_wrong_type_of_every_variable_is_a_message_of_this_collection():
+    for role in ("install", "node", "topology"):
+        options = _specification(role)["main"]["options"]
+        for name, option in options.items():
+            for value in ("2m", [{"a": [1]}], {"a": 1}, 1.5, object()):
+                _values, found = validated((role,), {name: value})
+                assert not [text for text in found if "unable to convert" in text or "of type" in text], (name, value, found)
+                assert option.get("type", "str") != "int" or found, (name, value)
+
+
+def test_a_wrong_variable_is_one_of_several_problems():
+    found = validated(("install", "node"), {"banyandb_grpc_port": "many", "banyandb_kind": None, "nobody": 1})[1]
+    assert found[0] == "banyandb_grpc_port is 'many': expected a whole number. Correct the value."
+    assert any("nobody" in text for text in found) and found[-1].startswith("banyandb_kind is null.")
 
 
 def test_the_program_and_its_user_are_where_the_operator_wants_them():

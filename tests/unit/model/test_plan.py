@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
     Plan,
     PlanRefused,
     plan,
+    require_no_drop,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, Topology
 
@@ -60,6 +62,32 @@ def test_a_held_back_node_leaves_when_the_inventory_drops_it_unless_the_node_res
     with pytest.raises(PlanRefused, match="refusing to drop b,"):
         plan(current, [A], answering={A.grpc_address, B.grpc_address})
     assert plan(current, [A], answering={A.grpc_address, B.grpc_address}, remove=["b"]).final == Topology((A,))
+
+
+def test_a_question_before_the_first_change_refuses_the_drops_that_a_plan_refuses() -> None:
+    asked: list[str] = []
+
+    def respond(nodes: Sequence[Node]) -> set[str]:
+        asked.extend(node.name for node in nodes)
+        return {node.grpc_address for node in nodes}
+
+    require_no_drop(Topology((A, B)), [B, A, C], [], respond)
+    require_no_drop(Topology((A, B)), [A], ["b"], respond)
+    require_no_drop(Topology((A, B)), [A, replace(B, name="renamed")], [], respond)
+    require_no_drop(Topology((A,), (B,)), [A], [], lambda _nodes: ())
+    assert asked == [], "only an entry that is held back is asked"
+    for current, desired, lost in (
+        (Topology((A, B)), [A], "b"),
+        (Topology((A, B, C)), [A], "b, c"),
+        (Topology((A, B)), [replace(B, name="a")], "b"),
+        (Topology((A,), (B,)), [A], "b"),
+    ):
+        with pytest.raises(PlanRefused, match=f"refusing to drop {lost},") as early:
+            require_no_drop(current, desired, [], respond)
+        with pytest.raises(PlanRefused, match="refusing to drop") as late:
+            plan(current, desired, answering={node.grpc_address for node in (A, B, C)}, readdress=STAGE)
+        assert (str(early.value), early.value.entries) == (str(late.value), late.value.entries)
+    assert asked == ["b"]
 
 
 def test_an_empty_list_is_refused() -> None:

@@ -69,12 +69,58 @@ def test_a_node_stays_itself_with_another_address_or_another_inventory_name(chan
     assert finding.state is State.OURS and finding.marker.facts == FACTS
 
 
-@pytest.mark.parametrize("facts", [OTHER, replace(FACTS, cluster="west"), replace(FACTS, role="liaison")])
+@pytest.mark.parametrize("facts", [OTHER, replace(OTHER, cluster="west"), replace(OTHER, role="liaison")])
 def test_the_directory_of_another_node_is_refused_and_the_message_says_whose_it_is(facts):
     reason, message = refused(marked(USED, facts))
     assert reason is Reason.OTHER_NODE and f"belongs to {facts}" in message
     assert message.endswith("banyandb_adopt_data: [data1].")
     assert decide(marked(USED, facts), replace(WANTED, adopt=True), None, NOW).state is State.ADOPTED
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (
+            replace(FACTS, host="data2"),
+            f"{ROOT} belongs to data2, which the inventory has at 10.0.0.2:17912. Correct the address of data1 or data2.",
+        ),
+        (OTHER, f"{ROOT} belongs to data2, which the inventory has at 10.0.0.2:17912. Correct ansible_host of data1, or set another directory."),
+        (
+            replace(FACTS, cluster="west"),
+            f"{ROOT} belongs to this host in cluster west, and banyandb_cluster is default. Set banyandb_cluster back to west.",
+        ),
+        (
+            replace(FACTS, role="liaison"),
+            f"{ROOT} belongs to the liaison of this host, and the host is in the group banyandb_data. Move the host back to banyandb_liaison.",
+        ),
+    ],
+)
+def test_a_wrong_inventory_is_named_and_not_adopted(facts, says):
+    wanted = replace(WANTED, others={"data2": "10.0.0.2:17912"})
+    assert refused(marked(USED, facts), wanted) == (Reason.OTHER_NODE, says)
+    assert decide(marked(USED, facts), replace(wanted, adopt=True), None, NOW).state is State.ADOPTED
+
+
+def test_two_nodes_with_exchanged_addresses_are_both_refused_and_keep_their_data():
+    nodes = {"data1": "10.0.0.1:17912", "data2": "10.0.0.2:17912"}
+    for host, other in (("data1", "data2"), ("data2", "data1")):
+        found = replace(FACTS, host=host, node=nodes[host])
+        wanted = replace(WANTED, facts=replace(FACTS, host=other, node=nodes[host]), others={host: nodes[other]})
+        reason, message = refused(marked(USED, found), wanted, Marker(found, OLD, RECORD.stores))
+        assert reason is Reason.OTHER_NODE and message.endswith(f"Correct the address of {other} or {host}.")
+        with pytest.raises(RemovalRefused, match=f"belongs to data node {host} .* Nothing is removed."):
+            check_removal([marked(USED, found)], wanted.facts, {}, wanted.others)
+
+
+def test_a_node_with_a_new_name_is_this_node_when_the_inventory_no_longer_has_its_old_name():
+    found = decide(marked(USED, replace(FACTS, host="old")), replace(WANTED, others={"data2": "10.0.0.2:17912"}), RECORD, NOW)
+    assert (found.state, found.former_host, found.marker.facts) == (State.OURS, "old", FACTS)
+    assert decide(marked(USED), WANTED, RECORD, NOW).former_host == ""
+    warning = storage.renamed_message(ROOT, "old", "data1")
+    assert warning == (
+        f"{ROOT} belongs to old, which the inventory no longer has: data1 is this node under a new name. If not, correct its address."
+    )
+    assert len(storage.renamed_message(ROOT, "o" * 300, "data1")) <= 200
 
 
 def test_other_content_is_refused_even_for_a_node_that_may_take_data_over():
@@ -208,18 +254,18 @@ def test_the_ways_to_inner_roots_are_no_content_of_outer_ones():
 )
 def test_what_is_not_the_node_s_is_not_removed(seen, words):
     with pytest.raises(RemovalRefused) as raised:
-        check_removal([marked(USED), seen], FACTS, {})
+        check_removal([marked(USED), seen], FACTS, {}, {})
     message = str(raised.value)
     assert words in message and "Nothing is removed." in message and len(f"node3: {message}") <= 200
 
 
 def test_what_is_the_node_s_and_what_is_gone_already_are_removed():
-    check_removal([marked(USED), marked(EMPTY), EMPTY, Seen(ROOT, ROOT)], FACTS, {})
+    check_removal([marked(USED), marked(EMPTY), EMPTY, Seen(ROOT, ROOT)], FACTS, {}, {})
 
 
 def test_a_root_with_a_mount_of_others_is_not_deleted():
     with pytest.raises(RemovalRefused, match=f"^{ROOT} contains the mount {ROOT}/nfs, .* umount {ROOT}/nfs$") as refused:
-        check_removal([marked(USED)], FACTS, {ROOT: f"{ROOT}/nfs"})
+        check_removal([marked(USED)], FACTS, {ROOT: f"{ROOT}/nfs"}, {})
     assert len(str(refused.value)) <= 200
 
 

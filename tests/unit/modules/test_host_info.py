@@ -21,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.hos
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.environment_file import digests, marked_file
 from ansible_collections.skywalking.banyandb.plugins.modules import host_info
 from ansible_collections.skywalking.banyandb.tests.unit.documented import documented_options
+from ansible_collections.skywalking.banyandb.tests.unit.http2_peer import http2_server, settings
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 
 UNIT = "banyandb-data.service"
@@ -55,7 +56,7 @@ def test_no_result_has_the_digest_of_a_file(tmp_path):
 
 def test_without_root_it_looks_and_refuses_only_for_who_is_going_to_change_something(monkeypatch):
     nothing = {option: [] for option in ("files", "links", "directories", "users", "services", "names", "beside")}
-    nothing |= dict.fromkeys(("versions_dir", "storage", "topology", "topology_names", "push", "tls", "users_file", "firewall"))
+    nothing |= dict.fromkeys(("versions_dir", "storage", "topology", "topology_names", "guard", "push", "tls", "users_file", "firewall"))
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert host_info.look({**nothing, "root": False})["differs"] == []
     with pytest.raises(HostStateError, match="become: true"):
@@ -109,7 +110,7 @@ def test_the_storage_of_a_node_is_reported_with_the_space_that_it_has(tmp_path):
     (root,) = result["storage"]["roots"]
     assert 0 < root.pop("free") <= root.pop("total")
     path = "/nonexistent/data"
-    assert root == {"path": path, "real_path": path, "stores": ["measure"], "state": "new", "reason": None}
+    assert root == {"path": path, "real_path": path, "stores": ["measure"], "state": "new", "reason": None, "former_host": ""}
     assert result["storage"]["differs"] and result["problems"] == []
     assert [item["path"] for item in result["differs"]] == [path, f"{path}/.banyandb-node.json", str(tmp_path / "record")]
 
@@ -236,6 +237,29 @@ def test_a_file_of_another_writer_is_recognised_without_its_content(tmp_path, co
     assert found == ([{"what": "file", "path": str(path), "expected": {"mark": "# ours"}, "found": {"mark": ""}}] if differs else [])
 
 
+def test_a_topology_that_would_lose_a_node_is_reported_with_the_refusal_of_the_push(tmp_path):
+    path = tmp_path / "topology.yml"
+    with http2_server(lambda peer: peer.send(settings())) as responds, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        places = {"a": "127.0.0.1:9", "b": responds, "c": f"127.0.0.1:{silent.getsockname()[1]}"}
+        a, b, c = ({"name": name, "grpc_address": place} for name, place in places.items())
+
+        def dropped(nodes, remove=()):
+            return look(topology_names=str(path), guard={"nodes": nodes, "remove": list(remove)})["dropped"]
+
+        assert dropped([a]) == "", "without a file nothing can be lost"
+        path.write_text("node: {", encoding="utf-8")
+        assert dropped([a]) == "", "the push reports an invalid file"
+        path.write_text(f"nodes:\n- {json.dumps(a)}\n- {json.dumps(c)}\n# held back: {json.dumps(b)}\n", encoding="utf-8")
+        assert dropped([a, b, c]) == dropped([a], ["b", "c"]) == dropped([a, b, {**c, "name": "renamed"}]) == ""
+        assert dropped([a, b]).startswith("topology.yml: refusing to drop c, which is not in the inventory.")
+        assert dropped([a, c]).startswith("topology.yml: refusing to drop b,"), "held back, and responds"
+        path.write_text(f"nodes:\n- {json.dumps(a)}\n# held back: {json.dumps(c)}\n", encoding="utf-8")
+        assert dropped([a]) == "", "held back, and does not respond"
+    failed = look(topology_names=str(path), guard={"nodes": [{"name": "a"}]})
+    assert failed["error_type"] == "invalid_argument" and failed["msg"].startswith("guard: nodes[0]: grpc_address is missing")
+
+
 def test_a_unit_is_reported_with_its_file_and_what_its_drop_ins_set(systemd, tmp_path):
     drop_in = tmp_path / f"{UNIT}.d" / "local.conf"
     drop_in.parent.mkdir()
@@ -254,6 +278,7 @@ def test_the_documentation_names_every_option_and_return_value(tmp_path):
         name: set(argument.get("options", {})) for name, argument in host_info.ARGUMENTS.items()
     }
     none = str(tmp_path / "none")
-    found = look(storage=storage(tmp_path), topology=none, topology_names=none, tls=none, users_file={"path": none}, firewall={"paths": [none]})
+    files = {"topology": none, "topology_names": none, "tls": none, "users_file": {"path": none}, "firewall": {"paths": [none]}}
+    found = look(storage=storage(tmp_path), guard={"nodes": []}, **files)
     returned = set(found) - {"changed", "invocation"}
     assert returned == set(yaml.safe_load(host_info.RETURN)) - {"error_type", "push"}

@@ -217,3 +217,19 @@ def test_the_roles_of_one_play_have_a_tag_each() -> None:
         (["install"], ["name", "ansible.builtin.include_role"]),
         (["configure"], ["name", "ansible.builtin.include_role"]),
     ]
+
+
+def test_a_removal_of_the_data_deletes_every_record_of_the_former_cluster() -> None:
+    root = PLAYBOOKS.parent / "roles"
+    record = yaml.safe_load((root / "topology" / "vars" / "main.yml").read_text(encoding="utf-8"))["__banyandb_departure_record"]
+    tasks = yaml.safe_load((root / "node" / "tasks" / "remove.yml").read_text(encoding="utf-8"))
+    (deletes,) = (task for task in tasks if task["name"] == "Remove the configuration and the record of the node")
+    assert record in deletes["loop"] and "__banyandb_storage_record" in str(deletes["loop"])
+    assert "banyandb_remove_data" in deletes["when"], "without banyandb_remove_data, deploy starts the same cluster again"
+
+
+def test_a_removal_knows_the_other_nodes_whose_data_it_must_keep() -> None:
+    for name in ("remove_check", "remove"):
+        tasks = yaml.safe_load((PLAYBOOKS.parent / "roles" / "node" / "tasks" / f"{name}.yml").read_text(encoding="utf-8"))
+        (removal,) = (task["skywalking.banyandb.data_removal"] for task in tasks if "skywalking.banyandb.data_removal" in task)
+        assert removal["storage"] == "{{ __banyandb_setup.storage | combine({'others': __banyandb_other_nodes}) }}"

@@ -13,7 +13,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -53,6 +53,7 @@ STORAGE_OPTIONS: dict[str, Any] = {
     "unit_file": {"type": "path", "required": True},
     "accept_empty": {"type": "bool", "default": False},
     "adopt": {"type": "bool", "default": False},
+    "others": {"type": "dict", "default": {}},
 }
 FSTAB = "/etc/fstab"
 MOUNTS = "/proc/self/mountinfo"
@@ -64,6 +65,7 @@ class Storage:
     """The storage that a node wants on this host.
 
     ``roots``: path of a data directory -> its stores. ``record``, ``unit_file``: paths. ``reached``: other paths that the server must reach.
+    ``others``: inventory name -> node name, of the other nodes in the inventory of the cluster.
     """
 
     facts: NodeFacts
@@ -74,11 +76,12 @@ class Storage:
     reached: Sequence[str] = ()
     accept_empty: bool = False
     adopt: bool = False
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Storage:
         facts = NodeFacts(options["cluster"], options["host"], options["node"], options["role"])
-        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "reached", "accept_empty", "adopt")}
+        rest = {name: options[name] for name in ("user", "roots", "record", "unit_file", "reached", "accept_empty", "adopt", "others")}
         return cls(facts, **rest)
 
     def stores(self) -> dict[str, str]:
@@ -138,6 +141,7 @@ class Look:
                 "real_path": seen.real,
                 "state": finding.state.value if finding.state else None,
                 "reason": finding.reason.value if finding.reason else None,
+                "former_host": finding.former_host,
                 "stores": list(self.storage.roots[path]),
             }
             for path, seen in self.seen.items()
@@ -151,8 +155,9 @@ def look(storage: Storage) -> Look:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     seen = see(storage, record)
     findings = {
-        path: decide(each, Wanted(storage.facts, storage.user, storage.roots[path], storage.accept_empty, storage.adopt), record, now)
+        path: decide(each, Wanted(storage.facts, storage.user, stores, storage.accept_empty, storage.adopt, storage.others), record, now)
         for path, each in seen.items()
+        for stores in [storage.roots[path]]
     }
     closed = {parent: mode for path in storage.reached for parent, mode in [_closed(path, os.path.realpath(path), storage.user) or ("", "")]}
     messages = [closed_message(parent, parent, mode, storage.user) for parent, mode in closed.items() if parent]

@@ -95,8 +95,8 @@ def is_installed(release: Release) -> bool:
         )
     if release.source is not None and found != release.source:
         raise ReleaseError(
-            f"{release.directory} has another artifact: expected {_shortened(release.source)}, found {_shortened(found)}. "
-            "Set another banyandb_version, or move it away."
+            f"{release.directory} has {_shortened(found)}, and banyandb_artifact_checksum has {_shortened(release.source)}. "
+            "Check both, or set another banyandb_version."
         )
     return True
 

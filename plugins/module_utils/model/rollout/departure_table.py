@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.departure import (
     EVERY_GROUP,
+    Cause,
     Content,
     Leaving,
     Reason,
@@ -42,15 +43,30 @@ def table(cluster: str, risks: Sequence[Risk], hosts: Mapping[str, str]) -> list
     return lines
 
 
-def refusal(risks: Sequence[Risk], accepted: Collection[str]) -> str:
-    """Return the message for the groups at risk that the user has not accepted; empty when the user accepted all."""
+def refusal(risks: Sequence[Risk], accepted: Collection[str], cause: Cause) -> str:
+    """Return the message for the groups at risk that the user has not accepted; empty when the user accepted all.
+
+    ``cause``: why the data of the nodes is gone.
+    """
     groups = sorted({risk.group for risk in risks} - set(accepted))
     if not groups:
         return ""
-    hosts = listed(sorted({risk.host for risk in risks if risk.group in groups}), 2)
+    open_risks = [risk for risk in risks if risk.group in groups]
+    hosts = listed(sorted({risk.host for risk in open_risks}), 2)
     number = f"{len(groups)} group{'' if len(groups) == 1 else 's'}"
-    start = f"{hosts}: points of {number} are at risk, see the table. Wait for its dates, or set {VARIABLE}: ["
+    start = f"{hosts}: points of {number} are at risk, see the table. {_remedy(open_risks, cause)}, or set {VARIABLE}: ["
     return fitted(start, ", ".join(groups), "].")
+
+
+def _remedy(risks: Sequence[Risk], cause: Cause) -> str:
+    """Return what to do about the risks, as the start of a sentence."""
+    without_date = [risk for risk in risks if risk.safe_from is None]
+    keep = "keep the node" if cause is Cause.REMOVED else "restore the disk"
+    if not without_date:
+        return "Wait for its dates"
+    if all(risk.reason in (Reason.NOT_COUNTED, Reason.FAILED_PARTS) for risk in without_date):
+        return "Repair what its reasons name"
+    return f"No row has a date: {keep}" if len(without_date) == len(risks) else f"Some rows have no date: {keep}"
 
 
 def unknown_groups(accepted: Collection[str], known: Collection[str]) -> str:

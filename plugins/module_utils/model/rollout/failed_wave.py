@@ -35,10 +35,15 @@ def failures_of(noted: Mapping[str, Any]) -> dict[str, Failure]:
     ``noted``: host -> mapping with ``reason`` and ``log``. An empty value is no failure.
     """
     return {
-        host: Failure(" ".join(str(value.get("reason", "")).split()), str(value.get("log", "")))
+        host: Failure(_unended(" ".join(str(value.get("reason", "")).split())), str(value.get("log", "")))
         for host, value in sorted(noted.items())
         if isinstance(value, Mapping) and value
     }
+
+
+def _unended(reason: str) -> str:
+    """Return a reason without the full stop at its end, because the summary goes on. Three full stops mark a shortened reason and stay."""
+    return reason if reason.endswith("...") else reason.removesuffix(".")
 
 
 def without_consequences(watches: Mapping[str, Any], failed: Collection[str]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def wave_summary(
     Hosts with the same reason share one text. When the line is too long, the lists of names become shorter first, then the reason.
     """
     failures = failures_of(noted)
-    failure = next(iter(failures.values()), Failure((reasons[0] if reasons else "no reason is known").rstrip(".")))
+    failure = next(iter(failures.values()), Failure(_unended(reasons[0] if reasons else "no reason is known")))
     same = [host for host, other in failures.items() if other.reason == failure.reason]
     texts = [_parts(wave, failure, same, len(failures) - len(same), rolled_back, left, predicted, names) for names in (NAMES, 3, 1, 0)]
     before, after = next((parts for parts in texts if len("".join(parts)) + min(len(failure.reason), _ROOM) <= MOST), texts[-1])

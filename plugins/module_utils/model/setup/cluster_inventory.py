@@ -23,6 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.la
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import GOSSIP_TLS, READ, USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE, users_digest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import STORES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.time_limits import no_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import tls_entry, tls_files
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CLUSTER, DEFAULT_CONFIG_DIR
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_firewall import CHOICES, firewall_choices, firewall_of
@@ -129,6 +130,11 @@ def clusters(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping
             problems.append(str(error))
         try:
             _choose(host, kinds[host], variables, choices[name])
+        except TopologyError as error:
+            problems.append(str(error))
+        problems += [f"{host}: {problem}" for problem in no_seconds(variables)]
+        try:
+            _is_true(variables.get("banyandb_remove_data", False), f"{host}: banyandb_remove_data")
         except TopologyError as error:
             problems.append(str(error))
         wrong = firewall_problems(variables)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, shown
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed, shown
 
 MARKER = ".banyandb-node.json"
 FORMAT = 1
@@ -263,26 +263,32 @@ class Seen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The root that a node wants. ``accept_empty`` and ``adopt``: whether the operator permits an empty disk, or to take over existing data."""
+    """The root that a node wants.
+
+    ``accept_empty`` and ``adopt``: whether the operator permits an empty disk, or to take over existing data.
+    ``others``: inventory name -> node name, of the other nodes that the inventory of the cluster has.
+    """
 
     facts: NodeFacts
     user: str
     stores: Sequence[str]
     accept_empty: bool = False
     adopt: bool = False
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finding:
     """The state of a root, or why the node may not use the root.
 
-    ``message``: for a person. ``marker``: the marker to write.
+    ``message``: for a person. ``marker``: the marker to write. ``former_host``: inventory name in the marker, if the node has another name now.
     """
 
     state: State | None
     reason: Reason | None = None
     message: str = ""
     marker: Marker | None = None
+    former_host: str = ""
 
 
 def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Finding:
@@ -298,10 +304,9 @@ def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Findi
         except BadMarker as error:
             if not wanted.adopt:
                 return _refused(Reason.UNREADABLE_MARKER, f"{seen.path}/{MARKER} is not readable: {error}. {_adopt(wanted)}")
-        if found and not found.facts.is_same_node(wanted.facts):
+        if found and not is_own(found.facts, wanted.facts, wanted.others):
             if not wanted.adopt:
-                message = f"{seen.path} belongs to {found.facts}. Set another directory. {_adopt(wanted)}"
-                return _refused(Reason.OTHER_NODE, message)
+                return _refused(Reason.OTHER_NODE, _not_own(seen.path, found.facts, wanted))
             found = None
     empty = not seen.entries
     if seen.strangers and not empty:
@@ -316,10 +321,47 @@ def decide(seen: Seen, wanted: Wanted, record: Marker | None, now: str) -> Findi
     return replace(finding, state=State.EMPTIED) if lost and finding.state else finding
 
 
+def is_own(found: NodeFacts, own: NodeFacts, others: Mapping[str, str]) -> bool:
+    """Return whether the node in a marker is this node.
+
+    Two nodes with exchanged addresses have the markers of each other: a marker with the name of another node is of the other node.
+
+    ``others``: as of Wanted.
+    """
+    return found.is_same_node(own) and (found.host == own.host or found.host not in others)
+
+
+def renamed_message(path: str, former: str, host: str) -> str:
+    """Return the warning about a node with a new inventory name. ``former``: the name in the marker of the root at ``path``."""
+    return fitted(
+        f"{path} belongs to ",
+        former,
+        f", which the inventory no longer has: {host} is this node under a new name. If not, correct its address.",
+    )
+
+
+def _not_own(path: str, found: NodeFacts, wanted: Wanted) -> str:
+    """Return the message for a root with the marker of another node, or of this host with other settings."""
+    own = wanted.facts
+    there = wanted.others.get(found.host, "") if found.cluster == own.cluster and found.host != own.host else ""
+    if there and found.node == own.node:
+        return f"{path} belongs to {found.host}, which the inventory has at {there}. Correct the address of {own.host} or {found.host}."
+    if there:
+        return f"{path} belongs to {found.host}, which the inventory has at {there}. Correct ansible_host of {own.host}, or set another directory."
+    if own.host != found.host and own.node != found.node:
+        return f"{path} belongs to {found}. Set another directory. {_adopt(wanted)}"
+    if found.cluster != own.cluster:
+        was, now = found.cluster, own.cluster
+        return f"{path} belongs to this host in cluster {was}, and banyandb_cluster is {now}. Set banyandb_cluster back to {was}."
+    was, now = found.role, own.role
+    return f"{path} belongs to the {was} of this host, and the host is in the group banyandb_{now}. Move the host back to banyandb_{was}."
+
+
 def _taken(seen: Seen, wanted: Wanted, marker: Marker, found: Marker | None) -> Finding:
     """Return the state of a usable root. ``marker``: new marker; ``found``: existing marker."""
     if found:
-        return Finding(State.OURS, marker=replace(marker, since=found.since))
+        former = found.facts.host if found.facts.host != wanted.facts.host else ""
+        return Finding(State.OURS, marker=replace(marker, since=found.since), former_host=former)
     if not seen.entries:
         return Finding(State.NEW if seen.marker is None else State.ADOPTED, marker=marker)
     return _adoptable(seen, wanted) or Finding(State.ADOPTED, marker=marker)
@@ -401,18 +443,18 @@ class RemovalRefused(ValueError):
     """The collection must not delete the data of a node; the message says why and what to do."""
 
 
-def check_removal(seen: Sequence[Seen], facts: NodeFacts, mounts: Mapping[str, str]) -> None:
+def check_removal(seen: Sequence[Seen], facts: NodeFacts, mounts: Mapping[str, str], others: Mapping[str, str]) -> None:
     """Check that each root has the marker of this node, or is empty, and contains no other file system. Raises RemovalRefused.
 
-    ``mounts``: root -> a mount below the root with content of its own.
+    ``mounts``: root -> a mount below the root with content of its own. ``others``: as of Wanted.
     """
     for root in seen:
-        reason = _not_removable(root, facts, mounts.get(root.path, ""))
+        reason = _not_removable(root, facts, mounts.get(root.path, ""), others)
         if reason:
             raise RemovalRefused(f"{root.path} {reason}")
 
 
-def _not_removable(root: Seen, facts: NodeFacts, mount: str) -> str:
+def _not_removable(root: Seen, facts: NodeFacts, mount: str, others: Mapping[str, str]) -> str:
     if root.what not in ("absent", "directory"):
         return f"is a {root.what}, expected a directory. Nothing is removed. Move it away, then run this again."
     if root.unmounted:
@@ -425,7 +467,7 @@ def _not_removable(root: Seen, facts: NodeFacts, mount: str) -> str:
         owner = read_marker(root.marker).facts
     except BadMarker as error:
         return f"has a {MARKER} that is not readable: {error}. Nothing is removed. Run this without banyandb_remove_data."
-    return "" if owner.is_same_node(facts) else f"belongs to {owner}. Nothing is removed. Run this without banyandb_remove_data."
+    return "" if is_own(owner, facts, others) else f"belongs to {owner}. Nothing is removed. Run this without banyandb_remove_data."
 
 
 def confirmed(given: object, host: str) -> bool:

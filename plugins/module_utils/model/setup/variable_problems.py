@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.dns.srv_names import SrvNamesError, server_problems, srv_names
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import LONGEST_SECONDS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import CLUSTER_MODES, MODES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import users_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import storage_problems
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.time_limits import seconds_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.written_paths import written_path_problems
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import VALUE, cut, without_credentials
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS
@@ -23,8 +23,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology
 HOOK = "hook"
 LEAST_FILES = 1024
 LEAST_VERSIONS = 2
-# Variable with seconds -> the least number of seconds. systemd takes 0 for no limit of a stop.
-SECONDS = {"banyandb_start_timeout": 1.0, "banyandb_stop_timeout": 0.0, "banyandb_liaison_flush": 0.0, "banyandb_proof_timeout": 0.001}
 # In MiB. A number without a unit is bytes (systemd.resource-control(5)), and the kernel kills a server with so little memory at its start.
 LEAST_MEMORY = 64
 
@@ -108,16 +106,6 @@ def _host_checks(variables: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
             "server's other ports.",
         ),
     )
-
-
-def seconds_problems(variables: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each number of seconds that a module would refuse later. A variable without a value has no problem."""
-    given = {name: variables[name] for name in SECONDS if variables.get(name) is not None}
-    return [
-        f"{name} is {value:g}: expected seconds from {SECONDS[name]:g} to {LONGEST_SECONDS}."
-        for name, value in given.items()
-        if not SECONDS[name] <= value <= LONGEST_SECONDS
-    ]
 
 
 def _mebibytes(size: str) -> float:

@@ -125,6 +125,18 @@ def storage(variables: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def other_nodes(host: str, clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the option ``others`` of ``storage``: inventory name -> node name, of the other nodes in the cluster of ``host``.
+
+    ``clusters``: result of the filter ``clusters``.
+    """
+    for cluster in clusters.values():
+        nodes = {node["name"]: node["node_name"] for node in cluster.get("hosts", cluster["nodes"])}
+        if nodes.pop(host, None):
+            return nodes
+    return {}
+
+
 def topology_file(variables: Mapping[str, Any]) -> str | None:
     """Return the path of the topology file that the server of a host reads; None for a server that reads none."""
     reads_it = variables["banyandb_discovery_mode"] == FILE and variables["banyandb_kind"] in (DATA, LIAISON)

@@ -10,7 +10,7 @@ So an entry that both leaves and arrives takes two writes: one without the entry
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -171,25 +171,47 @@ def _refuse_bad_requests(current: Topology, wanted: Topology, answering: Collect
     unknown = sorted(set(refresh) - set(wanted.by_name))
     if unknown:
         raise PlanRefused(naming("refresh: ", unknown, " not found in nodes. Correct refresh."), unknown)
-    vanished = [
+    dropped = [node for node in _unlisted(current, wanted, remove) if node in current.listed or node.grpc_address in answering]
+    if dropped:
+        raise _drop_refused(dropped)
+
+
+def require_no_drop(
+    current: Topology, desired: Sequence[Node], remove: Collection[str], respond: Callable[[Sequence[Node]], Collection[str]]
+) -> None:
+    """Raise PlanRefused if plan() would refuse to drop an entry of ``current``. A run asks this before its first change.
+
+    ``desired``, ``remove``: as of plan(). ``respond``: returns the addresses of the given entries that respond.
+    """
+    spelling = {canonical_address(node.grpc_address): node.grpc_address for node in current.nodes}
+    wanted = Topology(tuple(replace(node, grpc_address=_spelt(node.grpc_address, spelling)) for node in desired))
+    unlisted = _unlisted(current, wanted, remove)
+    held_back = [node for node in unlisted if node not in current.listed]
+    answering = respond(held_back) if held_back else ()
+    dropped = [node for node in unlisted if node not in held_back or node.grpc_address in answering]
+    if dropped:
+        raise _drop_refused(dropped)
+
+
+def _unlisted(current: Topology, wanted: Topology, remove: Collection[str]) -> list[Node]:
+    """Return the entries that ``wanted`` no longer has, and that ``remove`` does not name.
+
+    The server has never used a node that is held back and does not respond. A held back node that responds may be in the middle of a push.
+    """
+    return [
         node
-        for node in current.nodes
-        # The server has never used a node that is held back and does not respond. A held back node that responds may be in the middle of a push.
-        if node in current.listed or node.grpc_address in answering
+        for node in sorted(current.nodes)
         for heir in [wanted.by_address.get(node.grpc_address)]
         # A new name at the same address renames the entry, unless another entry already has this name.
         if node.name not in wanted.by_name and node.name not in remove and (heir is None or heir.name in current.by_name)
     ]
-    if vanished:
-        names = [node.name for node in sorted(vanished)]
-        raise PlanRefused(
-            naming(
-                "topology.yml: refusing to drop ",
-                names,
-                f", which {'is' if len(names) == 1 else 'are'} not in the inventory. Add the host to the inventory, or to banyandb_remove.",
-            ),
-            [f"{node.name} ({node.grpc_address})" for node in sorted(vanished)],
-        )
+
+
+def _drop_refused(dropped: Sequence[Node]) -> PlanRefused:
+    names = [node.name for node in dropped]
+    are = "is" if len(names) == 1 else "are"
+    after = f", which {are} not in the inventory. Add the host to the inventory, or to banyandb_remove."
+    return PlanRefused(naming("topology.yml: refusing to drop ", names, after), [f"{node.name} ({node.grpc_address})" for node in dropped])
 
 
 def _admit(current: Topology, wanted: Topology, answering: Collection[str], admit: str) -> tuple[list[Node], list[Node]]:
