@@ -60,8 +60,10 @@ def shut_out(
             text = naming(f"{some}: the firewalls of ", outside, " block new nodes. Run deploy without --limit.", FEW)
             found.append(Finding(new, Check.MACHINE, Level.FAIL, text))
         if lost:
-            remedy = " blocks new nodes, and the host is unreachable. Run deploy again when the host responds."
-            found.append(Finding(new, Check.MACHINE, Level.WARN, naming(f"{some}: the firewall of ", lost, remedy, FEW)))
+            text = naming(
+                f"{some}: the firewall of ", lost, " blocks new nodes, and the host is unreachable. Run deploy again when the host responds.", FEW
+            )
+            found.append(Finding(new, Check.MACHINE, Level.WARN, text))
     return found
 
 
