@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     Check,
     Finding,
     Level,
+    disabled_findings,
     machine_findings,
     name_findings,
     table,
@@ -51,6 +52,7 @@ class ActionModule(ActionBase):
         refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
         findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
+        findings += disabled_findings({host: service for host, found in looked_at.items() for service in found.get("services", {}).values()})
         findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)

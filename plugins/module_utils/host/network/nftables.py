@@ -67,9 +67,21 @@ def remove(table: str) -> None:
     apply(f"add table {table}\ndelete table {table}\n")
 
 
+def tables() -> list[str]:
+    """Return family and name of every table. Raises HostStateError."""
+    return [line.removeprefix("table ") for line in _run(["list", "tables"]).splitlines()]
+
+
 def has(table: str) -> bool:
     """Return whether a table exists. ``table``: family and name. Raises HostStateError."""
-    return f"table {table}" in _run(["list", "tables"]).splitlines()
+    return table in tables()
+
+
+def seconds_left(table: str) -> int:
+    """Return the seconds until the last element of a table times out; 0 without such an element. ``table``: as of has(). Raises HostStateError."""
+    elements = [each for kind, value in _objects(["-j", "list", "table", *table.split()]) if kind == "set" for each in value.get("elem") or ()]
+    timed = [each["elem"] for each in elements if isinstance(each, dict) and isinstance(each.get("elem"), dict)]
+    return max((int(each.get("expires") or 0) + 1 for each in timed), default=0)  # nft cuts off the fraction
 
 
 def elements(table: str, of: str) -> list[str]:

@@ -41,6 +41,8 @@ STALL_SECONDS = 0.3
 # The part of the patience that is for open writes.
 WRITES_SHARE = 1 / 3
 POLL_SECONDS = 0.05
+#: Beginning of the names of all cuts.
+TABLES = "inet banyandb_cut_"
 _PRIORITY = -150
 _TABLE = """
 add table {table}
@@ -87,7 +89,7 @@ def cut(
     ``patience`` seconds. Root and ``user`` (the server's account) on this host do not wait. A liaison that is not in the view needs no cut. Raises
     HostStateError: errors of nftables, ``no_view``, ``not_resolved``, and after ``patience`` ``still_used``. After an error the cut is removed.
     """
-    table = _table(name)
+    table = table_of(name)
     addresses = foreseen(node_names, ask_view())
     if not addresses:
         return Cut((), 0.0, 0)
@@ -124,12 +126,12 @@ def foreseen(node_names: Collection[str], view: View | Failure) -> tuple[str, ..
 
 def is_cut(name: str) -> bool:
     """Return whether the table of the cut ``name`` exists. The cut may have ended. Raises HostStateError."""
-    return nftables.has(_table(name))
+    return nftables.has(table_of(name))
 
 
 def join(name: str) -> None:
     """Remove the cut ``name``. Raises HostStateError."""
-    nftables.remove(_table(name))
+    nftables.remove(table_of(name))
 
 
 class _Clients:
@@ -186,8 +188,9 @@ def _under_way(seen: WriteStreams | Failure) -> int | None:
     return None if isinstance(seen, Failure) else seen.under_way
 
 
-def _table(name: str) -> str:
-    return f"inet banyandb_cut_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+def table_of(name: str) -> str:
+    """Return family and name of the table of the cut ``name``."""
+    return f"{TABLES}{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _added(table: str, of: str, elements: Collection[str], seconds: float) -> str:

@@ -227,6 +227,23 @@ def _finding(
     return Pair(observer.name, subject.name, table, expected, seen, verdict, remedy)
 
 
+def explained(pairs: Iterable[Pair], blocked: Mapping[str, int]) -> list[Pair]:
+    """Return the findings, with the drain of this collection as the reason why a node is blocked. A blocked node without a finding gets a finding.
+
+    ``blocked``: entry name of a node -> seconds until its drain ends. The drain ends without help, so no finding about the node is a partition.
+    """
+
+    def remedy_of(name: str) -> str:
+        return f"A drain blocks {name} and ends within {blocked[name]} s. If its run was interrupted: wait, or run the same playbook again."
+
+    told = [
+        pair._replace(verdict=CONVERGING, remedy=remedy_of(pair.subject)) if pair.subject in blocked and pair.verdict != DRIFT else pair
+        for pair in pairs
+    ]
+    silent = sorted({*blocked} - {pair.subject for pair in told})
+    return told + [Pair(name, name, "", "open ports", "drained", CONVERGING, remedy_of(name)) for name in silent]
+
+
 def _extras(observer: ExpectedNode, table_name: str, table: RouteTable, known: Collection[str], settled: bool, discovery: str) -> list[Pair]:
     verdict = DRIFT if settled else CONVERGING
     return [
