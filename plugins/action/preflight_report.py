@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
         hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
-        looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
+        looked_at = {host: found for host in hosts if "machine" in (found := probed(hostvars[host].get(arguments["register"])))}
         refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
         findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
@@ -80,6 +80,14 @@ class ActionModule(ActionBase):
                 result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
             result.update(refused(problems))
         return result
+
+
+def probed(result: Any) -> Mapping[str, Any]:
+    """Return what the probe found on a host. ``result``: its registered result; after a refusal, the key ``invocation`` has what the probe found."""
+    if not isinstance(result, Mapping):
+        return {}
+    kept = result.get("invocation") if result.get("failed") else None
+    return kept if isinstance(kept, Mapping) else result
 
 
 def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:

@@ -80,7 +80,8 @@ class ActionModule(ActionBase):
         ]
         if refuses and refusals:
             # preflight_report judges the machine and the names together for all hosts.
-            return {**{key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
+            # Ansible does not print the key `invocation`, so the printed result has only the refusal.
+            return {"invocation": {key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())

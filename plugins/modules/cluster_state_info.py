@@ -217,7 +217,7 @@ endpoints:
     error:
       description:
         - Why the endpoint gave no answer, or V(null). C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth), C(unimplemented),
-          C(not_banyandb), C(unavailable), or C(disabled) for a stopped unit that systemd does not start at boot. C(message) has the details and the remedy.
+          C(not_banyandb), C(unavailable), or C(disabled) for a stopped and disabled unit. C(message) has the details and the remedy.
       type: dict
     certificates:
       description:

@@ -14,8 +14,8 @@ MOST = 200
 #: Longest value in a message, in characters.
 VALUE = 80
 _MORE = "..."
-# A longer word is cut, so that a path or a URL keeps its beginning.
-_WORD = 30
+# A longer part of a word is cut, so that a path or a URL keeps its beginning. An address with its port is shorter.
+_WORD = 21
 #: Names that a message lists before it counts the rest.
 NAMES = 5
 

@@ -102,7 +102,7 @@ def test_a_drain_that_one_host_knows_is_the_reason_in_the_report() -> None:
     found = cluster_report.cluster_report("default", ENTRIES, answers)
     assert found["verdict"] == "converging"
     assert found["lines"][-1] == (
-        "  converging: d2: drained. A drain blocks d2 and ends within 95 s. If its run was interrupted: wait, or run the same playbook again."
+        "  converging: d2: drained. A drain blocks d2 for at most 95 s. Wait, or run the interrupted playbook again."
     )
 
 

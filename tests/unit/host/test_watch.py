@@ -190,7 +190,8 @@ def test_the_watch_names_an_interrupted_drain_as_the_reason(systemd):
     assert {pair["remedy"] for pair in asyncio.run(run())} == {"See why l2 is unreachable from the host of l1."}
     systemd.blocks(peer_cut.table_of("l2"))
     (pair,) = asyncio.run(run())
-    assert (pair["subject"], pair["verdict"]) == ("l2", "converging") and pair["remedy"].startswith("A drain blocks l2 and ends within 95 s.")
+    assert (pair["subject"], pair["seen"], pair["verdict"]) == ("l2", "drained", "converging")
+    assert pair["remedy"].startswith("A drain blocks l2 for at most 95 s.")
     (pair,) = asyncio.run(run(role="data"))
     assert pair["remedy"] == "See why l2 is unreachable from the host of l1."
 

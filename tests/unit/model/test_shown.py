@@ -28,7 +28,7 @@ def test_a_long_list_of_names_is_cut_with_a_count(names, most, expected):
 def test_the_middle_of_a_message_gives_way_to_what_stands_around_it():
     assert fitted("a: ", "short", ". do") == "a: short. do"
     text = fitted("a: ", "x" * 900, ". Run deploy.")
-    assert len(text) == 200 and text.startswith("a: xxx") and text.endswith("x... Run deploy.")
+    assert len(text) == 199 and text.startswith("a: xxx") and text.endswith("x... Run deploy.")
     assert len(fitted("b" * 900, "x", "c")) == 200
 
 
@@ -42,6 +42,7 @@ def test_the_middle_of_a_message_gives_way_to_what_stands_around_it():
         ("a status 503 (a data node does)", 26, "a status 503..."),
         ("a status (503) of node", 21, "a status (503) of..."),
         ("/a" * 20, 13, "/a/a/a/a/a..."),
+        ("to 10.213.215.155:17912: lost", 20, "to..."),
         ("path /" + "a" * 40, 43, "path /" + "a" * 34 + "..."),
     ],
 )

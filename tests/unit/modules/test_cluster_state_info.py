@@ -261,7 +261,7 @@ def test_a_stopped_server_is_refused_or_disabled(systemd, enabled, kind):
 
     result, _stderr = asyncio.run(run())
     assert result["endpoints"]["data1"]["error"]["kind"] == kind
-    assert ("If data1 was removed, delete it from the inventory" in result["pairs"][0]["remedy"]) is (kind == "disabled")
+    assert ("Delete data1 from the inventory if it was removed" in result["pairs"][0]["remedy"]) is (kind == "disabled")
 
 
 def test_waiting_ends_with_the_round_that_shows_the_cluster_converged():

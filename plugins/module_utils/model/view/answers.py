@@ -47,7 +47,7 @@ class ErrorKind:
 # Kind of a missing answer -> the remedy.
 REMEDY: Mapping[str, str] = {
     ErrorKind.REFUSED: "start the server, or correct the port",
-    ErrorKind.DISABLED: "delete the host from the inventory if it was removed, otherwise run deploy",
+    ErrorKind.DISABLED: "run deploy, or delete a removed host from the inventory",
     ErrorKind.TIMEOUT: "see whether the host is up and its firewall lets this port through, or give it more time",
     ErrorKind.UNRESOLVED: "correct the host name, or add it to DNS or to the hosts file of the machine that asks",
     ErrorKind.TLS: "set tls, ca_path and tls_server_name to what this port uses",

@@ -106,7 +106,7 @@ NO_VIEW = "no_view"
 _REPAIR = {
     NO_VIEW: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
     ErrorKind.REFUSED: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
-    ErrorKind.DISABLED: "If {name} was removed, delete it from the inventory; otherwise run skywalking.banyandb.deploy, which starts its server.",
+    ErrorKind.DISABLED: "Delete {name} from the inventory if it was removed. If not, run skywalking.banyandb.deploy, which starts its server.",
     ErrorKind.NOT_ASKED: "Run without --limit, or see above why the run lost the host.",
     "unreachable": "Make the host of {name} reachable.",
 }

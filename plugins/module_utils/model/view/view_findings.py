@@ -70,6 +70,7 @@ STALE = "stale"
 MISSING = "missing"
 EXTRA = "extra"
 UNREACHED = "unreached"  # the view is right, but the observer's host does not reach the address of the node
+DRAINED = "drained"  # a drain of this collection blocks the node
 NOT_LISTED = "-"
 
 
@@ -234,14 +235,17 @@ def explained(pairs: Iterable[Pair], blocked: Mapping[str, int]) -> list[Pair]:
     """
 
     def remedy_of(name: str) -> str:
-        return f"A drain blocks {name} and ends within {blocked[name]} s. If its run was interrupted: wait, or run the same playbook again."
+        return f"A drain blocks {name} for at most {blocked[name]} s. Wait, or run the interrupted playbook again."
 
-    told = [
-        pair._replace(verdict=CONVERGING, remedy=remedy_of(pair.subject)) if pair.subject in blocked and pair.verdict != DRIFT else pair
+    # A node without a view of its own is no consequence of its drain: the collection asks each server on its own host.
+    reported = [
+        pair._replace(verdict=CONVERGING, remedy=remedy_of(pair.subject), seen=pair.seen if pair.table else DRAINED)
+        if pair.subject in blocked and pair.observer != pair.subject and pair.verdict != DRIFT
+        else pair
         for pair in pairs
     ]
-    silent = sorted({*blocked} - {pair.subject for pair in told})
-    return told + [Pair(name, name, "", "open ports", "drained", CONVERGING, remedy_of(name)) for name in silent]
+    silent = sorted({*blocked} - {pair.subject for pair in reported})
+    return reported + [Pair(name, name, "", "open ports", DRAINED, CONVERGING, remedy_of(name)) for name in silent]
 
 
 def _extras(observer: ExpectedNode, table_name: str, table: RouteTable, known: Collection[str], settled: bool, discovery: str) -> list[Pair]:
