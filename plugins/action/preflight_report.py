@@ -48,12 +48,15 @@ class ActionModule(ActionBase):
         _result, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
         hostvars, hosts = variables["hostvars"], variables["ansible_play_hosts"]
-        looked_at = {host: found for host in hosts if "machine" in (found := probed(hostvars[host].get(arguments["register"])))}
+        looked_at = {host: found for host in hosts if isinstance(found := hostvars[host].get(arguments["register"]), Mapping) and "machine" in found}
         refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
         findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
-        findings += disabled_findings({host: service for host, found in looked_at.items() for service in found.get("services", {}).values()})
-        findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
+        # A host in banyandb_remove is no member any more, and deploy does not start its server.
+        members = {node["name"] for cluster in arguments["clusters"].values() for node in cluster.get("hosts", cluster["nodes"])}
+        services = {host: service for host, found in looked_at.items() if host in members for service in found.get("services", {}).values()}
+        findings += disabled_findings(services)
+        findings += name_findings({host: found.get("unresolved", {}) for host, found in looked_at.items()}, arguments["clusters"])
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += limit_findings(arguments["clusters"], hostvars)
         findings += certificate_findings(hostvars[hosts[0]].get(arguments["certificates"]) if arguments["certificates"] else None)
@@ -80,14 +83,6 @@ class ActionModule(ActionBase):
                 result = {key: value for key, value in result.items() if key not in ("findings", "lines")}
             result.update(refused(problems))
         return result
-
-
-def probed(result: Any) -> Mapping[str, Any]:
-    """Return what the probe found on a host. ``result``: its registered result; after a refusal, the key ``invocation`` has what the probe found."""
-    if not isinstance(result, Mapping):
-        return {}
-    kept = result.get("invocation") if result.get("failed") else None
-    return kept if isinstance(kept, Mapping) else result
 
 
 def host_findings(refusals: Mapping[str, Sequence[str]]) -> list[Finding]:

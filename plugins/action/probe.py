@@ -80,8 +80,9 @@ class ActionModule(ActionBase):
         ]
         if refuses and refusals:
             # preflight_report judges the machine and the names together for all hosts.
-            # Ansible does not print the key `invocation`, so the printed result has only the refusal.
-            return {"invocation": {key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
+            # Ansible prints the whole failed result, so values without a finding are left out.
+            kept = {"machine": result["machine"], "unresolved": result["unresolved"], "firewall": result.get("firewall") or {}}
+            return {**{key: value for key, value in kept.items() if any(value.values())}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         differing = {difference["path"] for difference in result["differs"]}
         reload_needed = any(service["need_daemon_reload"] for service in result["services"].values())
