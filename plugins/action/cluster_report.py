@@ -140,13 +140,14 @@ class Answer:
     """The result of one host. ``view``: the cluster view of the host's server. ``stood``: seconds for which the view has not changed.
 
     ``reach``: address -> whether the host reached the address. ``silent``: entry names that the host could not reach; None without a test of all
-    entries.
+    entries. ``blocked``: entry name -> seconds for which a drain still blocks the node on this host.
     """
 
     view: View | Failure
     reach: Mapping[str, bool] = field(default_factory=dict)
     stood: float = 0.0
     silent: Collection[str] | None = None
+    blocked: Mapping[str, int] = field(default_factory=dict)
 
 
 def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -> Answer:
@@ -170,8 +171,8 @@ def answer_of(host: str, hostvars: Mapping[str, Any], register: Sequence[str]) -
         if host in found.get("endpoints", {}):
             endpoint = found["endpoints"][host]
             if endpoint["tables"] is None:
-                return Answer(Failure(endpoint["error"]["kind"], endpoint["error"]["message"]), found["reach"])
-            return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]))
+                return Answer(Failure(endpoint["error"]["kind"], endpoint["error"]["message"]), found["reach"], blocked=found["blocked"])
+            return Answer(View.from_result(endpoint["tables"]), found["reach"], float(found["stood"]), blocked=found["blocked"])
     except (AttributeError, KeyError, TypeError) as error:
         what = f"{host}: {', '.join(register)} has no result of cluster_state_info or topology ({error!r}). Correct register."
         raise AnsibleActionFail(message(what)) from error
@@ -205,8 +206,11 @@ def cluster_report(
             reach.update({(observer, entry["name"]): entry["name"] not in answer.silent for entry in entries})
     views = {observer: answer.view for observer, answer in answers.items()}
     stood = {observer: answer.stood for observer, answer in answers.items()}
-    verdict = judge(nodes, views, reach, stood, settle, discovery)
-    stopped = bool(views) and all(isinstance(view, Failure) and view.kind == ErrorKind.REFUSED for view in views.values())
+    blocked: dict[str, int] = {}
+    for answer in answers.values():
+        blocked.update({node: max(seconds, blocked.get(node, 0)) for node, seconds in answer.blocked.items()})
+    verdict = judge(nodes, views, reach, stood, settle, discovery).with_drains(blocked)
+    stopped = bool(views) and all(isinstance(view, Failure) and view.kind in (ErrorKind.REFUSED, ErrorKind.DISABLED) for view in views.values())
     lines = (view_report.lines_of_stopped if stopped else view_report.lines)(name, nodes, verdict)
     return {**verdict.to_mapping(), "lines": lines}
 

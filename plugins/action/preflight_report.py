@@ -21,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     Check,
     Finding,
     Level,
+    disabled_findings,
     machine_findings,
     name_findings,
     table,
@@ -52,7 +53,11 @@ class ActionModule(ActionBase):
         refusals = {host: problems_of(hostvars[host][arguments["refusal"]]) for host in hosts if hostvars[host].get(arguments["refusal"])}
         findings = host_findings(refusals)
         findings += machine_findings({host: found["machine"] for host, found in looked_at.items()})
-        findings += name_findings({host: found["unresolved"] for host, found in looked_at.items()}, arguments["clusters"])
+        # A host in banyandb_remove is no member any more, and deploy does not start its server.
+        members = {node["name"] for cluster in arguments["clusters"].values() for node in cluster.get("hosts", cluster["nodes"])}
+        services = {host: service for host, found in looked_at.items() if host in members for service in found.get("services", {}).values()}
+        findings += disabled_findings(services)
+        findings += name_findings({host: found.get("unresolved", {}) for host, found in looked_at.items()}, arguments["clusters"])
         findings += firewall_findings({host: found["firewall"] for host, found in looked_at.items() if found.get("firewall")}, arguments["clusters"])
         findings += shut_out(arguments["clusters"], starting(looked_at), variables["ansible_play_hosts_all"], hosts)
         findings += limit_findings(arguments["clusters"], hostvars)

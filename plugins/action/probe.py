@@ -85,7 +85,9 @@ class ActionModule(ActionBase):
         ]
         if refuses and refusals:
             # preflight_report judges the machine, the names and the firewall together for all hosts.
-            return {**{key: result.get(key) for key in ("machine", "unresolved", "firewall")}, **refused(refusals)}
+            # Ansible prints the whole failed result, so values without a finding are left out.
+            kept = {"machine": result["machine"], "unresolved": result["unresolved"], "firewall": result.get("firewall") or {}}
+            return {**{key: value for key, value in kept.items() if any(value.values())}, **refused(refusals)}
         result["warnings"] = [*result.get("warnings", []), *(message(finding.message) for finding in found if not finding.refuses)]
         former = next((root for root in result.get("storage", {}).get("roots", ()) if root["former_host"]), None)
         if former:

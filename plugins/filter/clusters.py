@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import clusters, merged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.role_variables import declared
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.cluster_inventory import GROUPS, clusters, merged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.unknown_names import unknown_groups, unknown_variables
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
 from ansible_collections.skywalking.banyandb.plugins.plugin_utils.inventory_arguments import require_inventory
 
@@ -20,7 +22,8 @@ description:
   - Internal to the roles and playbooks of this collection.
   - Reads all hosts of the groups C(banyandb_data), C(banyandb_liaison) and C(banyandb_standalone), also hosts outside of C(--limit). Returns
     the nodes of each cluster (variable C(banyandb_cluster)) in the form that M(skywalking.banyandb.topology) takes.
-  - C(problems) lists the errors in the inventory. Each sentence names the host and says what to do.
+  - C(problems) lists the errors in the inventory. Each sentence names the host and says what to do. With an error, the list
+    also has the variables and groups with unknown names.
 positional: _input, groups
 extends_documentation_fragment:
   - skywalking.banyandb.inventory_arguments
@@ -47,6 +50,11 @@ _value:
 def inventory_clusters(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     require_inventory("clusters", hostvars, groups)
     found = clusters(groups, hostvars)
+    # The run ends at the first problem, so these warnings would come only after its correction.
+    broken = next((cluster for cluster in found.values() if cluster.problems), None)
+    if broken:
+        names = {host: list(hostvars[host]) for group in GROUPS for host in groups.get(group, ())}
+        broken.problems += [finding.message for finding in [*unknown_variables(names, declared()), *unknown_groups(groups)]]
     return {name: {**asdict(cluster), "problems": list(map(message, merged(cluster.problems, hostvars)))} for name, cluster in found.items()}
 
 

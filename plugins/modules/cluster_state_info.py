@@ -221,7 +221,7 @@ endpoints:
     error:
       description:
         - Why the endpoint gave no answer, or V(null). C(kind) is C(refused), C(timeout), C(unresolved), C(tls), C(auth), C(unimplemented),
-          C(not_banyandb) or C(unavailable). C(message) has the details and the remedy.
+          C(not_banyandb), C(unavailable), or C(disabled) for a stopped and disabled unit. C(message) has the details and the remedy.
       type: dict
     certificates:
       description:
@@ -293,6 +293,13 @@ reach:
   type: dict
   returned: always
   sample: {"node4:17912": false}
+blocked:
+  description:
+    - Name of a node that a drain of this collection blocks on this host, then the seconds until the drain ends. Empty if O(observer) is not a
+      liaison, or if the account is not root.
+  type: dict
+  returned: always
+  sample: {}
 stood:
   description: Seconds for which the matrix and the pairs have not changed.
   type: float
@@ -329,6 +336,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.clu
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.views import view_decoder
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.libraries import require_grpc
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.interrupted_drain import blocked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.reach import answering
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import connection_options, http_client, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
@@ -336,7 +344,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.ru
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import listed, message, naming, shown
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import DNS, FILE
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node, canonical_address
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure, Terms, TermsError
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict, judge
@@ -442,6 +450,9 @@ def main() -> None:
     verdict_of = partial(judge, settle=params["settle"], discovery=params["discovery"])
     certificates = certificates_of(servers)
     views, verdict, stood, rounds = look(once, nodes, params["wait"], params["until"], verdict_of)
+    # Only a liaison has a drain and cuts.
+    drained = blocked([node.name for node in nodes or ()], params["observer"]) if role_of(params["observer"], nodes) == LIAISON else {}
+    verdict = verdict.with_drains(drained) if verdict else None
     module.exit_json(
         changed=False,
         endpoints={
@@ -452,6 +463,7 @@ def main() -> None:
             for name, view in views.items()
         },
         reach=reach,
+        blocked=drained,
         stood=round(stood, 3),
         rounds=rounds,
         **firewall,
@@ -468,16 +480,20 @@ def is_protected() -> bool | None:
 
 
 def running_servers(endpoints: list[dict[str, Any]]) -> tuple[dict[str, RunningServer], dict[str, Failure]]:
-    """Return the servers whose unit runs on this machine, by endpoint name, and why a server with TLS cannot be asked. Raises HostStateError."""
+    """Return the servers whose unit runs on this machine, by endpoint name, and why the other units are not asked. Raises HostStateError."""
     found, closed = {}, {}
     for endpoint in endpoints:
         unit = endpoint["service"]
         server = running_server(unit) if unit else None
         if server:
             found[endpoint["name"]] = server
-        elif unit and endpoint["tls"] and systemd_services.services([unit])[unit].main_pid:
-            text = f"{unit}: only root may read how this server with TLS listens. Run this with become: true."
-            closed[endpoint["name"]] = Failure(ErrorKind.AUTH, text)
+        elif unit:
+            state = systemd_services.services([unit])[unit]
+            if state.main_pid and endpoint["tls"]:
+                text = f"{unit}: only root may read how this server with TLS listens. Run this with become: true."
+                closed[endpoint["name"]] = Failure(ErrorKind.AUTH, text)
+            elif not state.main_pid and state.enabled == "disabled":
+                closed[endpoint["name"]] = Failure.at(endpoint["address"], ErrorKind.DISABLED, f"{unit} is stopped and disabled")
     return found, closed
 
 
@@ -582,6 +598,11 @@ def check_reached(reached: Mapping[str, Any], observer: str | None, nodes: list[
     unknown = {*reached, observer or ""} - {"", *(node.name for node in nodes or ())}
     if unknown:
         raise ValueError(naming("observer or reached names ", sorted(unknown), ", which nodes does not list. Correct the name."))
+
+
+def role_of(name: str | None, nodes: list[ExpectedNode] | None) -> str:
+    """Return the role of the node ``name``; empty for a node that ``nodes`` does not list."""
+    return next((node.role for node in nodes or () if node.name == name), "")
 
 
 def by_node(entries: list[dict[str, Any]], reached: Mapping[str, Mapping[str, bool]]) -> dict[tuple[str, str], bool]:

@@ -173,23 +173,26 @@ error_type:
   returned: failure
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.interrupted_drain import blocked
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_server
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.connection_options import LOCAL_SERVER, REQUIRED_TOGETHER
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import Watched, watch
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.local_client import local_client
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message, naming
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import ROLES
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import LIAISON, ROLES
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import from_entries
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.gate import SERVING, SOAK_SECONDS, STALL_SECONDS, Asked
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import explained
 
 ARGUMENTS: dict[str, Any] = dict(
     name=dict(type="str", required=True),
@@ -252,7 +255,10 @@ def act(params: dict[str, Any]) -> Watched:
         identities={name: ExpectedNode.of_option(entries[name]) for name in params["identities"]},
         stood=params["stood"] if params["revisions"] else None,
     )
-    return watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
+    watched = watch(asked, nodes, client.cluster_state, params["soak"], params["stall"], params["timeout"])
+    # Only a liaison has a drain and cuts.
+    drained = blocked(entries, params["name"]) if watched.pairs and params["role"] == LIAISON else {}
+    return replace(watched, pairs=explained(watched.pairs, drained))
 
 
 def report(watched: Watched, here: str) -> dict[str, Any]:

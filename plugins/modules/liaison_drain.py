@@ -74,6 +74,12 @@ closed:
   type: list
   elements: int
   returned: success
+left:
+  description: The nftables tables of this collection's drains on this host. Before a drain, only an interrupted run has left such a table.
+  type: list
+  elements: str
+  returned: with O(state=checked)
+  sample: [inet banyandb_drain]
 restored:
   description: How often another program removed the block during O(hold), and the module restored it.
   type: int
@@ -96,7 +102,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils import compile_once  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.host_errors import HostStateError
-from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import interrupted_drain, port_drain
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server import running_process, running_server, systemd_services
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.parameters import require_seconds
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import message
@@ -115,7 +121,8 @@ def act(params: dict[str, Any], check: bool) -> dict[str, Any]:
     require_seconds(params, {"lease": 1, "hold": 0})
     before = port_drain.closed()
     if params["state"] == "checked":
-        return {"changed": False, "closed": before, **({"node_name": name_of(params["service"])} if params["service"] else {})}
+        named = {"node_name": name_of(params["service"])} if params["service"] else {}
+        return {"changed": False, "closed": before, "left": interrupted_drain.left(), **named}
     if params["state"] == "open":
         if before and not check:
             port_drain.reopen()

@@ -30,6 +30,12 @@ start|restart) sh -e "./$1.start" ;;
 stop) printf 'LoadState=loaded\\nActiveState=inactive\\nMainPID=0\\n' >"$1.unit" ;;
 esac
 """
+NFT = """#!/bin/sh
+case $1 in
+list) echo 'table {table}' ;;
+-j) echo '{{"nftables": [{{"set": {{"name": "s", "elem": [{{"elem": {{"val": 1, "timeout": 120, "expires": 94}}}}]}}}}]}}' ;;
+esac
+"""
 JOURNALCTL = """#!/bin/sh
 [ "$1" = --sync ] && exit 0
 echo "$*" >>{directory}/journal-calls
@@ -60,6 +66,12 @@ class Systemd:
         ]
         with open(self.directory / "journal", "a", encoding="utf-8") as stream:
             stream.write("".join(entry + "\n" for entry in entries))
+
+    def blocks(self, table):
+        """Let a fake nft list one table, whose only element times out after 94 s. ``table``: family and name."""
+        program = self.directory / "nft"
+        program.write_text(NFT.format(table=table))
+        program.chmod(0o755)
 
     def calls(self, command):
         """Return the units of every call of ``systemctl <command>``."""

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 MOST = 200
 #: Longest value in a message, in characters.
 VALUE = 80
+_MORE = "..."
+# A longer part of a word is cut, so that a path or a URL keeps its beginning. An address with its port is shorter.
+_WORD = 21
 #: Names that a message lists before it counts the rest.
 NAMES = 5
 
@@ -37,8 +40,17 @@ def shown(value: object) -> str:
 
 
 def cut(text: str, most: int = MOST) -> str:
-    """Return ``text``, or its beginning, with at most ``most`` characters."""
-    return text if len(text) <= most else text[: most - 3] + "..."
+    """Return ``text``, or its beginning, with at most ``most`` characters. The beginning ends with a whole word, unless the word is very long."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - len(_MORE)]
+    words, _blank, part = kept.rpartition(" ")
+    if words and text[len(kept)] != " " and len(part) <= _WORD:
+        kept = words
+    before, bracket, inside = kept.rpartition("(")
+    if before and bracket and ")" not in inside and len(inside) <= _WORD:
+        kept = before
+    return kept.rstrip(" .,;:") + _MORE
 
 
 def without_credentials(source: str) -> str:
@@ -72,7 +84,9 @@ def fitted(before: str, text: str, after: str, most: int = MOST) -> str:
 
     ``text`` is shortened when needed, down to 20 characters.
     """
-    return cut(before + cut(text, max(20, most - len(before) - len(after))) + after, most)
+    room = max(20, most - len(before) - len(after))
+    # The mark of the shortened text also ends its sentence.
+    return cut(before + cut(text, room) + (after.removeprefix(".") if len(text) > room else after), most)
 
 
 def message(text: object, after: str = "") -> str:
@@ -81,4 +95,5 @@ def message(text: object, after: str = "") -> str:
     The last sentence says what to do. When ``text`` is too long, its last sentence stays and the text before it is shortened.
     """
     before, period, remedy = " ".join(str(text).split()).rpartition(". ")
+    period = " " if before.endswith(_MORE) else period
     return fitted("", before, period + remedy + after) if period else fitted("", remedy, after)

@@ -25,7 +25,7 @@ def view(*names: str) -> View:
 
 
 def state(seen: View, **more: Any) -> dict[str, Any]:
-    return {"endpoints": {"d1": {"tables": seen.to_mapping(), "error": None}}, "reach": {}, "stood": 0.0, **more}
+    return {"endpoints": {"d1": {"tables": seen.to_mapping(), "error": None}}, "reach": {}, "blocked": {}, "stood": 0.0, **more}
 
 
 def test_what_cluster_state_info_returned_is_read_back() -> None:
@@ -73,7 +73,7 @@ def test_a_host_that_was_unreachable_from_the_start_is_distinguished_from_one_th
         ({"state": {"unreachable": True, "msg": "no route\nto host"}}, "unreachable", "no route to host"),
         ({"state": {"failed": True, "msg": "module broke"}}, "failed", "module broke"),
         (
-            {"state": {"endpoints": {"d1": {"tables": None, "error": {"kind": "refused", "message": "nobody"}}}, "reach": {}}},
+            {"state": {"endpoints": {"d1": {"tables": None, "error": {"kind": "refused", "message": "nobody"}}}, "reach": {}, "blocked": {}}},
             "refused",
             "nobody",
         ),
@@ -89,6 +89,21 @@ def test_a_host_without_a_view_is_never_taken_for_fine(registered: dict[str, Any
 def test_a_result_of_something_else_is_an_error() -> None:
     with pytest.raises(AnsibleActionFail, match="d1: state has no result"):
         cluster_report.answer_of("d1", {"d1": {"state": {"endpoints": {"d1": {}}}}}, ["state"])
+
+
+def test_a_drain_that_one_host_knows_is_the_reason_in_the_report() -> None:
+    answers = {"d1": cluster_report.Answer(view("d1", "d2"), {"d2:17912": False}, 31.0), "d2": cluster_report.Answer(view("d1", "d2"))}
+    assert cluster_report.cluster_report("default", ENTRIES, answers)["verdict"] == "converged"
+    read = cluster_report.answer_of("d2", {"d2": {"state": {**state(view("d1", "d2")), "endpoints": {}, "failed": True}}}, ["state"])
+    assert read.blocked == {}
+    registered = {"d1": {"state": state(view("d1", "d2"), reach={"d2:17912": False}, stood=31.0, blocked={"d2": 9})}}
+    answers["d1"] = cluster_report.answer_of("d1", registered, ["state"])
+    answers["d2"] = cluster_report.Answer(view("d1", "d2"), blocked={"d2": 95})
+    found = cluster_report.cluster_report("default", ENTRIES, answers)
+    assert found["verdict"] == "converging"
+    assert found["lines"][-1] == (
+        "  converging: d2: drained. A drain blocks d2 for at most 95 s. Wait, or run the interrupted playbook again."
+    )
 
 
 def test_views_of_all_hosts_make_one_verdict() -> None:

@@ -25,6 +25,6 @@ def test_the_first_problem_is_the_message_and_the_others_stand_beside_it(problem
 
 def test_each_problem_has_at_most_200_characters_and_keeps_what_to_do():
     found = refused([f"{'x' * 900}. Correct x.", f"{'y' * 900}. Correct y."])
-    assert len(found["msg"]) == 200 and found["msg"].endswith(". Correct x. (1 other problem in more_problems)")
+    assert len(found["msg"]) == 199 and found["msg"].endswith("... Correct x. (1 other problem in more_problems)")
     (other,) = found["more_problems"]
-    assert len(other) == 200 and other.endswith(". Correct y.")
+    assert len(other) == 199 and other.endswith("... Correct y.")

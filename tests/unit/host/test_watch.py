@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 import grpc
 import pytest
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import peer_cut
 from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.gate_watch import METHODS, ask_node, ask_nodes
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import Node
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import Failure
@@ -178,6 +179,21 @@ def test_one_that_is_not_used_is_named_and_the_module_does_not_fail():
     result = asyncio.run(watched(PEERS, STUCK))
     assert "failed" not in result and not result["whole"]
     assert [(pair["observer"], pair["subject"], pair["seen"]) for pair in result["pairs"]] == [("l1", "d1", "evictable")]
+
+
+def test_the_watch_names_an_interrupted_drain_as_the_reason(systemd):
+    async def run(**arguments):
+        with closed_port("127.0.0.5") as nothing:
+            nodes = [{"name": "l2", "node_name": "l2:18912", "role": "liaison", "grpc_address": nothing}]
+            return (await watched({}, WHOLE, nodes=nodes, timeout=1.0, **arguments))["pairs"]
+
+    assert {pair["remedy"] for pair in asyncio.run(run())} == {"See why l2 is unreachable from the host of l1."}
+    systemd.blocks(peer_cut.table_of("l2"))
+    (pair,) = asyncio.run(run())
+    assert (pair["subject"], pair["seen"], pair["verdict"]) == ("l2", "drained", "converging")
+    assert pair["remedy"].startswith("A drain blocks l2 for at most 95 s.")
+    (pair,) = asyncio.run(run(role="data"))
+    assert pair["remedy"] == "See why l2 is unreachable from the host of l1."
 
 
 def test_the_server_is_asked_where_its_process_listens_and_the_inventory_may_have_the_next_addresses(systemd):

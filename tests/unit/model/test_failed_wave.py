@@ -14,6 +14,8 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.
     wave_summary,
     without_consequences,
 )
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import Seen, judged
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import Pair, explained
 
 WAVE = {"number": 1, "hosts": ["node3"], "cluster": "default"}
 REFUSED = {
@@ -76,10 +78,18 @@ def test_a_sentence_as_a_reason_gets_no_second_full_stop():
     )
 
 
+def test_a_gate_that_a_drain_closes_keeps_the_time_and_what_to_do():
+    answer = Pair("node2", "node1", "", "an answer", "refused: 10.2.0.11:18912: connection refused, nothing listens there", "unknown", "See why.")
+    (pair,) = explained([answer], {"node1": 95})
+    watch = {"whole": False, "pairs": [pair.to_mapping()], "revisions": {}}
+    text = wave_summary({**WAVE, "hosts": ["node1", "node2"]}, judged(Seen([], {}, {"node2": watch})), {}, None, [])
+    assert "node2 asked node1: drained (expected an answer). A drain blocks node1 for at most 95 s. Wait" in text and len(text) <= 200
+
+
 def test_a_failure_in_check_mode_is_a_prediction():
     noted = {"node3": {"reason": "see the error above of task 'Install the release'"}}
     assert wave_summary(WAVE, [], noted, None, [], predicted=True) == "Wave 1 would fail on node3: see the error above of task 'Install the release'."
-    assert len(wave_summary(WAVE, [], {"node3": {"reason": "because " * 90}}, None, [], predicted=True)) == 200
+    assert len(wave_summary(WAVE, [], {"node3": {"reason": "because " * 90}}, None, [], predicted=True)) == 198
 
 
 @pytest.mark.parametrize("rolled_back", [None, True, False])

@@ -11,6 +11,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.pr
     Check,
     Finding,
     Level,
+    disabled_findings,
     machine_findings,
     name_findings,
     names_to_resolve,
@@ -54,6 +55,17 @@ def test_machines_that_say_nothing_of_themselves_are_not_compared():
 
 def test_a_machine_without_a_machine_id_is_no_clone():
     assert machine_findings({"a": {**MACHINE, "machine_id": ""}, "b": {**MACHINE, "machine_id": "", "boot_id": "b2"}}) == []
+
+
+def test_a_removed_host_that_is_still_in_the_inventory_gives_a_warning():
+    stopped = {"enabled": "disabled", "main_pid": 0}
+    services = {"n3": stopped, "n1": {"enabled": "enabled", "main_pid": 0}, "n2": {**stopped, "main_pid": 7}, "n4": {**stopped, "enabled": ""}}
+    (found,) = disabled_findings(services)
+    assert (found.hosts, found.level) == (("n3",), Level.WARN)
+    assert found.message.startswith("n3: stopped and disabled, as after skywalking.banyandb.remove")
+    (many,) = disabled_findings({f"data{number}.banyandb.eu-west-1.example.org": stopped for number in range(9)})
+    assert len(many.message) <= MOST and many.message.endswith("Delete a removed host from the inventory.")
+    assert disabled_findings({"n1": {"enabled": "enabled", "main_pid": 0}}) == []
 
 
 def test_names_are_resolved_once_and_addresses_not_at_all():

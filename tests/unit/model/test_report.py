@@ -59,6 +59,13 @@ def test_a_finding_is_one_line_of_at_most_200_characters() -> None:
     assert len(line) <= 200 and line.startswith("  unknown: d00: refused: nobody listens ") and "Run skywalking.banyandb.deploy" in line
 
 
+def test_a_finding_keeps_its_address_and_cause_when_the_remedy_is_short() -> None:
+    nodes = data(1)
+    failure = Failure("unreachable", "ssh: connect to host data1.banyandb.eu-west-1.example.org port 22: Connection timed out")
+    (line,) = view_report.lines("default", nodes, judge(nodes, {"d00": failure}))[-1:]
+    assert line == f"  unknown: d00: unreachable: {failure.message}. Make the host of d00 reachable."
+
+
 def test_nodes_without_a_view_for_the_same_reason_share_one_line() -> None:
     nodes = [ExpectedNode(f"d{number}", f"d{number}:17912", "data") for number in range(9)]
     views = {node.name: Failure("not_asked", "its host was not part of this run") for node in nodes[1:8]}

@@ -149,7 +149,7 @@ def test_the_line_has_the_ports_of_each_kind_and_the_variable():
     )
     every = {kind: open_ports(reachable(kind, ROLES, False)) for kind in ("data", "liaison")}
     assert len(open_line(every)) <= MOST and "..." not in open_line(every)
-    assert len(open_line({kind: range(17912, 18912) for kind in every})) == MOST
+    assert len(open_line({kind: range(17912, 18912) for kind in every})) <= MOST
 
 
 def test_a_port_survives_a_fact():

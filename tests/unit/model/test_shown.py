@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import fitted, listed, message, naming
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, fitted, listed, message, naming
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,33 @@ def test_a_long_list_of_names_is_cut_with_a_count(names, most, expected):
 def test_the_middle_of_a_message_gives_way_to_what_stands_around_it():
     assert fitted("a: ", "short", ". do") == "a: short. do"
     text = fitted("a: ", "x" * 900, ". Run deploy.")
-    assert len(text) == 200 and text.startswith("a: xxx") and text.endswith("x.... Run deploy.")
+    assert len(text) == 199 and text.startswith("a: xxx") and text.endswith("x... Run deploy.")
     assert len(fitted("b" * 900, "x", "c")) == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [
+        ("one two three", 13, "one two three"),
+        ("one two three", 12, "one two..."),
+        ("one two three", 10, "one two..."),
+        ("one two. three", 12, "one two..."),
+        ("a status 503 (a data node does)", 26, "a status 503..."),
+        ("a status (503) of node", 21, "a status (503) of..."),
+        ("/a" * 20, 13, "/a/a/a/a/a..."),
+        ("to 10.213.215.155:17912: lost", 20, "to..."),
+        ("path /" + "a" * 40, 43, "path /" + "a" * 34 + "..."),
+    ],
+)
+def test_a_text_is_cut_after_a_word(text, most, expected):
+    assert cut(text, most) == expected
+
+
+def test_no_text_ends_with_four_dots():
+    assert message("a: found 12345678.... Copy the file again.") == "a: found 12345678... Copy the file again."
+    for length in range(150, 260):
+        text = message("word " * (length // 5) + ". Run deploy.")
+        assert text.endswith(" Run deploy.") and "...." not in text and len(text) <= 200
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,14 @@ def test_the_name_of_the_node_confirms_its_removal(given, is_confirmed):
 
 @pytest.mark.parametrize(
     ("size", "files", "text"),
-    [(0, 0, "0 bytes in 0 files"), (999, 1, "999 bytes in 1 file"), (1234, 2, "1.2 kB in 2 files"), (5 * 10**15, 3, "5000.0 TB in 3 files")],
+    [
+        (0, 0, "no files"),
+        (0, 1, "1 empty file"),
+        (0, 3, "3 empty files"),
+        (999, 1, "999 bytes in 1 file"),
+        (1234, 2, "1.2 kB in 2 files"),
+        (5 * 10**15, 3, "5000.0 TB in 3 files"),
+    ],
 )
 def test_an_amount_is_shown_in_words(size, files, text):
     assert storage.amount(size, files) == text

@@ -19,6 +19,10 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"x.py\", line 7, in <mo
     [
         ({"msg": "no\n  Python"}, "no Python"),
         ({}, "the task gave no reason"),
+        (
+            {"msg": "Task failed: Failed to connect to the host via ssh: ssh: connect to host 10.2.3.4 port 22: No route to host"},
+            "ssh: connect to host 10.2.3.4 port 22: No route to host",
+        ),
         ({"msg": NO_JSON, "module_stderr": "", "module_stdout": ""}, " ".join(NO_JSON.split())),
         (
             {"msg": NO_JSON, "module_stderr": "/bin/sh: 1: /usr/bin/python3: not found\n", "module_stdout": "", "rc": 127},

@@ -252,6 +252,36 @@ def test_a_liaison_that_still_uses_what_its_host_does_not_reach_is_no_longer_con
     assert "Repair the network from the host of l1 to d4" in later.pairs[0].remedy
 
 
+def test_a_drain_explains_what_would_be_a_partition() -> None:
+    views = {**FINE, "l1": changed(LIAISON_VIEW, TIRE1, active=("node1:18912",), evictable=("node2:18912",))}
+    partition = judge(CLUSTER, views, reach={("l1", "l2"): False}, stood=31.0)
+    assert found(partition) == [("l1", "l2", "tire1", "evictable", "partitioned")]
+    drained = partition.with_drains({"l2": 95})
+    assert (drained.verdict, found(drained)) == ("converging", [("l1", "l2", "tire1", "evictable", "converging")])
+    assert drained.pairs[0].remedy == "A drain blocks l2 for at most 95 s. Wait, or run the interrupted playbook again."
+    assert partition.with_drains({}) is partition
+    both = partition.with_drains({"d4": 3})
+    assert (both.verdict, found(both)[1]) == ("partitioned", ("d4", "d4", "", "drained", "converging"))
+
+
+def test_a_drained_liaison_that_does_not_run_is_reported_as_stopped() -> None:
+    views = {**FINE, "l2": Failure.at("node2:18913", ErrorKind.REFUSED, "nothing listens there")}
+    (pair,) = judge(CLUSTER, views).with_drains({"l2": 95}).pairs
+    assert pair.seen.startswith("refused: ") and "which starts the server" in pair.remedy
+
+
+def test_other_labels_of_a_drained_node_stay_a_finding_of_their_own() -> None:
+    wanted = [L1, L2._replace(labels=(("zone", "b"),)), *DATAS]
+    assert {pair.verdict for pair in judge(wanted, FINE).with_drains({"l2": 95}).pairs} == {"drift"}
+
+
+def test_a_disabled_server_may_have_been_removed_on_purpose() -> None:
+    verdict = judge(CLUSTER, {**FINE, "d5": Failure.at("node5:17913", ErrorKind.DISABLED, "banyandb-data.service is stopped and disabled")})
+    (pair,) = verdict.pairs
+    assert pair.seen == "disabled: node5:17913: banyandb-data.service is stopped and disabled"
+    assert pair.remedy == "Delete d5 from the inventory if it was removed. If not, run skywalking.banyandb.deploy, which starts its server."
+
+
 def test_a_data_node_that_lists_one_which_others_reach_and_it_does_not_is_cut_off_from_it() -> None:
     verdict = judge(CLUSTER, FINE, {("d3", "d4"): False, ("d5", "d4"): True})
     assert (verdict.verdict, found(verdict)) == ("partitioned", [("d3", "d4", "property", "unreached", "partitioned")])

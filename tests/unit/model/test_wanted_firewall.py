@@ -41,6 +41,16 @@ def problems(everywhere=ON, **d1):
     return inventory_clusters(hostvars, GROUPS)["default"]["problems"]
 
 
+def test_unknown_names_are_reported_with_the_other_problems_of_the_inventory():
+    wrong = {"banyandb_grpc_port": "many", "banyandb_soka": 3}
+    hostvars = {"d1": wrong, "l1": {"banyandb_soka": 3}}
+    groups = {"banyandb_data": ["d1"], "banyandb_liaison": ["l1"], "banyandb_dota": ["x"]}
+    port, *_others, soka, group = inventory_clusters(hostvars, groups)["default"]["problems"]
+    assert port.startswith("d1: banyandb_grpc_port") and group.startswith("x: only in the group banyandb_dota")
+    assert soka.startswith("d1, l1: banyandb_soka is not a variable of this collection")
+    assert inventory_clusters({"d1": {"banyandb_soka": 3}}, {"banyandb_data": ["d1"]})["default"]["problems"] == []
+
+
 def test_each_kind_accepts_the_peers_of_its_ports():
     found = firewalls()
     servers = {host: {port: audiences for _purpose, port, _host, audiences in each.pop("ports")} for host, each in found.items()}

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.cluster.messages import load
+from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network import port_drain
 from ansible_collections.skywalking.banyandb.plugins.modules import cluster_state_info
 from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.peers import (
@@ -233,6 +234,34 @@ def test_what_this_host_reaches_is_held_to_be_what_its_node_reaches():
     closed, data, result = asyncio.run(run())
     assert result["reach"] == {closed: False, data: True}
     assert result["verdict"] == "partitioned"
+
+
+def test_a_liaison_reports_the_drains_on_its_host(systemd):
+    async def run(observer):
+        async with grpc_server(recorded("liaison-public")) as one, grpc_server(recorded("data")) as other:
+            endpoints = {node["name"]: one for node in LIAISONS} | {node["name"]: other for node in DATA}
+            return await ask(endpoints, nodes=LIAISONS + DATA, observer=observer)
+
+    systemd.blocks(port_drain.TABLE)
+    result = asyncio.run(run("liaison2"))
+    assert (result["blocked"], result["verdict"]) == ({"liaison2": 95}, "converging")
+    assert [(pair["subject"], pair["seen"]) for pair in result["pairs"]] == [("liaison2", "drained")]
+    result = asyncio.run(run("data1"))
+    assert (result["blocked"], result["verdict"]) == ({}, "converged")
+
+
+@pytest.mark.parametrize(("enabled", "kind"), [("disabled", "disabled"), ("enabled", "refused"), ("", "refused")])
+def test_a_stopped_server_is_refused_or_disabled(systemd, enabled, kind):
+    systemd.unit("banyandb-data.service", ActiveState="inactive", UnitFileState=enabled)
+
+    async def run():
+        with closed_port("127.0.0.5") as nothing:
+            endpoint = {"name": "data1", "address": nothing, "service": "banyandb-data.service", "protocol": "http"}
+            return await run_module("cluster_state_info", endpoints=[endpoint], nodes=DATA[:1], timeout=1.0)
+
+    result, _stderr = asyncio.run(run())
+    assert result["endpoints"]["data1"]["error"]["kind"] == kind
+    assert ("Delete data1 from the inventory if it was removed" in result["pairs"][0]["remedy"]) is (kind == "disabled")
 
 
 def test_waiting_ends_with_the_round_that_shows_the_cluster_converged():

@@ -77,6 +77,13 @@ def has(table: str) -> bool:
     return table in tables()
 
 
+def seconds_left(table: str) -> int:
+    """Return the seconds until the last element of a table times out; 0 without such an element. ``table``: as of has(). Raises HostStateError."""
+    elements = [each for kind, value in _objects(["-j", "list", "table", *table.split()]) if kind == "set" for each in value.get("elem") or ()]
+    timed = [each["elem"] for each in elements if isinstance(each, dict) and isinstance(each.get("elem"), dict)]
+    return max((int(each.get("expires") or 0) + 1 for each in timed), default=0)  # nft cuts off the fraction
+
+
 def elements(table: str, of: str) -> list[str]:
     """Return the elements of the set ``of`` in a table, without their time-outs. Raises HostStateError."""
     text = _run(["-n", "list", "set", *table.split(), of])

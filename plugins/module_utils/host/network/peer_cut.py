@@ -89,7 +89,7 @@ def cut(
     ``patience`` seconds. Root and ``user`` (the server's account) on this host do not wait. A liaison that is not in the view needs no cut. Raises
     HostStateError: errors of nftables, ``no_view``, ``not_resolved``, and after ``patience`` ``still_used``. After an error the cut is removed.
     """
-    table = _table(name)
+    table = table_of(name)
     addresses = foreseen(node_names, ask_view())
     if not addresses:
         return Cut((), 0.0, 0)
@@ -126,7 +126,7 @@ def foreseen(node_names: Collection[str], view: View | Failure) -> tuple[str, ..
 
 def cuts(name: str | None) -> list[str]:
     """Return the tables of the cut ``name``, or of all cuts on this host. A cut may have ended. Raises HostStateError."""
-    return [table for table in nftables.tables() if (table == _table(name) if name else table.startswith(TABLES))]
+    return [table for table in nftables.tables() if (table == table_of(name) if name else table.startswith(TABLES))]
 
 
 def join(name: str | None) -> None:
@@ -189,7 +189,8 @@ def _under_way(seen: WriteStreams | Failure) -> int | None:
     return None if isinstance(seen, Failure) else seen.under_way
 
 
-def _table(name: str) -> str:
+def table_of(name: str) -> str:
+    """Return family and name of the table of the cut ``name``."""
     return f"{TABLES}{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 

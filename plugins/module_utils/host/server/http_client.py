@@ -310,7 +310,7 @@ def _refusal(status: int, body: bytes, address: str, path: str, terms: Terms, en
         return _Failed(ErrorKind.UNIMPLEMENTED, said)
     if status >= 500:
         # A data node with TLS always answers 503, because its gateway queries its own TLS port without TLS (contract, section 7).
-        what = f"{said} (a data node with TLS always does: ask its gRPC port instead)" if status == 503 else said
+        what = f"{said} (with TLS, ask its gRPC port)" if status == 503 else said
         return _Failed(ErrorKind.UNAVAILABLE, what, passing=status == 503)
     if status == 400 and not terms.tls and _speaks_tls(address, ends):
         return _Failed(ErrorKind.TLS, "the port speaks TLS and was asked without")

@@ -23,7 +23,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.pu
     shows_it_already,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import cut, listed
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_START
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.push_plan import ADMIT_ANSWERING
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import TopologyError
 
 # Characters for the names of the nodes that a message refuses. A reason has 150 characters at most.
@@ -42,7 +42,7 @@ def push(request: Request) -> Outcome:
     outcome = Outcome()
     if request.check and not os.path.lexists(os.path.dirname(request.path)):
         # A deployment makes the directory before it starts a server.
-        if request.admit != ADMIT_START:
+        if request.admit == ADMIT_ANSWERING:
             outcome.warnings.append(f"{os.path.dirname(request.path)}: not there yet. The role skywalking.banyandb.node makes the directory.")
         return foresee(request, outcome)
     with topology_file.locked(request.path, request.lock_timeout):

@@ -94,6 +94,16 @@ def machine_findings(identities: Mapping[str, Mapping[str, str]]) -> list[Findin
     return found
 
 
+def disabled_findings(services: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Return the hosts whose server is stopped and whose unit is disabled (warn): the playbook ``remove`` leaves a server like this.
+
+    ``services``: host -> state of its server, as the module ``host_info`` returned it.
+    """
+    hosts = sorted(host for host, service in services.items() if service["enabled"] == "disabled" and not service["main_pid"])
+    remedy = ": stopped and disabled, as after skywalking.banyandb.remove; deploy starts the server again. Delete a removed host from the inventory."
+    return [Finding(tuple(hosts), Check.HOST, Level.WARN, naming("", hosts, remedy, FEW))] if hosts else []
+
+
 def names_to_resolve(host: str, clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the host names that the server of ``host`` must resolve: the names of its cluster's nodes that are no IP addresses.
 

@@ -478,6 +478,8 @@ def confirmed(given: object, host: str) -> bool:
 
 def amount(size: int, files: int) -> str:
     """Return a size as text, such as ``1.2 GB in 3401 files``. ``size``: bytes."""
+    if not size:
+        return f"{files or 'no'} {'empty ' if files else ''}file{'' if files == 1 else 's'}"
     number, unit = float(size), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if number < 1000:

@@ -24,6 +24,8 @@ class ErrorKind:
 
     REFUSED = "refused"
     """The host responds, but nothing listens on the port."""
+    DISABLED = "disabled"
+    """The unit of the server does not run, and systemd does not start the unit at boot: the server was removed, or was never started."""
     TIMEOUT = "timeout"
     """No answer in time: the host is unreachable, or the server hangs."""
     UNRESOLVED = "unresolved"
@@ -45,6 +47,7 @@ class ErrorKind:
 # Kind of a missing answer -> the remedy.
 REMEDY: Mapping[str, str] = {
     ErrorKind.REFUSED: "start the server, or correct the port",
+    ErrorKind.DISABLED: "run deploy, or delete a removed host from the inventory",
     ErrorKind.TIMEOUT: "see whether the host is up and its firewall lets this port through, or give it more time",
     ErrorKind.UNRESOLVED: "correct the host name, or add it to DNS or to the hosts file of the machine that asks",
     ErrorKind.TLS: "set tls, ca_path and tls_server_name to what this port uses",
@@ -71,6 +74,11 @@ class Failure(NamedTuple):
     def at(cls, address: str, kind: str, what: str, passing: bool = False) -> Failure:
         """Return the failure of ``address``. ``what``: the fault, to which the method adds the remedy of the kind."""
         return cls(kind, f"{address}: {what}; {REMEDY[kind]}", passing)
+
+    @property
+    def fault(self) -> str:
+        """The kind and the message without its remedy, for a finding that has its own remedy."""
+        return f"{self.kind}: {self.message.removesuffix('; ' + REMEDY.get(self.kind, ''))}"
 
     @classmethod
     def late(cls, address: str, deadline: float) -> Failure:

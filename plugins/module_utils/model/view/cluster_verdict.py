@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import REMEDY, ErrorKind, Failure
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.answers import ErrorKind, Failure
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import View
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.view_findings import (
@@ -21,6 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.vie
     VERDICTS,
     Pair,
     compare,
+    explained,
     row_of,
 )
 
@@ -38,6 +39,11 @@ class Verdict:
     verdict: str
     pairs: tuple[Pair, ...]
     matrix: Mapping[str, Mapping[str, str]]
+
+    def with_drains(self, blocked: Mapping[str, int]) -> Verdict:
+        """Return the verdict with the drains as reasons. ``blocked``: entry name -> seconds until the drain of the node ends."""
+        pairs = tuple(explained(self.pairs, blocked))
+        return replace(self, verdict=_worst(pairs, CONVERGED), pairs=pairs) if blocked else self
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain data for a module's result."""
@@ -87,8 +93,11 @@ def judge(
             )
             matrix[observer.name] = row
             pairs.extend(found_here)
-    found = {pair.verdict for pair in pairs} | {CONVERGED if nodes else UNKNOWN}
-    return Verdict(max(found, key=VERDICTS.index), tuple(pairs), matrix)
+    return Verdict(_worst(pairs, CONVERGED if nodes else UNKNOWN), tuple(pairs), matrix)
+
+
+def _worst(pairs: Iterable[Pair], least: str) -> str:
+    return max([least, *(pair.verdict for pair in pairs)], key=VERDICTS.index)
 
 
 #: Kind of a Failure: a push in check mode found no view.
@@ -97,6 +106,7 @@ NO_VIEW = "no_view"
 _REPAIR = {
     NO_VIEW: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
     ErrorKind.REFUSED: "Run skywalking.banyandb.deploy, which starts the server of {name}.",
+    ErrorKind.DISABLED: "Delete {name} from the inventory if it was removed. If not, run skywalking.banyandb.deploy, which starts its server.",
     ErrorKind.NOT_ASKED: "Run without --limit, or see above why the run lost the host.",
     "unreachable": "Make the host of {name} reachable.",
 }
@@ -105,5 +115,4 @@ _REPAIR = {
 def _not_asked(node: ExpectedNode, failure: Failure) -> Pair:
     """Return the finding about a node without a view."""
     other = "Find out why {name} could not be asked: its service, its host, the network."
-    message = failure.message.removesuffix(f"; {REMEDY.get(failure.kind, '')}")  # one remedy is enough
-    return Pair(node.name, node.name, "", "a view", f"{failure.kind}: {message}", UNKNOWN, _REPAIR.get(failure.kind, other).format(name=node.name))
+    return Pair(node.name, node.name, "", "a view", failure.fault, UNKNOWN, _REPAIR.get(failure.kind, other).format(name=node.name))

@@ -70,9 +70,7 @@ def findings(
     """
     me = asked.observer
     pairs = [
-        Pair(
-            me.name, name, "", "an answer", f"{answer.kind}: {answer.message}", UNKNOWN, f"See why {name} is unreachable from the host of {me.name}."
-        )
+        Pair(me.name, name, "", "an answer", answer.fault, UNKNOWN, f"See why {name} is unreachable from the host of {me.name}.")
         for name, answer in answers.items()
         if isinstance(answer, Failure)
     ]
@@ -92,7 +90,7 @@ def findings(
         if judged and revision != newest and revision not in (asked.stood or ())
     ]
     if isinstance(view, Failure):
-        return [*pairs, Pair(me.name, me.name, "", "a view", f"{view.kind}: {view.message}", UNKNOWN, f"See why {me.name} shows no view.")]
+        return [*pairs, Pair(me.name, me.name, "", "a view", view.fault, UNKNOWN, f"See why {me.name} shows no view.")]
     # Other nodes in the view do not concern this gate: an unreachable node, or a node that is to leave.
     here = differences(me, view, asked.nodes, set(received), stood=stood, settle=SETTLE_SECONDS)
     names = {node.name for node in asked.nodes}

@@ -13,6 +13,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown im
 NO_MODULE = "this host runs no module of Ansible"
 _WHAT_TO_DO = ". Install Python 3.9 or later there, or set ansible_python_interpreter."
 # Written by ssh when a session with a terminal ends.
+_SSH = "ssh: connect to host "
 _NOISE = ("Shared connection to ", "Connection to ")
 
 
@@ -25,7 +26,9 @@ def failure_reason(result: Mapping[str, Any]) -> str:
         said = next((line for key in ("module_stderr", "module_stdout") for line in [_last_line(result.get(key))] if line), "")
         if said:
             return fitted(f'{NO_MODULE}: "', said, f'"{_WHAT_TO_DO}')
-    return " ".join(str(result.get("msg") or "the task gave no reason").split())
+    said = " ".join(str(result.get("msg") or "the task gave no reason").split())
+    # Ansible puts up to two sentences before the error of ssh, which has the address and the cause.
+    return said[max(said.rfind(_SSH), 0) :]
 
 
 def _last_line(text: Any) -> str:

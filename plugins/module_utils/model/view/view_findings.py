@@ -70,6 +70,7 @@ STALE = "stale"
 MISSING = "missing"
 EXTRA = "extra"
 UNREACHED = "unreached"  # the view is right, but the observer's host does not reach the address of the node
+DRAINED = "drained"  # a drain of this collection blocks the node
 NOT_LISTED = "-"
 
 
@@ -225,6 +226,26 @@ def _finding(
     elif settled:
         verdict, remedy = STUCK, remedy_of("unused")
     return Pair(observer.name, subject.name, table, expected, seen, verdict, remedy)
+
+
+def explained(pairs: Iterable[Pair], blocked: Mapping[str, int]) -> list[Pair]:
+    """Return the findings, with the drain of this collection as the reason why a node is blocked. A blocked node without a finding gets a finding.
+
+    ``blocked``: entry name of a node -> seconds until its drain ends. The drain ends without help, so no finding about the node is a partition.
+    """
+
+    def remedy_of(name: str) -> str:
+        return f"A drain blocks {name} for at most {blocked[name]} s. Wait, or run the interrupted playbook again."
+
+    # A node without a view of its own is no consequence of its drain: the collection asks each server on its own host.
+    reported = [
+        pair._replace(verdict=CONVERGING, remedy=remedy_of(pair.subject), seen=pair.seen if pair.table else DRAINED)
+        if pair.subject in blocked and pair.observer != pair.subject and pair.verdict != DRIFT
+        else pair
+        for pair in pairs
+    ]
+    silent = sorted({*blocked} - {pair.subject for pair in reported})
+    return reported + [Pair(name, name, "", "open ports", DRAINED, CONVERGING, remedy_of(name)) for name in silent]
 
 
 def _extras(observer: ExpectedNode, table_name: str, table: RouteTable, known: Collection[str], settled: bool, discovery: str) -> list[Pair]:

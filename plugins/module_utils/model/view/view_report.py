@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, cut, fitted, listed
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, fitted, listed
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.cluster_verdict import Verdict
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.expected_node import ExpectedNode
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.view.node_view import ACTIVE
@@ -32,7 +32,10 @@ def lines(name: str, nodes: Sequence[ExpectedNode], verdict: Verdict) -> list[st
             continue
         what = f"{pair.observer} shows {pair.subject} as {pair.seen}" if pair.table else f"{listed(same, 3, MOST // 4)}: {pair.seen}"
         where = f" in {pair.table} (expected {pair.expected})" if pair.table else ""
-        result.append(fitted(f"  {pair.verdict}: {cut(what, MOST // 2)}{where}. ", pair.remedy, ""))
+        # The finding and the remedy share the line. A short remedy leaves room for the address and the cause.
+        start, end = f"  {pair.verdict}: ", f"{where}. "
+        room = max(MOST // 2, MOST - len(start + end + pair.remedy))
+        result.append(fitted(fitted(start, what, end, len(start) + room + len(end)), pair.remedy, ""))
     return result
 
 
