@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.expected_push import expected_push, push_guard
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.wanted_host import other_nodes
 
+SERVER = {"config_dir": "/etc/banyandb", "url": "http://h:17913"}
+
 
 def node(name, role="data"):
     return {"name": name, "role": role, "grpc_address": f"{name}:17912", "node_name": f"{name}:17912", "roles": None, "labels": {"a": "b"}}
@@ -25,7 +27,7 @@ def clusters(mode="file", source="inventory"):
 def test_a_push_is_guarded_with_the_nodes_that_it_would_list():
     guard = push_guard("d1", clusters())
     assert guard == {"nodes": [{"name": name, "grpc_address": f"{name}:17912"} for name in ("d1", "d2")], "remove": ["d3"]}
-    push = expected_push("d1", "/etc/banyandb", "http://h:17913", clusters())
+    push = expected_push("d1", SERVER, clusters())
     assert [each["name"] for each in push["nodes"]] == ["d1", "d2"] and push["remove"] == guard["remove"]
 
 
@@ -35,7 +37,7 @@ def test_a_push_is_guarded_with_the_nodes_that_it_would_list():
     ids=["standalone", "leaving", "no cluster", "servers that ask DNS", "nodes from DNS"],
 )
 def test_a_host_without_a_push_of_the_inventory_has_no_guard(host, found):
-    assert push_guard(host, found) is None and expected_push(host, "/etc/banyandb", "", found) is None
+    assert push_guard(host, found) is None and expected_push(host, SERVER, found) is None
 
 
 def test_the_other_nodes_of_the_inventory_are_those_of_the_same_cluster():
