@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import MOVE, START, need, unknown_past
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.certificate_rounds import UNLOADED
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import (
+    MOVE,
+    START,
+    after_certificate,
+    need,
+    unknown_past,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.gate_judgement import watchers
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.rollout_limits import RolloutRefused, WrongLimits, limits_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.server_change import (
@@ -46,6 +53,8 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         hostvars, clusters, restart = variables["hostvars"], arguments["clusters"], arguments["restart"]
         looked_at = services(variables)
+        if restart is None:
+            looked_at = after_certificates(looked_at, variables["groups"])
         nodes = {name: cluster.get("hosts", cluster["nodes"]) for name, cluster in clusters.items()}
         members = [node["name"] for each in nodes.values() for node in each]
         found = {host: service for host, service in looked_at.items() if host in members}
@@ -124,6 +133,11 @@ class ActionModule(ActionBase):
 def answers(host: str, registered: Any) -> bool:
     """Return whether the server of ``host`` responds. ``registered``: result of cluster_watch on this host."""
     return isinstance(registered, Mapping) and host in registered.get("serving", ())
+
+
+def after_certificates(looked_at: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Collection[str]]) -> dict[str, Mapping[str, Any]]:
+    """Return host -> state of its server, with the restarts that the certificates of this run need. ``groups``: the groups of the inventory."""
+    return {host: after_certificate(service, host in groups.get(UNLOADED, ())) for host, service in looked_at.items()}
 
 
 def services(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

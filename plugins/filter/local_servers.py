@@ -78,7 +78,7 @@ def local_servers(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str
 
 def _addresses(server: LocalServer) -> dict[str, Any]:
     """Return the addresses. How to ask a server is decided on its host, from its process."""
-    return {name: value for name, value in server._asdict().items() if name not in ("question", "logins", "tls_addresses")}
+    return {name: value for name, value in server._asdict().items() if name not in ("question", "logins", "tls_addresses", "tls_at_start")}
 
 
 def _tls(variables: Mapping[str, Any]) -> dict[str, Any]:

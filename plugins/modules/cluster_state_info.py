@@ -501,11 +501,12 @@ def certificates_of(servers: Mapping[str, RunningServer]) -> dict[str, dict[str,
     """Return endpoint name -> address of a TLS port -> serial number and end of the certificate that the port serves. Silent ports are left out."""
     found: dict[str, dict[str, Any]] = {}
     for name, server in servers.items():
-        if server.at.tls_addresses:
+        addresses = [*server.at.tls_addresses, *server.at.tls_at_start]
+        if addresses:
             # Imported only here: a server without TLS needs no handshake.
             from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import ends_of
 
-            found[name] = ends_of(server.at.tls_addresses, CERTIFICATE_SECONDS)
+            found[name] = ends_of(addresses, CERTIFICATE_SECONDS)
     return found
 
 

@@ -255,7 +255,7 @@ services:
     - C(needs_restart) has a mapping for each reason. With the C(reason) V(environment_changed) or V(environment_left_over), C(variables) has the
       names of the variables. With V(program_changed), C(running) and C(wanted) have the paths. V(program_replaced) means that the link of a
       script changed after the start. V(users_unread) means that the server cannot see changes of O(users_file), and V(login_refused) that the
-      server refuses the first user of the file.
+      server refuses the first user of the file. V(certificate_not_loaded) means that a port serves another certificate until a restart.
     - C(switches_tls) means that the server runs, or was last configured, with a different value of C(BYDB_TLS).
   returned: success
   type: dict
@@ -357,11 +357,12 @@ tls:
   description:
     - The files C(ca), C(certificate) and C(key), each with C(what), C(owner), C(group), C(mode), C(sha256) and C(text).
     - C(text) has certificates, never a key. C(pair) is true if certificate and key match.
-    - C(served) has the certificate of each TLS port of the running server, as PEM text.
+    - C(served) has the certificate of each TLS port of the running server, as PEM text. C(kept) has those of ports that load a new certificate only
+      at a start.
     - C(expired) is true if the certificate has expired, by the clock of the host.
   returned: when O(tls) is given
   type: dict
-  sample: {"pair": true, "served": [], "expired": false, "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
+  sample: {"pair": true, "served": [], "kept": [], "expired": false, "certificate": {"what": "file", "mode": "0644", "sha256": ["8a1c"]}}
 firewall:
   description:
     - C(differs) is V(true) if the host needs a change. C(problems) has the reasons why the host cannot load the firewall.
@@ -503,7 +504,7 @@ def look(parameters: Mapping[str, Any]) -> dict[str, Any]:
         if parameters["guard"]:
             result["dropped"] = dropped_now(found_topology, parameters["guard"])
     if parameters["tls"]:
-        result["tls"] = certificates_now(parameters["tls"], next((service["main_pid"] for service in result["services"].values()), 0))
+        result["tls"] = certificates_now(parameters["tls"], next(iter(result["services"].values()), None))
     if parameters["firewall"]:
         result["firewall"] = None if result["unresolved"] else firewall_now(parameters["firewall"])
     if parameters["users_file"]:
@@ -560,23 +561,34 @@ def push_already_proved(options: Mapping[str, Any], pid: int) -> dict[str, Any] 
     return None if outcome is None else result_of(outcome, changed=False)
 
 
-def certificates_now(directory: str, pid: int) -> dict[str, Any]:
-    """Return the certificates in ``directory``, and those that the server serves now. ``pid``: process of the server, or 0. Raises HostStateError."""
+def certificates_now(directory: str, service: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the certificates in ``directory``, and those that the server serves now. Adds the reason to restart a server that did not load its own.
+
+    ``service``: as the module returns it. Raises HostStateError.
+    """
     # Imported here, because each execution compiles all imports at the top of the file.
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.files.certificate_files import found_files
-    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import NotServed, served_certificate
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.host.network.served_certificate import pems_of
     from ansible_collections.skywalking.banyandb.plugins.module_utils.host.server.running_server import server_of_process
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, RestartReason
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import waits_for_restart
+    from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import CERTIFICATE_FILE
 
     found = found_files(directory)
-    running = server_of_process(pid) if pid else None
-    served = []
-    for address in running.at.tls_addresses if running else ():
-        try:
-            served.append(served_certificate(address, timeout=REACH_SECONDS).pem)
-        except NotServed:
-            continue  # the server has just started, or hangs: the proof of its view says so
-    files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
-    return {**files, "pair": found.pair, "served": served, "expired": has_ended(found.certificate.text)}
+    running = server_of_process(service["main_pid"]) if service and service["main_pid"] else None
+    own = os.path.join(directory, CERTIFICATE_FILE)
+    kept = [address for address, path in running.at.tls_at_start.items() if path == own] if running else []
+    result = {
+        **{name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")},
+        "pair": found.pair,
+        # A server that has just started, or hangs, serves nothing: the proof of its view says so.
+        "served": pems_of(running.at.tls_addresses if running else (), REACH_SECONDS),
+        "kept": pems_of(kept, REACH_SECONDS),
+        "expired": has_ended(found.certificate.text),
+    }
+    if service and found.certificate.text and waits_for_restart(result):
+        service["needs_restart"].append(RestartReason(Reason.CERTIFICATE_NOT_LOADED).to_mapping())
+    return result
 
 
 def has_ended(text: str) -> bool:

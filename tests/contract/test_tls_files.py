@@ -16,8 +16,8 @@ import pytest
 
 from tests.unit.certificates import DER, Made
 
-from .servers import GRPC, HTTP, SCHEMA, Server
-from .waiting import until
+from .servers import GOSSIP, GRPC, HTTP, SCHEMA, Server, listing
+from .waiting import SOON, holds, until
 
 PAIRS = ("", "http-", "schema-server-")
 LOADED = 6.0
@@ -94,3 +94,49 @@ def test_a_certificate_of_another_ca_is_served_without_a_restart(server: Server,
 
         until(serves, LOADED, f"port {port} serves the new certificate")
     assert server.running
+
+
+GOSSIP_FLAGS = "property-repair-gossip-"
+
+
+def test_the_gossip_port_serves_the_certificate_of_the_start_until_a_restart(add: Callable[..., Server], tmp_path: pathlib.Path, old: Made) -> None:
+    first = Made("node", old, ["localhost"])
+    renewed = Made("node", old, ["localhost"], key=first.key)
+    for name, text in {"ca.crt": old.pem, "node.crt": first.pem, "node.key": first.key_pem}.items():
+        put(tmp_path, name, text)
+    pair = {f"{what}-file": str(tmp_path / f"node.{suffix}") for what, suffix in (("cert", "crt"), ("key", "key"))}
+    settings = {"tls": "true", **pair, f"{GOSSIP_FLAGS}grpc-tls": "true", f"{GOSSIP_FLAGS}client-ca-cert": str(tmp_path / "ca.crt")}
+    server = add("data", 7, **settings, **{f"{GOSSIP_FLAGS}grpc-server-{name}": path for name, path in pair.items()})
+    server.rename(listing({}))
+
+    def start() -> None:
+        server.start()
+        until(lambda: server.listens(GOSSIP) and server.listens(GRPC), 30, f"{server} listens")
+
+    start()
+    assert served(server, GOSSIP, old.pem) == served(server, GRPC, old.pem) == digest(first)
+    put(tmp_path, "node.crt", renewed.pem)
+    until(lambda: served(server, GRPC, old.pem) == digest(renewed), LOADED, "the gRPC port serves the new certificate")
+    holds(lambda: served(server, GOSSIP, old.pem) == digest(first), LOADED, "the gossip port serves the certificate of the start")
+    server.stop()
+    start()
+    assert served(server, GOSSIP, old.pem) == digest(renewed)
+
+
+@pytest.mark.parametrize("kind", ["data", "standalone"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({}, "CA certificate path must be provided when TLS is enabled"),
+        ({"client-ca-cert": "ca.crt"}, "invalid server cert file"),
+        ({"client-ca-cert": "ca.crt", "grpc-server-cert-file": "node.crt"}, "invalid server key file"),
+    ],
+)
+def test_a_server_with_tls_for_its_gossip_does_not_start_without_a_file(
+    add: Callable[..., Server], kind: str, flags: dict[str, str], message: str
+) -> None:
+    server = add(kind, 8, **{GOSSIP_FLAGS + name: value for name, value in {"grpc-tls": "true", **flags}.items()})
+    server.rename(listing({}))
+    server.start()
+    server.exited(within=SOON)
+    assert server.process.returncode != 0 and message in server.log.read_text()

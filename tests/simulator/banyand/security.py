@@ -85,6 +85,27 @@ class ServerTls:
             raise ConfigError(f"cannot use certificate {self.files[0]} with key {self.files[1]}: {error}") from None
 
 
+class GossipTls(ServerTls):
+    """The TLS context of the gossip port, which uses the certificate of the start until the end (measured, contract suite)."""
+
+    async def follow(self):
+        """Load nothing again."""
+
+    @classmethod
+    def of(cls, flags):
+        """Return the TLS of the flags, or None when it is off. Raises ConfigError, with the words of the real server."""
+        prefix = "property-repair-gossip-"
+        if not flags[prefix + "grpc-tls"]:
+            return None
+        if not flags[prefix + "client-ca-cert"]:
+            raise ConfigError("gossip vilidate failure: CA certificate path must be provided when TLS is enabled")
+        files = {what: flags[f"{prefix}grpc-server-{what}-file"] for what in ("cert", "key")}
+        for what, path in files.items():
+            if not path:
+                raise ConfigError(f"gossip vilidate failure: invalid server {what} file")
+        return cls(*files.values())
+
+
 def client_context(flags, prefix):
     """Return a function that returns the TLS context for connections of one kind, or None for plaintext. Raises ConfigError."""
     if not flags[prefix + "-tls"]:

@@ -26,7 +26,7 @@ from .metrics import DNS_DISCOVERY, FILE_DISCOVERY, Metrics
 from .points import make_private, measure_root
 from .registry import Registry, SchemaStore
 from .schema_sync import SchemaSync
-from .security import Credentials, ServerTls, client_context, follow_ca, trust
+from .security import Credentials, GossipTls, ServerTls, client_context, follow_ca, trust
 from .store import Store
 from .tables import Peers, Roster
 from .tasks import background
@@ -282,6 +282,7 @@ class Data(_Process):
         self.roster = Roster()
         self.tls = ServerTls.of(flags, "")
         self.schema_tls = ServerTls.of(flags, "schema-server-")
+        self.gossip_tls = GossipTls.of(flags)
         self.sync = SchemaSync(flags["schema-property-client-sync-interval"] if flags["has-meta-role"] else 0, self.registry)
         self.store = Store(measure_root(flags), self.sync)
 
@@ -314,7 +315,7 @@ class Data(_Process):
         services = {**self.services(), **self.store.services(), **Holdings(self.store, self.node).services()}
         services["/banyandb.cluster.v1.NodeSchemaStatusService/GetKeyRevisions"] = self.sync.key_revisions
         await self._listen_queue(services, flags["grpc-host"], flags["grpc-port"], flags["http-port"], self.tls)
-        await self.listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"])
+        await self.listen_grpc({}, flags["property-repair-gossip-grpc-host"], flags["property-repair-gossip-grpc-port"], self.gossip_tls)
 
 
 class _Front(_Process):
@@ -413,6 +414,10 @@ class Liaison(_Front):
 
 class Standalone(_Front):
     command = "standalone"
+
+    def __init__(self, flags):
+        super().__init__(flags)
+        GossipTls.of(flags)  # it has no such port, and checks the flags all the same (measured)
 
     def identity(self):
         flags = self.flags

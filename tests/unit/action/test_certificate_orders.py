@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.skywalking.banyandb.plugins.action.preflight_report import certificate_findings
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.certificate_wishes import wishes_of
 from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.release.node_certificates import REPLACE, TRUST, Wishes
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.certificate_rounds import groups_of, not_ended
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.certificate_rounds import UNLOADED, groups_of, not_ended
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import waits_for_restart
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.preflight_findings import Level
 
 HOSTS = ["a", "b"]
@@ -57,9 +58,12 @@ def test_a_wrong_variable_is_named(given: dict[str, Any], says: str) -> None:
         wishes(**given)
 
 
-KEEP = {"ca_changes": True, "reasons": []}
-RENEW = {"ca_changes": False, "reasons": ["renewal_due"]}
-SERVES = {"served": ["a certificate"]}
+KEEP = {"ca_changes": True, "reasons": [], "issuer": ""}
+RENEW = {"ca_changes": False, "reasons": ["renewal_due"], "issuer": "ca"}
+GIVEN = {"ca_changes": False, "reasons": ["certificate_changed"], "issuer": ""}
+SERVES: dict[str, Any] = {"served": ["a certificate"], "kept": []}
+# A data node: its gossip port serves the certificate of the start.
+KEEPS = {**SERVES, "kept": ["a certificate"], "certificate": {"text": "a certificate"}}
 
 
 def groups(
@@ -83,7 +87,20 @@ def test_a_cluster_with_an_expired_certificate_has_no_health_to_wait_for(expired
 
 
 def test_a_host_without_a_running_server_waits_for_nothing() -> None:
-    assert groups({"a": KEEP}, {"a": {"served": []}}, number=0) == {"a": ["__banyandb_certify_0"]}
+    assert groups({"a": KEEP}, {"a": {"served": [], "kept": []}}, number=0) == {"a": ["__banyandb_certify_0"]}
+
+
+def test_a_server_waits_for_a_restart_while_a_port_serves_another_certificate_than_its_file() -> None:
+    assert not waits_for_restart(KEEPS) and not waits_for_restart(None)
+    assert waits_for_restart({**KEEPS, "kept": ["an earlier certificate"]})
+
+
+@pytest.mark.parametrize(
+    ("order", "found", "number", "waits"),
+    [(RENEW, KEEPS, 0, True), (GIVEN, KEEPS, 0, True), (KEEP, KEEPS, 0, False), (RENEW, SERVES, 0, False), (RENEW, KEEPS, 1, False)],
+)
+def test_deploy_restarts_a_data_node_after_its_new_certificate(order: dict[str, Any], found: dict[str, Any], number: int, waits: bool) -> None:
+    assert (UNLOADED in groups({"a": order}, {"a": found}, number=number)["a"]) is waits
 
 
 def test_a_round_without_orders_is_the_last_one_unless_a_rotation_goes_on() -> None:

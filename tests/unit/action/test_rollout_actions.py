@@ -49,6 +49,13 @@ def test_hosts_that_were_refused_or_not_looked_at_are_left_out():
     assert rollout_plan.services({"ansible_play_hosts": ["d1", "d2", "l1", "l2"], "hostvars": hostvars}) == {"d1": service()}
 
 
+def test_a_server_that_loads_its_certificate_only_at_a_start_is_restarted_in_the_run_that_renews_it():
+    looked_at = {"renewed": service(), "same": service()}
+    changes = wanted_changes(rollout_plan.after_certificates(looked_at, {"__banyandb_certificate_unloaded": ["renewed"]}))
+    assert changes == {"renewed": Change((RestartReason(Reason.CERTIFICATE_NOT_LOADED),))}
+    assert wanted_changes(rollout_plan.after_certificates(looked_at, {})) == {}
+
+
 def test_a_server_with_a_wrong_configuration_is_changed():
     looked_at = {"same": service(), "other": service(True, 7, ENVIRONMENT), "silent": service(False, 7, ENVIRONMENT), "stopped": service(False, 0)}
     changes = wanted_changes(looked_at)

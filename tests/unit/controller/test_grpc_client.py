@@ -195,7 +195,19 @@ def test_a_grpc_server_that_answers_garbage_is_not_banyandb():
     assert STATE in failure.message
 
 
-def test_an_http2_server_that_is_no_grpc_server_is_not_banyandb():
+HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([[(":status", "404"), ("content-type", "text/html")]], "answers HTTP/2, but not as gRPC does"),
+        ([HEADERS, [("grpc-status", "0")]], f"the answer to {STATE} has no message"),
+        ([[*HEADERS, ("grpc-status", "0")]], f"the answer to {STATE} has no message"),
+    ],
+    ids=["a web page", "success without a message", "success in the first headers"],
+)
+def test_an_http2_server_that_is_no_grpc_server_is_not_banyandb(answers, said):
     async def serve(reader, writer):
         connection = H2Connection(H2Configuration(client_side=False))
         connection.initiate_connection()
@@ -203,7 +215,8 @@ def test_an_http2_server_that_is_no_grpc_server_is_not_banyandb():
         while data := await reader.read(65536):
             for event in connection.receive_data(data):
                 if isinstance(event, RequestReceived):
-                    connection.send_headers(event.stream_id, [(":status", "404"), ("content-type", "text/html")], end_stream=True)
+                    for fields in answers:
+                        connection.send_headers(event.stream_id, fields, end_stream=fields is answers[-1])
             writer.write(connection.data_to_send())
         writer.close()
 
@@ -212,7 +225,8 @@ def test_an_http2_server_that_is_no_grpc_server_is_not_banyandb():
         async with server:
             return await answer_of(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
-    assert asyncio.run(run()).kind == "not_banyandb"
+    failure = asyncio.run(run())
+    assert failure.kind == "not_banyandb" and said in failure.message
 
 
 def test_another_error_of_the_server_is_unavailable_and_carries_its_words():

@@ -53,7 +53,7 @@ class Cluster:
         found = found_files(self.directory(host))
         files = {name: getattr(found, name)._asdict() for name in ("ca", "certificate", "key")}
         served = [found.certificate.text] if found.certificate.text else []
-        return json.loads(json.dumps({**files, "pair": found.pair, "served": served}))
+        return json.loads(json.dumps({**files, "pair": found.pair, "served": served, "kept": []}))
 
     def run(self, now: Any = NOW) -> dict[str, list[str]]:
         """Do what the playbook does. Return host -> reasons, for each host that got files."""
@@ -344,6 +344,10 @@ def test_a_rotation_with_files_says_how(tmp_path: Path) -> None:
 def test_the_table_has_the_cas_and_a_row_for_each_host(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     cluster.run()
+    # The gossip port of data2 serves the certificate of its start.
+    waits = {**cluster.look("data2"), "kept": [cluster.look("data1")["certificate"]["text"]]}
+    assert rows(HOSTS, {"data2": waits}, {})[-1].to_do == "restart: run deploy"
+    assert rows(HOSTS, {"data2": {**waits, "kept": [waits["certificate"]["text"]]}}, {})[-1].to_do == ""
     found = rows(HOSTS, {"data1": cluster.look("data1")}, {"data1": {"action": "renew", "reasons": ["renewal_due"], "issuer": "x"}})
     printed = lines("prod", found, NOW)
     assert [row.kind for row in found] == ["CA", "node", "node"]

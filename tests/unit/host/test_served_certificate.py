@@ -10,7 +10,6 @@ import random
 import socket
 import ssl
 import struct
-import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -22,45 +21,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.ce
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import MOST, message
 from ansible_collections.skywalking.banyandb.tests.unit.certificates import DAY, DER, NOW, Made
 from ansible_collections.skywalking.banyandb.tests.unit.peers import blackhole, closed_port
-
-
-def context_of(tmp_path, made, level="DEFAULT", **settings):
-    (tmp_path / f"{id(made)}.pem").write_text(made.pem + made.key_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers(level)
-    context.load_cert_chain(tmp_path / f"{id(made)}.pem")
-    for name, value in settings.items():
-        setattr(context, name, value)
-    return context
-
-
-@contextlib.contextmanager
-def serving(handle, host="127.0.0.1"):
-    """Yield the address of a server that gives each connection to ``handle``."""
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
-
-        def serve():
-            while True:
-                try:
-                    connection, _address = listening.accept()
-                except OSError:
-                    return
-                with contextlib.suppress(OSError), connection:
-                    handle(connection)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"[{host}]:{listening.getsockname()[1]}" if ":" in host else f"{host}:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
-
-
-def tls(context):
-    def handle(connection):
-        with context.wrap_socket(connection, server_side=True) as wrapped:
-            wrapped.recv(1)
-
-    return handle
+from ansible_collections.skywalking.banyandb.tests.unit.tls_peers import context_of, serving, tls
 
 
 def failure(address, timeout=5.0):

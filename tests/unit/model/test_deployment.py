@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import need, steps, unknown_past
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.deployment import after_certificate, need, steps, unknown_past
 
 UNREAD = {"reason": "users_unread"}
 OTHER = {"reason": "environment_changed", "variables": ["BYDB_LOGGING_LEVEL"]}
@@ -63,6 +63,26 @@ def test_a_host_that_differs_is_configured(lacks):
 def test_a_server_with_a_wrong_configuration_is_configured_only_in_its_wave(ready):
     found = steps({"default": cluster(("a", "data"))}, {"a": probed(node=True, ready=ready, needs_restart=[OTHER])})
     assert found == {"a": ["__banyandb_cluster_members", "__banyandb_change", "__banyandb_install", "__banyandb_rollout"]}
+
+
+UNLOADED = {"reason": "certificate_not_loaded"}
+
+
+@pytest.mark.parametrize(
+    ("needs_restart", "unloaded", "reasons"),
+    [([], False, []), ([], True, [UNLOADED]), ([UNLOADED], True, [UNLOADED]), ([OTHER], True, [OTHER, UNLOADED])],
+)
+def test_a_server_restarts_after_a_certificate_that_it_loads_only_at_a_start(needs_restart, unloaded, reasons):
+    service = {"main_pid": 7, "needs_restart": needs_restart}
+    assert after_certificate(service, unloaded) == {**service, "needs_restart": reasons}
+
+
+@pytest.mark.parametrize("unloaded", [True, False])
+def test_the_restart_after_a_certificate_is_a_wave(unloaded):
+    certified = ["__banyandb_certify_0", *(["__banyandb_certificate_unloaded"] if unloaded else [])]
+    found = steps({"default": cluster(("a", "data"), ("b", "data"))}, {"a": probed(), "b": probed()}, {"a": certified})
+    assert ("__banyandb_change" in found["a"]) is unloaded and "__banyandb_change" not in found["b"]
+    assert all(("__banyandb_rollout" in groups) is unloaded for groups in found.values())
 
 
 @pytest.mark.parametrize(

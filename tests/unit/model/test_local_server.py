@@ -155,6 +155,13 @@ def test_a_part_of_the_environment_that_is_no_mapping_is_named():
         given_environment({"banyandb_env_zone": "x"})
 
 
+def test_banyandb_env_can_leave_the_port_for_gossip_without_tls():
+    secured = {"banyandb_tls": True}
+    plain = {**secured, "banyandb_env": {"BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS": "false"}}
+    assert [*local_server("data", secured).tls_at_start.values()] == ["/etc/banyandb/tls/node.crt"]
+    assert local_server("data", plain).tls_at_start == {} and local_server("data", plain).tls_addresses
+
+
 def test_every_host_of_the_groups_has_its_server_but_one_whose_variables_are_refused():
     groups = {"banyandb_data": ["d"], "banyandb_liaison": ["l", "bad"], "others": ["o"]}
     hostvars = {"d": {}, "l": {"banyandb_env_x": {"BYDB_HTTP_HOST": "10.0.0.9"}}, "bad": {"banyandb_http_port": "many"}, "o": {}}
@@ -178,4 +185,21 @@ def test_the_filter_returns_only_what_a_variable_of_ansible_can_hold():
     assert (found["tls"], found["ca_path"]) == (True, "/etc/banyandb/tls/ca.crt")
     assert {type(value) for value in found.values()} <= {str, bool, int, list, tuple}
     assert not any(isinstance(value, tuple) and hasattr(value, "_fields") for value in found.values())
-    assert "question" not in found and "tls_addresses" not in found
+    assert not {"question", "tls_addresses", "tls_at_start"} & {*found}
+
+
+GOSSIP = {"BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS": "true", "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_CERT_FILE": "/a.crt"}
+
+
+@pytest.mark.parametrize(
+    ("role", "environment", "at_start"),
+    [
+        ("data", GOSSIP, {"127.0.0.1:17932": "/a.crt"}),
+        ("data", {**GOSSIP, "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_HOST": "::1", "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_PORT": "1"}, {"[::1]:1": "/a.crt"}),
+        ("data", {"BYDB_TLS": "true"}, {}),
+        ("standalone", GOSSIP, {}),
+    ],
+)
+def test_the_port_for_gossip_loads_its_certificate_only_at_a_start(role, environment, at_start):
+    found = server_of(role, environment)
+    assert found.tls_at_start == at_start and not {*at_start} & {*found.tls_addresses}

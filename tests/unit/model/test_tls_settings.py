@@ -25,6 +25,10 @@ CONTRACT = {
         "BYDB_SCHEMA_SERVER_KEY_FILE": FILES.key,
         "BYDB_SCHEMA_PROPERTY_CLIENT_TLS": "true",
         "BYDB_SCHEMA_PROPERTY_CLIENT_CA_CERT": FILES.ca,
+        "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS": "true",
+        "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_CERT_FILE": FILES.certificate,
+        "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_KEY_FILE": FILES.key,
+        "BYDB_PROPERTY_REPAIR_GOSSIP_CLIENT_CA_CERT": FILES.ca,
     },
     "liaison": {
         "BYDB_TLS": "true",
@@ -55,6 +59,10 @@ def test_every_port_and_every_client_of_a_server_has_its_variables(role):
 @pytest.mark.parametrize("role", ["data", "liaison", "standalone"])
 def test_every_file_that_the_server_then_reads_is_one_of_ours(role):
     assert {file.path for file in named_files(role, tls_environment(role, FILES))} == {*FILES}
+
+
+def test_only_a_data_node_has_a_port_for_the_gossip():
+    assert not any("GOSSIP" in name for role in ("liaison", "standalone") for name in tls_environment(role, FILES))
 
 
 @pytest.mark.parametrize("off", [{}, {"banyandb_tls": False}, {"banyandb_tls": "no"}])

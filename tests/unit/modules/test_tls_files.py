@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 from pathlib import Path
@@ -19,7 +20,9 @@ from ansible_collections.skywalking.banyandb.plugins.modules.cluster_state_info 
 from ansible_collections.skywalking.banyandb.plugins.modules.tls_files import act, await_watches, watches_of_authorities
 from ansible_collections.skywalking.banyandb.tests.unit.certificates import Made
 from ansible_collections.skywalking.banyandb.tests.unit.inotify import watched
+from ansible_collections.skywalking.banyandb.tests.unit.modules.running import run_module
 from ansible_collections.skywalking.banyandb.tests.unit.server_processes import server_process
+from ansible_collections.skywalking.banyandb.tests.unit.tls_peers import context_of, serving, tls
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 UNIT = "banyandb-data.service"
@@ -55,6 +58,21 @@ def test_a_server_with_files_elsewhere_has_nothing_to_prove(systemd: Any, direct
     with server_process("data", **environment(tmp_path / "elsewhere")) as pid:
         systemd.unit(UNIT, MainPID=pid)
         assert act(options(directory, ca=NEW.pem), False) == {"changed": True, "files": ["ca.crt"], "served": {}}
+
+
+@pytest.mark.parametrize(("serves", "loads", "reasons"), [("first", True, []), ("other", True, ["certificate_not_loaded"]), ("other", False, [])])
+def test_a_gossip_port_with_another_certificate_than_the_file_needs_a_restart(
+    systemd: Any, directory: Path, tmp_path: Path, serves: str, loads: bool, reasons: list[str]
+) -> None:
+    made = {name: Made(name, OLD, ["localhost"]) for name in ("first", "other")}
+    act(options(directory, certificate=made["first"].pem, key=made["first"].key_pem, service=None), False)
+    with serving(tls(context_of(tmp_path, made[serves]))) as address:
+        gossip = {"TLS": "true", "PORT": address.rpartition(":")[2], "SERVER_CERT_FILE": str((directory if loads else tmp_path) / "node.crt")}
+        with server_process("data", **{f"BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_{name}": value for name, value in gossip.items()}) as pid:
+            systemd.unit(UNIT, MainPID=pid)
+            found, _err = asyncio.run(run_module("host_info", tls=str(directory), services=[{"name": UNIT}]))
+    assert [reason["reason"] for reason in found["services"][UNIT]["needs_restart"]] == reasons
+    assert (found["tls"]["served"], found["tls"]["kept"]) == ([], [made[serves].pem] if loads else [])
 
 
 def test_the_watches_of_the_process_are_counted_and_a_replaced_file_has_none(directory: Path) -> None:

@@ -137,6 +137,8 @@ class _Asker:
     async def _call(self, channel: Any, method: Method, address: str, within: float) -> Any:
         try:
             data = await channel.unary_unary(method.path)(method.request, timeout=within, metadata=self.metadata)
+            if data is None:  # the call ended with OK
+                return Failure.at(address, ErrorKind.NOT_BANYANDB, f"the answer to {method.path} has no message")
             return method.decode(data)
         except grpc.aio.AioRpcError as error:
             return _failure(address, method, error, within)

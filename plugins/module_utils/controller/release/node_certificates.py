@@ -28,7 +28,12 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.controller.rel
     read_source,
     readable,
 )
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import LEAST_DAYS, file_findings, files_of_others
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import (
+    LEAST_DAYS,
+    file_findings,
+    files_of_others,
+    waits_for_restart,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_plan import Action, Held, Order, Reason, Step, after, plan
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_table import AUTHORITY, NODE, Row, to_do
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_values import CERTIFICATE_FILE, DAY, Identity, node_identity
@@ -191,7 +196,7 @@ def rows(hosts: Sequence[str], found: Mapping[str, Mapping[str, Any] | None], or
             continue
         own = readable(seen["certificate"]["text"])[:1]
         cas.update({_der(each): each for each in readable(seen["ca"]["text"])})
-        to_be = to_do(orders.get(host))
+        to_be = to_do(orders.get(host), waits_for_restart(seen))
         nodes += [Row(host, NODE, name_of(each.subject), each.not_valid_after_utc, name_of(each.issuer), to_be) for each in own]
         nodes += [] if own else [Row(host, NODE, "", None, "", to_be)]
     signed = [Row("", AUTHORITY, name_of(each.subject), each.not_valid_after_utc, name_of(each.issuer)) for each in cas.values()]

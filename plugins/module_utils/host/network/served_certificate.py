@@ -91,18 +91,26 @@ def served_certificate(address: str, server_name: str = "localhost", timeout: fl
     return Served(hashlib.sha256(der).hexdigest(), f"{serial:x}", end, ssl.DER_cert_to_PEM_cert(der))
 
 
+def pems_of(addresses: Sequence[str], timeout: float) -> list[str]:
+    """Return the certificates that the addresses serve, as PEM text. An address without one is left out. ``timeout``: seconds for each address."""
+    return [served.pem for served in _all_served(addresses, timeout).values()]
+
+
 def ends_of(addresses: Sequence[str], timeout: float) -> dict[str, dict[str, str]]:
     """Return address -> serial number and end of the certificate that it serves. An address without one is left out.
 
     ``timeout``: seconds for each address.
     """
+    return {address: {"serial": served.serial, "not_after": served.not_after} for address, served in _all_served(addresses, timeout).items()}
+
+
+def _all_served(addresses: Sequence[str], timeout: float) -> dict[str, Served]:
     found = {}
     for address in addresses:
         try:
-            served = served_certificate(address, timeout=timeout)
+            found[address] = served_certificate(address, timeout=timeout)
         except NotServed:
             continue  # a server that stops or hangs has no view either, and its view decides
-        found[address] = {"serial": served.serial, "not_after": served.not_after}
     return found
 
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.certificate_findings import waits_for_restart
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.shown import naming
 
 LAST_ROUND = 4
 #: Prefixes; the number of the round follows. READ: hosts to read. CERTIFY: hosts that change at the same time. ONE_BY_ONE: one after the other.
 READ, CERTIFY, ONE_BY_ONE = "__banyandb_certificates_", "__banyandb_certify_", "__banyandb_certify_one_by_one_"
+#: Group of the hosts that ``deploy`` restarts by waves after they have got their certificates.
+UNLOADED = "__banyandb_certificate_unloaded"
 
 
 def groups_of(
@@ -42,6 +45,7 @@ def groups_of(
         runs = bool((found.get(host) or {}).get("served"))
         alone = order["ca_changes"] and runs and host not in unhealthy
         groups[host] = [f"{ONE_BY_ONE if alone else CERTIFY}{number}"]
+        groups[host] += [UNLOADED] if not number and waits_for_restart(found.get(host), order) else []
     if number and (orders or rotates):
         for host in here:
             groups.setdefault(host, []).append(f"{READ}{number + 1}")

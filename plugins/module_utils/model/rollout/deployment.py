@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import Reason, concerns, read, refuses_login
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.certificate_rounds import UNLOADED
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.restart_reason import (
+    Reason,
+    RestartReason,
+    concerns,
+    read,
+    refuses_login,
+)
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.rollout.tls_switch import switches
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.storage import State
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.discovery_modes import FILE
@@ -86,6 +93,7 @@ def steps(
         for node in here:
             name, probe = node["name"], found[node["name"]]
             (service,) = probe["services"].values()
+            service = after_certificate(service, UNLOADED in certified.get(name, ()))
             groups[name] = [STAY]
             stops = name in stopping
             if need(service) == START or stops:
@@ -152,6 +160,14 @@ def _lost_its_data(probe: Mapping[str, Any], is_listed: bool) -> bool:
     """
     states = {root["state"] for root in (probe.get("storage") or {}).get("roots", ())}
     return State.EMPTIED.value in states or (is_listed and states == {State.NEW.value})
+
+
+def after_certificate(service: Mapping[str, Any], unloaded: bool) -> Mapping[str, Any]:
+    """Return a service with the reason to restart it that its new certificate makes. ``unloaded``: whether the host is in the group UNLOADED."""
+    reason = RestartReason(Reason.CERTIFICATE_NOT_LOADED)
+    if not unloaded or reason in read(service["needs_restart"]):
+        return service
+    return {**service, "needs_restart": [*service["needs_restart"], reason.to_mapping()]}
 
 
 def changes_mode(service: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Reason(str, Enum):
-    """The kind of a reason. The module ``host_info`` reports the first six kinds; a request to restart adds the others."""
+    """The kind of a reason. The module ``host_info`` reports the first seven kinds; a request to restart adds the others."""
 
     ENVIRONMENT_CHANGED = "environment_changed"
     ENVIRONMENT_LEFT_OVER = "environment_left_over"
@@ -22,6 +22,7 @@ class Reason(str, Enum):
     PROGRAM_REPLACED = "program_replaced"
     USERS_UNREAD = "users_unread"
     LOGIN_REFUSED = "login_refused"
+    CERTIFICATE_NOT_LOADED = "certificate_not_loaded"
     REQUESTED = "requested"
     STOPPED = "stopped"
     NOT_RESPONDING = "not_responding"
@@ -60,6 +61,7 @@ class RestartReason(NamedTuple):
             Reason.PROGRAM_REPLACED: "its program was replaced after it was started",
             Reason.USERS_UNREAD: "does not see changes of its file with users",
             Reason.LOGIN_REFUSED: "refuses the operator of its file with users",
+            Reason.CERTIFICATE_NOT_LOADED: "loads its new certificate for the property gossip only at a start",
             Reason.REQUESTED: "restart requested",
             Reason.STOPPED: "not running",
             Reason.NOT_RESPONDING: "not responding",

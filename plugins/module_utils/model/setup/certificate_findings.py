@@ -145,6 +145,18 @@ def files_of_others(directory: str, found: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def waits_for_restart(found: Mapping[str, Any] | None, order: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a server serves another certificate than its file has until its restart, now or when ``order`` is carried out.
+
+    ``found``: ``tls`` as the module ``host_info`` returned it. ``order``: as certificate_orders returns it.
+    """
+    if not found or not found["kept"]:
+        return False
+    if order and (order["issuer"] or "certificate_changed" in order["reasons"]):
+        return True
+    return any(pem.strip() not in found["certificate"]["text"] for pem in found["kept"])
+
+
 class Expiry(NamedTuple):
     """When the certificates of a cluster end. ``lines``: for a person. ``failing``: hosts with too few days left, or without a certificate."""
 

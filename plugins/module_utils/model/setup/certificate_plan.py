@@ -89,8 +89,8 @@ class Held(NamedTuple):
 
     ``certificate``: of ``node.crt``, None without the file.
     ``pair``: the certificate matches the key on the host. ``bundle``: CAs in ``ca.crt``.
-    ``served``: CAs of the certificates that the ports of the running server serve now, empty without a server. Each TLS port counts: the gossip port
-    17932 serves its old certificate until a restart, all other ports load a new one in 2.2 s (measured).
+    ``served``: CAs of the certificates that the ports of the running server serve now, empty without a server. These ports load a new certificate in
+    2.2 s (measured). The gossip port 17932 does not count: it serves its old certificate until a restart, and only the repair of properties waits.
     """
 
     certificate: Certificate | None = None

@@ -31,10 +31,13 @@ class Row(NamedTuple):
     to_do: str = ""
 
 
-def to_do(order: Mapping[str, Any] | None) -> str:
-    """Return what a host does with its certificate. ``order``: as certificate_orders returns it, None for a host that keeps its files."""
+def to_do(order: Mapping[str, Any] | None, waits: bool = False) -> str:
+    """Return what a host does with its certificate. ``order``: as certificate_orders returns it, None for a host that keeps its files.
+
+    ``waits``: whether one of its ports serves another certificate until a restart.
+    """
     if order is None:
-        return ""
+        return "restart: run deploy" if waits else ""
     if order["issuer"] or order["action"] == "issue":
         return cut(f"new certificate: {', '.join(map(_words, order['reasons']))}".rstrip(": "), _COLUMN)
     if order["action"] == "wait":

@@ -9,10 +9,11 @@ Only this module decides the address of a local server. No playbook, role or oth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.given_environment import given_environment
-from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import is_on
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.named_files import GOSSIP_CERTIFICATE, GOSSIP_TLS, is_on
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.server_users import USERS_VARIABLE, WITH_USERS
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.tls_settings import security_environment
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON
@@ -23,6 +24,7 @@ METRICS_PORT = 2121
 PPROF_PORT = 6060
 LIAISON_HTTP_PORT = 18913
 SCHEMA_PORT = 17916
+GOSSIP_PORT = 17932
 LOOPBACK = "127.0.0.1"
 # For each of these hosts Go listens on every address of the machine.
 WILDCARDS = ("", "0.0.0.0", "::", "[::]")
@@ -31,7 +33,8 @@ WILDCARDS = ("", "0.0.0.0", "::", "[::]")
 class LocalServer(NamedTuple):
     """The addresses of a server, as ``host:port`` with IPv6 hosts in brackets.
 
-    ``internal_address``: where it serves the other nodes. ``question``: how a host asks it. ``tls_addresses``: where it speaks TLS.
+    ``internal_address``: where it serves the other nodes. ``question``: how a host asks it. ``tls_addresses``: where it speaks TLS, and loads a new
+    certificate without a restart. ``tls_at_start``: address -> certificate file, where it loads the file only at its start.
     ``logins``: how a host asks each port where the server asks for a user.
     """
 
@@ -43,6 +46,7 @@ class LocalServer(NamedTuple):
     client_ports: tuple[int, int]
     question: Question
     tls_addresses: tuple[str, ...] = ()
+    tls_at_start: Mapping[str, str] = MappingProxyType({})
     logins: tuple[Question, ...] = ()
 
 
@@ -91,6 +95,8 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
         internal_port = _port(environment.get("BYDB_LIAISON_SERVER_GRPC_PORT"), LIAISON_PORT)
     schema_host = reachable(environment.get("BYDB_SCHEMA_SERVER_GRPC_HOST"))
     schema_port = _port(environment.get("BYDB_SCHEMA_SERVER_GRPC_PORT"), SCHEMA_PORT)
+    gossip_host = reachable(environment.get("BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_HOST"))
+    gossip_port = _port(environment.get("BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_PORT"), GOSSIP_PORT)
     has_meta = str(environment.get("BYDB_HAS_META_ROLE")).lower() != "false"
     metrics_host, _colon, metrics_port = str(environment.get("BYDB_OBSERVABILITY_LISTENER_ADDR") or f":{METRICS_PORT}").rpartition(":")
     # The certificate of an IPv6 host is compared with the address of the question.
@@ -128,6 +134,9 @@ def server_of(role: str, environment: Mapping[str, Any]) -> LocalServer:
             )
             if switch and is_on(environment, switch)
         ),
+        tls_at_start={f"{gossip_host}:{gossip_port}": str(environment.get(GOSSIP_CERTIFICATE) or "")}
+        if role == DATA and is_on(environment, GOSSIP_TLS)
+        else {},
     )
 
 

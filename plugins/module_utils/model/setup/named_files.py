@@ -19,6 +19,8 @@ CERTIFICATE, KEY, CA, USERS = "certificate", "key", "CA", "users"
 DISCOVERY_TLS = "BYDB_NODE_DISCOVERY_DNS_TLS"
 # Variable that turns on TLS for the property gossip between data nodes.
 GOSSIP_TLS = "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_TLS"
+# Variable with the certificate of the gossip port. The server loads the file only at its start (contract suite, test_tls_files.py).
+GOSSIP_CERTIFICATE = "BYDB_PROPERTY_REPAIR_GOSSIP_GRPC_SERVER_CERT_FILE"
 
 
 class _Files(NamedTuple):

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.local_server import (
+    GOSSIP_PORT,
     LIAISON_HTTP_PORT,
     METRICS_PORT,
     PPROF_PORT,
@@ -20,8 +21,6 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.lo
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA, LIAISON, STANDALONE
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.topology_text import GRPC_PORT, HTTP_PORT, LIAISON_PORT, is_port
-
-GOSSIP_PORT = 17932
 
 
 class Audience(str, Enum):

@@ -20,6 +20,7 @@ from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.na
     USERS,
 )
 from ansible_collections.skywalking.banyandb.plugins.module_utils.model.setup.variable_defaults import DEFAULT_CONFIG_DIR
+from ansible_collections.skywalking.banyandb.plugins.module_utils.model.topology.node_kinds import DATA
 
 SWITCH_ON = "true"
 
@@ -45,13 +46,12 @@ def tls_directory(config_dir: str) -> str:
 def tls_environment(role: str, files: TlsFiles) -> dict[str, str]:
     """Return the variables that turn TLS on for every port and every client of a server (section 7 of the contract).
 
-    The variables of DNS discovery are not among them, because they depend on the SRV names. The property gossip (17932) stays plain: its server
-    never loads a new certificate (measured), so a renewal would need a restart.
+    The variables of DNS discovery are not among them, because they depend on the SRV names. Only a data node has a port for the property gossip.
     """
     paths = {CA: files.ca, CERTIFICATE: files.certificate, KEY: files.key}
     found = {}
     for each in READ:
-        if role in each.roles and each.switch not in (DISCOVERY_TLS, GOSSIP_TLS):
+        if role in each.roles and each.switch != DISCOVERY_TLS and (each.switch != GOSSIP_TLS or role == DATA):
             found.update({each.switch: SWITCH_ON} if each.switch else {})
             found.update({variable: paths[what] for variable, what in each.variables.items() if what != USERS})
     return found
