@@ -16,7 +16,7 @@ description:
   - Resolves the names of the nodes on the host.
 options:
   firewall:
-    description: The firewall that the host must have. Without O(firewall.sources), the module removes the table, the units and the file.
+    description: The firewall that the host must have. Without O(firewall.ports), the module removes the table, the units and the file.
     type: dict
     required: true
     suboptions:

@@ -82,7 +82,7 @@ def release_of(root: str, marker: str) -> installed_release.Release:
 def test_a_version_of_another_artifact(folder, marker):
     text = text_of(lambda: installed_release.is_installed(release_of(folder[:-16], marker)))
     check(text, "Check both, or set another banyandb_version.")
-    assert "SHA-512 aaaaaaaa... static, found " in text
+    assert "banyandb_artifact_checksum has SHA-512 aaaaaaaa... static" in text
 
 
 def test_a_version_that_is_incomplete(folder):
