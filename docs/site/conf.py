@@ -20,7 +20,7 @@ nitpicky = True
 intersphinx_mapping = {"ansible": ("https://docs.ansible.com/ansible/latest/", "ansible.inv")}
 exclude_patterns = ["ansible.inv"]
 # Environment variables of Ansible. The documentation of Ansible describes them.
-nitpick_ignore_regex = [("envvar", "ANSIBLE_.*")]
+nitpick_ignore_regex = [("envvar", "(ANSIBLE|BANYANDB)_.*")]
 
 # Headings are link targets, as on GitHub.
 myst_heading_anchors = 4
