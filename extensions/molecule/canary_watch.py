@@ -7,6 +7,7 @@
 SECRETS is a JSON file with a list of texts. The command line of no process has one, since this program would find itself.
 Looks at the command line and the environment of every process of the machine, with those of all lab hosts, and at the temporary files of Ansible on
 the hosts of the lab LAB and in the directory TEMPORARY. Prints the findings as a JSON list: place, and number of the secret in SECRETS.
+The file READY has the findings until now. A file that exists only for a moment may escape one look, so a test repeats what the program must find.
 """
 
 from __future__ import annotations
@@ -50,18 +51,28 @@ def temporary_files(folders: list[Path]) -> Iterator[tuple[str, bytes]]:
                     yield f"{top}: {name}", (Path(folder) / name).read_bytes()
 
 
+def write(path: str, found: dict[tuple[str, int], None]) -> None:
+    """Write the findings, so that a reader never finds half of them."""
+    new = Path(f"{path}.new")
+    new.write_text(json.dumps(list(found)))
+    new.replace(path)
+
+
 def main(secrets_file: str, ready: str, stop: str, lab: str, temporary: str) -> None:
     secrets = [secret.encode() for secret in json.loads(Path(secrets_file).read_text())]
     state = json.loads(subprocess.run([sys.executable, "-m", "tests.lab", "--lab", lab, "list"], capture_output=True, check=True).stdout)
     folders = [Path(temporary), *(Path(host["root"]) / folder for host in state["hosts"] for folder in ON_HOSTS)]
     found: dict[tuple[str, int], None] = {}
-    Path(ready).touch()
+    write(ready, found)
     while not Path(stop).exists():
+        known = len(found)
         for looks in (processes(), temporary_files(folders)):
             for place, content in looks:
                 for number, secret in enumerate(secrets):
                     if secret in content:
                         found[place, number] = None
+        if len(found) > known:
+            write(ready, found)
         time.sleep(SECONDS_BETWEEN)
     print(json.dumps(list(found)))
 
